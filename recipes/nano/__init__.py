@@ -1,0 +1,1 @@
+"""The recipe of the embedded model: compose -> render -> train codec -> train LM -> pack."""

@@ -1,0 +1,32 @@
+"""Every error that songloom raises on purpose.
+
+Messages name the value, what was expected and what to do. Anything else that escapes is a bug.
+"""
+
+
+class SongloomError(Exception):
+    """Root of all expected errors; the command line turns it into one line and exit code 2."""
+
+
+class RequestError(SongloomError, ValueError):
+    """A request's field, or a combination of fields, makes no sense."""
+
+
+class AudioError(SongloomError):
+    """An audio file cannot be read, or does not hold what the request needs."""
+
+
+class ModelError(SongloomError):
+    """A model is unknown, cannot be fetched, or its files are broken."""
+
+
+class OutputError(SongloomError):
+    """A result cannot be written where it was asked for."""
+
+
+class MissingExtraError(SongloomError):
+    """An optional dependency is needed; the message says how to install it."""
+
+
+class Cancelled(SongloomError):  # noqa: N818 - a cancellation is not a fault
+    """Work was stopped on request."""
