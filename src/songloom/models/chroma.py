@@ -1,0 +1,54 @@
+"""Chroma: which of the twelve pitch classes is loudest, frame by frame; the melody condition.
+
+Source: the chromagram conditioning of "Simple and Controllable Music Generation" (Copet et al.,
+2023), section 2.3: a spectrogram of long windows, folded to pitch classes, reduced to its maximum.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WINDOW = 16_384
+"""Samples of one Fourier transform (half a second at 32 kHz: bass notes must be told apart)."""
+HOP = 4_096
+"""Samples from one frame to the next."""
+
+
+def chroma_frames(samples: int) -> int:
+    """Number of chroma frames of a signal of `samples` samples."""
+    return max(samples, WINDOW) // HOP + 1
+
+
+def chroma(wav: Tensor, sample_rate: int, bins: int = 12) -> Tensor:
+    """One-hot chroma of mono signals.
+
+    Args:
+        wav: (B, N) samples; shorter ones than a window are padded on both sides.
+        sample_rate: in Hz.
+        bins: pitch classes of an octave.
+
+    Returns:
+        (B, frames, bins), 1 at the loudest pitch class. Silence gives bin 0.
+    """
+    missing = WINDOW - wav.shape[-1]
+    if missing > 0:
+        wav = F.pad(wav, (missing // 2, missing - missing // 2))
+    window = torch.hann_window(WINDOW, device=wav.device)
+    spectrum = torch.stft(wav, WINDOW, HOP, WINDOW, window, center=True, return_complex=True)
+    power = spectrum.abs().square() / window.square().sum()
+    raw = _filters(sample_rate, bins).to(wav.device) @ power  # (B, bins, frames)
+    loudest = F.normalize(raw, p=float("inf"), dim=1, eps=1e-6).argmax(dim=1)
+    return F.one_hot(loudest, bins).float()
+
+
+@functools.cache
+def _filters(sample_rate: int, bins: int) -> Tensor:
+    import librosa
+
+    return torch.from_numpy(
+        librosa.filters.chroma(sr=sample_rate, n_fft=WINDOW, tuning=0, n_chroma=bins)
+    ).float()

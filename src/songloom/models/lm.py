@@ -1,0 +1,349 @@
+"""The MusicGen language model: tokens of all codebooks in, logits of all codebooks out.
+
+Source: "Simple and Controllable Music Generation" (Copet et al., 2023). A pre-norm transformer
+decoder whose input is the sum of K codebook embeddings and a sinusoidal position. Text enters by
+cross-attention (MusicGen) or, after the melody's chroma, as a prefix (MusicGen-Melody).
+
+Shapes: B rows, K codebooks, S steps of the delayed sequence, P steps of the prefix, E steps of
+text, L layers, H heads, D = hidden_size, V = codebook_size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LMConfig:
+    """Shape of a language model."""
+
+    num_codebooks: int
+    """K: 4 for mono models, 8 for stereo ones."""
+    codebook_size: int
+    """V: tokens of one codebook; the token V is the special one (start and padding)."""
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    ffn_size: int
+    delays: tuple[int, ...]
+    """Steps by which each codebook lags, see `delay`."""
+    text_size: int
+    """Width of the text encoder's states."""
+    cross_attention: bool
+    """Text by cross-attention; otherwise text (and chroma) as a prefix."""
+    chroma_bins: int = 0
+    """Pitch classes of the melody condition, 0 for a model without one."""
+    chroma_frames: int = 0
+    """Frames of chroma in the prefix; a shorter melody is repeated to fill them."""
+
+    @property
+    def special_token(self) -> int:
+        """The token that stands where the delay pattern has no frame."""
+        return self.codebook_size
+
+    @property
+    def melody(self) -> bool:
+        """Whether the model can follow a melody."""
+        return self.chroma_bins > 0
+
+
+class KVCache:
+    """Self-attention keys and values of up to `rows` sequences, allocated once.
+
+    Active rows are the first `active`; each has a length of its own, so sequences of different
+    ages can share a step.
+    """
+
+    def __init__(
+        self, config: LMConfig, rows: int, max_steps: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        head_size = config.hidden_size // config.num_heads
+        shape = (rows, config.num_heads, max_steps, head_size)
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.num_layers)]
+        self.values = [torch.zeros_like(k) for k in self.keys]
+        self.max_steps = max_steps
+
+
+@dataclass(frozen=True)
+class CachePlace:
+    """Where one forward pass writes into a cache and what it may look at."""
+
+    rows: slice
+    """The rows of the cache that the batch stands in."""
+    starts: tuple[int, ...]
+    """Steps that each row already holds."""
+    mask: Tensor | None
+    """(B, 1, 1, steps) True where a key is visible; None when all rows are equally long."""
+
+    @staticmethod
+    def of(rows: slice, starts: tuple[int, ...], device: torch.device) -> CachePlace:
+        """Place for one further step of rows that hold `starts` steps."""
+        if len(set(starts)) == 1:
+            return CachePlace(rows, starts, None)
+        steps = torch.arange(max(starts) + 1, device=device)
+        lengths = torch.tensor(starts, device=device)
+        return CachePlace(rows, starts, (steps <= lengths[:, None])[:, None, None, :])
+
+
+@dataclass(frozen=True)
+class CrossStates:
+    """Text, projected to the keys and values of every layer's cross-attention: computed once."""
+
+    keys: list[Tensor]
+    """L tensors (N, H, E, D / H)."""
+    values: list[Tensor]
+    mask: Tensor | None
+    """(N, 1, 1, E) True where there is text; None when there is no padding."""
+    rows: Tensor | None
+    """(N,) rows of the batch these belong to; None for all. Rows without text get exactly zero."""
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """(B, S, D) -> (B, H, S, D / H)."""
+    batch, steps, width = x.shape
+    return x.view(batch, steps, num_heads, width // num_heads).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(B, H, S, D / H) -> (B, S, D)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+class SelfAttention(nn.Module):
+    """Causal multi-head attention with one fused projection to queries, keys and values."""
+
+    def __init__(self, config: LMConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
+        self.out = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+
+    def forward(
+        self, x: Tensor, cache: tuple[Tensor, Tensor] | None = None, place: CachePlace | None = None
+    ) -> Tensor:
+        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        if cache is None or place is None:
+            return self._out(F.scaled_dot_product_attention(q, k, v, is_causal=True))
+        steps = x.shape[1]
+        keys, values = cache[0][place.rows], cache[1][place.rows]
+        start = place.starts[0]
+        if place.mask is None:
+            end = start + steps
+            keys[:, :, start:end], values[:, :, start:end] = k, v
+            # Several steps at once happen only in the prefill of empty rows.
+            mask, causal = None, steps > 1
+        else:
+            end = max(place.starts) + 1
+            for row, position in enumerate(place.starts):
+                keys[row, :, position], values[row, :, position] = k[row, :, 0], v[row, :, 0]
+            mask, causal = place.mask, False
+        keys, values = keys[:, :, :end], values[:, :, :end]
+        return self._out(
+            F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, is_causal=causal)
+        )
+
+    def _out(self, heads: Tensor) -> Tensor:
+        return self.out(merge_heads(heads))
+
+
+class CrossAttention(nn.Module):
+    """Attention to the text."""
+
+    def __init__(self, config: LMConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.q = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.kv = nn.Linear(config.hidden_size, 2 * config.hidden_size, bias=False)
+        self.out = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+
+    def states(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Text (N, E, D) -> keys and values, each (N, H, E, D / H)."""
+        keys, values = (split_heads(part, self.num_heads) for part in self.kv(text).chunk(2, -1))
+        return keys.contiguous(), values.contiguous()
+
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        q = split_heads(self.q(x), self.num_heads)
+        return self.out(merge_heads(F.scaled_dot_product_attention(q, keys, values, mask)))
+
+
+class Block(nn.Module):
+    """One transformer layer: self-attention, attention to the text, feed-forward."""
+
+    def __init__(self, config: LMConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(config)
+        self.cross_norm = nn.LayerNorm(width) if config.cross_attention else None
+        self.cross = CrossAttention(config) if config.cross_attention else None
+        self.ffn_norm = nn.LayerNorm(width)
+        self.ffn_in = nn.Linear(width, config.ffn_size, bias=False)
+        self.ffn_out = nn.Linear(config.ffn_size, width, bias=False)
+
+    def forward(
+        self,
+        x: Tensor,
+        text: tuple[Tensor, Tensor, Tensor | None] | None = None,
+        text_rows: Tensor | None = None,
+        cache: tuple[Tensor, Tensor] | None = None,
+        place: CachePlace | None = None,
+    ) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), cache, place)
+        if self.cross is not None and self.cross_norm is not None and text is not None:
+            if text_rows is None:
+                x = x + self.cross(self.cross_norm(x), *text)
+            else:
+                # Rows without text attend to zeros, which gives exactly zero: leave them as they are.
+                heard = self.cross(self.cross_norm(x[text_rows]), *text)
+                x = x.index_add(0, text_rows, heard)
+        return x + self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
+
+
+class LM(nn.Module):
+    """Delayed tokens (B, K, S), and conditions, to logits (B, K, S, V)."""
+
+    def __init__(self, config: LMConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, vocabulary = config.hidden_size, config.codebook_size + 1
+        self.embeddings = nn.ModuleList(
+            nn.Embedding(vocabulary, width) for _ in range(config.num_codebooks)
+        )
+        self.text_projection = nn.Linear(config.text_size, width)
+        self.chroma_projection = nn.Linear(config.chroma_bins, width) if config.melody else None
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.norm = nn.LayerNorm(width)
+        self.heads = nn.Linear(width, config.num_codebooks * config.codebook_size, bias=False)
+        self._positions = sinusoidal_positions(0, width)
+
+    def cross_states(
+        self, text: Tensor, mask: Tensor | None = None, rows: Tensor | None = None
+    ) -> CrossStates:
+        """Keys and values of the text for every layer.
+
+        Args:
+            text: (N, E, text_size) states of the text encoder.
+            mask: (N, E) True where there is text; None when nothing is padded.
+            rows: (N,) rows of the batch that have these texts; None for all.
+        """
+        projected = self.text_projection(text)
+        if mask is not None:
+            projected = projected * mask[..., None]
+        pairs = [block.cross.states(projected) for block in self.blocks]
+        attention_mask = None if mask is None else mask.bool()[:, None, None, :]
+        return CrossStates([k for k, _ in pairs], [v for _, v in pairs], attention_mask, rows)
+
+    def prefix(self, text: Tensor, mask: Tensor | None, chroma: Tensor | None) -> Tensor:
+        """Prefix (B, P, D) of a melody model: chroma frames, then text.
+
+        Args:
+            text: (B, E, text_size) states of the text encoder.
+            mask: (B, E) True where there is text, False where it is padded or dropped: such places
+                become zero vectors, which the model attends to, as the reference does.
+            chroma: (B, frames, chroma_bins) one-hot; None for the null chroma. It is repeated, or
+                cut, to `chroma_frames`.
+        """
+        projected = self.text_projection(text)
+        if mask is not None:
+            projected = projected * mask[..., None]
+        if self.chroma_projection is None:
+            return projected
+        if chroma is None:
+            chroma = self.null_chroma(text.shape[0]).to(projected)
+        repeats = math.ceil(self.config.chroma_frames / chroma.shape[1])
+        filled = chroma.repeat(1, repeats, 1)[:, : self.config.chroma_frames]
+        return torch.cat([self.chroma_projection(filled.to(projected.dtype)), projected], dim=1)
+
+    def null_chroma(self, batch: int) -> Tensor:
+        """What a request without melody gets: (batch, 1, chroma_bins), one-hot on bin 0."""
+        chroma = torch.zeros(batch, 1, self.config.chroma_bins)
+        chroma[..., 0] = 1
+        return chroma
+
+    def forward(
+        self, tokens: Tensor, prefix: Tensor | None = None, cross: CrossStates | None = None
+    ) -> Tensor:
+        """Teacher forcing: tokens (B, K, S) -> logits (B, K, S, V); step s predicts step s + 1."""
+        x = self._embed(tokens)
+        if prefix is not None:
+            x = torch.cat([prefix, x], dim=1)
+        x = x + self._positions_of(0, x.shape[1], x)
+        x = self._blocks(x, cross, None, None)
+        if prefix is not None:
+            x = x[:, prefix.shape[1] :]
+        return self._logits(x)
+
+    def prefill(
+        self,
+        tokens: Tensor,
+        cache: KVCache,
+        rows: slice,
+        prefix: Tensor | None = None,
+        cross: CrossStates | None = None,
+    ) -> Tensor:
+        """Fill empty cache rows with a prefix and tokens (B, K, S); logits of the last step (B, K, V)."""
+        x = self._embed(tokens)
+        if prefix is not None:
+            x = torch.cat([prefix, x], dim=1)
+        x = x + self._positions_of(0, x.shape[1], x)
+        place = CachePlace(rows, (0,) * x.shape[0], None)
+        x = self._blocks(x, cross, cache, place)
+        return self._logits(x[:, -1:])[:, :, 0]
+
+    def step(
+        self, tokens: Tensor, cache: KVCache, place: CachePlace, cross: CrossStates | None = None
+    ) -> Tensor:
+        """One further token step: tokens (B, K) -> logits (B, K, V)."""
+        x = self._embed(tokens[..., None])
+        if place.mask is None:
+            x = x + self._positions_of(place.starts[0], 1, x)
+        else:
+            self._positions_of(max(place.starts), 1, x)
+            x = x + self._positions[list(place.starts)][:, None].to(x.dtype)
+        x = self._blocks(x, cross, cache, place)
+        return self._logits(x)[:, :, 0]
+
+    def _embed(self, tokens: Tensor) -> Tensor:  # (B, K, S) -> (B, S, D)
+        total = self.embeddings[0](tokens[:, 0])
+        for k in range(1, self.config.num_codebooks):
+            total = total + self.embeddings[k](tokens[:, k])
+        return total
+
+    def _positions_of(self, start: int, steps: int, like: Tensor) -> Tensor:  # (steps, D)
+        table = self._positions
+        if table.shape[0] < start + steps or table.device != like.device:
+            size = max(2048, 2 ** math.ceil(math.log2(start + steps)))
+            table = sinusoidal_positions(size, self.config.hidden_size).to(like.device)
+            self._positions = table
+        return table[start : start + steps].to(like.dtype)
+
+    def _blocks(
+        self,
+        x: Tensor,
+        cross: CrossStates | None,
+        cache: KVCache | None,
+        place: CachePlace | None,
+    ) -> Tensor:
+        for i, block in enumerate(self.blocks):
+            text = None if cross is None else (cross.keys[i], cross.values[i], cross.mask)
+            layer = None if cache is None else (cache.keys[i], cache.values[i])
+            x = block(x, text, None if cross is None else cross.rows, layer, place)
+        return x
+
+    def _logits(self, x: Tensor) -> Tensor:  # (B, S, D) -> (B, K, S, V)
+        batch, steps, _ = x.shape
+        logits: Tensor = self.heads(self.norm(x))
+        return logits.view(batch, steps, self.config.num_codebooks, -1).transpose(1, 2)
+
+
+def sinusoidal_positions(length: int, width: int) -> Tensor:
+    """Position vectors (length, width) in MusicGen's form: cosines, then sines."""
+    half = width // 2
+    frequencies = torch.exp(torch.arange(half) * (-math.log(10_000) / (half - 1)))
+    angles = torch.arange(length)[:, None] * frequencies[None]
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
