@@ -4,18 +4,15 @@ Interfaces are made from `fields_of(GenerationRequest)`, so none of them can dis
 engine accepts. Names, order and meaning are those of the hosted `sakemin/musicgen-fine-tuner`.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from numbers import Real
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from songloom.errors import RequestError
 
@@ -271,8 +268,12 @@ class GenerationRequest:
 
 
 def fields_of(request: type[Any]) -> tuple[FieldSpec, ...]:
-    """The fields of a request class, in the order of their declaration."""
-    return _specs_of(request)
+    """The fields of a request class, in the order of their declaration.
+
+    Annotations are read as they stand, so a module that declares a request must not defer them
+    with `from __future__ import annotations`.
+    """
+    return tuple(_spec(item.name, item.type, item.default) for item in fields(request))
 
 
 def max_duration() -> float:
@@ -294,12 +295,6 @@ def max_duration() -> float:
             f"correct it, or unset it for the default ({DEFAULT_MAX_DURATION:g})"
         )
     return seconds
-
-
-@cache  # here, because mypy takes no dataclass itself for a hashable argument
-def _specs_of(request: type[Any]) -> tuple[FieldSpec, ...]:
-    hints = get_type_hints(request, include_extras=True)
-    return tuple(_spec(item.name, hints[item.name], item.default) for item in fields(request))
 
 
 def _spec(name: str, annotation: Any, default: Any) -> FieldSpec:
