@@ -1,0 +1,223 @@
+"""EnCodec in pieces: audio to codes and back, exactly, in memory that does not grow with duration.
+
+Source: "High Fidelity Neural Audio Compression" (Défossez et al., 2022). The network is
+transformers' `EncodecModel`; what is added here is running it piece by piece. Its convolutions see
+a few frames to either side, so a piece is computed with that much context and cropped; its LSTMs
+remember everything, so their state is carried on. Joined pieces equal the whole.
+
+Shapes: C audio channels, N samples, K codebooks (all channels together), T frames, B = C rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from songloom.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import EncodecModel
+
+PIECE_SECONDS = 10.0
+"""Length of the pieces in which a whole is encoded or decoded."""
+
+
+class Codec:
+    """Audio (C, N) to codes (K, T) and back.
+
+    Stereo is coded as two mono signals whose codebooks are interleaved: L0 R0 L1 R1 ...
+    """
+
+    def __init__(self, encodec: EncodecModel, channels: int = 1) -> None:
+        config = encodec.config
+        if config.norm_type != "weight_norm" or config.normalize or config.audio_channels != 1:
+            raise ModelError(
+                f"the codec has norm_type={config.norm_type!r}, normalize={config.normalize}, "
+                f"audio_channels={config.audio_channels}; expected 'weight_norm', False and 1, as "
+                "in MusicGen's EnCodec. Use a MusicGen checkpoint's own codec."
+            )
+        self.encodec = encodec.eval()
+        self.channels = channels
+        self.sample_rate: int = config.sampling_rate
+        self.hop = 1
+        for ratio in config.upsampling_ratios:
+            self.hop *= ratio
+        self.num_codebooks: int = config.num_quantizers * channels
+        self.codebook_size: int = config.codebook_size
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.encodec.parameters()).device
+
+    def fold_weight_norm(self) -> None:
+        """Multiply the weight norms out once, instead of at every call; for inference only."""
+        for module in self.encodec.modules():
+            if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
+                torch.nn.utils.parametrize.remove_parametrizations(module, "weight")
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Samples (C, N) at `sample_rate` -> codes (K, T), T = N / hop, rounded up."""
+        piece = int(PIECE_SECONDS * self.frame_rate) * self.hop
+        encoder = _StreamingEncoder(self)
+        parts = samples.split(piece, dim=-1)
+        codes = [encoder.push(part, last=i == len(parts) - 1) for i, part in enumerate(parts)]
+        return torch.cat(codes, dim=-1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (K, T) -> samples (C, T * hop)."""
+        pieces = codes.split(int(PIECE_SECONDS * self.frame_rate), dim=-1)
+        return torch.cat(list(self.decode_stream(pieces)), dim=-1)
+
+    def decode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Codes (K, t) as they come -> samples (C, n), a few frames behind them."""
+        decoder = StreamingDecoder(self)
+        for piece in pieces:
+            samples = decoder.push(piece)
+            if samples.shape[-1]:
+                yield samples
+        yield decoder.finish()
+
+    def latents(self, codes: Tensor) -> Tensor:
+        """Codes (K, T) -> quantised latents (C, hidden, T)."""
+        channels = codes.view(-1, self.channels, codes.shape[-1])  # (K / C, C, T)
+        layers = self.encodec.quantizer.layers
+        total = layers[0].decode(channels[0])
+        for layer, indices in zip(layers[1:], channels[1:], strict=False):
+            total = total + layer.decode(indices)
+        return total
+
+    def quantise(self, latents: Tensor) -> Tensor:
+        """Latents (C, hidden, T) -> codes (K, T): each codebook codes what the last one left."""
+        residual, codes = latents, []
+        for layer in self.encodec.quantizer.layers:
+            indices = layer.encode(residual)
+            residual = residual - layer.decode(indices)
+            codes.append(indices)
+        return torch.stack(codes).flatten(0, 1)
+
+
+class StreamingDecoder:
+    """Decodes codes as they come; what it returns, joined, is what decoding the whole gives."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        decoder, config = codec.encodec.decoder, codec.encodec.config
+        before, self._lstm, after = _split_at_lstm(decoder.layers)
+        self._before = _Pieces(before, config.kernel_size // 2, 1, 1)
+        self._after = _Pieces(after, _context_frames(codec), 1, codec.hop)
+        self._state: _LSTMState = None
+
+    def push(self, codes: Tensor) -> Tensor:
+        """Codes (K, t) -> the samples (C, n) that they complete; n may be 0."""
+        return self._run(self._codec.latents(codes.to(self._codec.device)), last=False)
+
+    def finish(self) -> Tensor:
+        """The samples (C, n) still owed."""
+        return self._run(None, last=True)
+
+    @torch.inference_mode()
+    def _run(self, latents: Tensor | None, last: bool) -> Tensor:
+        x = self._before.push(latents, last)
+        if x is not None:
+            x, self._state = _run_lstm(self._lstm, x, self._state)
+        samples = self._after.push(x, last)
+        if samples is None:
+            return torch.zeros(self._codec.channels, 0, device=self._codec.device)
+        return samples[:, 0]
+
+
+class _StreamingEncoder:
+    """Encodes samples as they come, in pieces of whole frames (the last one of any length)."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        encoder, config = codec.encodec.encoder, codec.encodec.config
+        before, self._lstm, after = _split_at_lstm(encoder.layers)
+        self._before = _Pieces(before, _context_frames(codec), codec.hop, 1)
+        self._after = _Pieces(after, config.last_kernel_size // 2, 1, 1)
+        self._state: _LSTMState = None
+
+    @torch.inference_mode()
+    def push(self, samples: Tensor, last: bool) -> Tensor:
+        """Samples (C, n) -> codes (K, t) that they complete."""
+        codec = self._codec
+        x = self._before.push(samples[:, None].to(codec.device), last)
+        if x is not None:
+            x, self._state = _run_lstm(self._lstm, x, self._state)
+        latents = self._after.push(x, last)
+        if latents is None:
+            return torch.zeros(codec.num_codebooks, 0, dtype=torch.long, device=codec.device)
+        return codec.quantise(latents)
+
+
+class _Pieces:
+    """Runs layers of limited reach over a growing sequence, giving what the whole would give.
+
+    Lengths are counted in frames; a frame is `steps_in` steps of the input and `steps_out` of the
+    output. `reach` frames to either side are enough to compute a frame.
+    """
+
+    def __init__(
+        self, layers: Callable[[Tensor], Tensor], reach: int, steps_in: int, steps_out: int
+    ) -> None:
+        self._layers, self._reach = layers, reach
+        self._in, self._out = steps_in, steps_out
+        self._buffer: Tensor | None = None
+        self._start = 0  # frame at which the buffer begins
+        self._done = 0  # frames given out
+
+    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
+        """Input (B, D, n) -> the output frames that are certain now; None where there are none."""
+        if x is not None:
+            self._buffer = x if self._buffer is None else torch.cat([self._buffer, x], dim=-1)
+        if self._buffer is None:
+            return None
+        frames = -(-self._buffer.shape[-1] // self._in)
+        certain = self._start + frames - (0 if last else self._reach)
+        if certain <= self._done:
+            return None
+        y = self._layers(self._buffer)
+        first = (self._done - self._start) * self._out
+        end = (certain - self._start) * self._out
+        self._done = certain
+        keep = max(self._start, self._done - self._reach)
+        self._buffer = self._buffer[..., (keep - self._start) * self._in :]
+        self._start = keep
+        return y[..., first:end]
+
+
+_LSTMState = tuple[Tensor, Tensor] | None
+
+
+def _run_lstm(lstm: nn.LSTM, x: Tensor, state: _LSTMState) -> tuple[Tensor, _LSTMState]:
+    """EnCodec's residual LSTM on (B, D, T), going on from `state`."""
+    steps = x.permute(2, 0, 1)
+    out, state = lstm(steps, state)
+    return (out + steps).permute(1, 2, 0), state
+
+
+def _split_at_lstm(layers: nn.ModuleList) -> tuple[nn.Sequential, nn.LSTM, nn.Sequential]:
+    """The layers before the LSTM, the LSTM, the layers after it."""
+    (at,) = (i for i, layer in enumerate(layers) if hasattr(layer, "lstm"))
+    return nn.Sequential(*layers[:at]), layers[at].lstm, nn.Sequential(*layers[at + 1 :])
+
+
+def _context_frames(codec: Codec) -> int:
+    """Frames that the strided convolutions reach to one side, rounded up generously."""
+    config = codec.encodec.config
+    samples, stride = float(config.last_kernel_size + config.kernel_size), 1
+    for ratio in reversed(config.upsampling_ratios):
+        for layer in range(config.num_residual_layers):
+            samples += stride * config.residual_kernel_size * config.dilation_growth_rate**layer
+        samples += stride * 2 * ratio
+        stride *= ratio
+    return int(samples // codec.hop) + 1
