@@ -9,7 +9,7 @@ from recipes.nano.compose.theory import SIXTEENTHS, Key, at_or_above, voice_lead
 
 HARMONY_LOW, HARMONY_HIGH = 52, 75  # E3 .. Eb5
 MELODY_LOW, MELODY_HIGH = 64, 83  # E4 .. B5
-BASS_LOW, BASS_HIGH = 33, 52  # A1 .. E3
+BASS_LOW, BASS_HIGH = 33, 56  # A1 .. Ab3
 LEVELS = {"X": 1.0, "x": 0.7, "o": 0.4}
 DRUM_LENGTH = 2  # sixteenths
 
