@@ -1,1 +1,1 @@
-
+"""From requests to tracks: sampling, the batching engine, windows for long form."""

@@ -1,1 +1,1 @@
-
+"""The networks: torch modules that know no files and print nothing."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def delays_for(num_codebooks: int, channels: int) -> tuple[int, ...]:
-    """Delays of MusicGen: one step a codebook; stereo interleaves left and right at equal delays."""
+    """Delays of MusicGen: one step a codebook, left and right of stereo together."""
     return tuple(k // channels for k in range(num_codebooks))
 
 

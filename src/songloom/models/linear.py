@@ -21,6 +21,7 @@ class HalfLinear(nn.Module):
         self._packed = torch.ops.quantized.linear_prepack_fp16(linear.weight.detach().float(), bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., in_features) -> (..., out_features)."""
         out: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
         return out
 
@@ -31,7 +32,7 @@ def has_half_linear() -> bool:
 
 
 def pack_half(module: nn.Module) -> None:
-    """Replace every `nn.Linear` inside `module` by a `HalfLinear`, one at a time to spare memory."""
+    """Replace every `nn.Linear` in `module` by a `HalfLinear`, one at a time to spare memory."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
             setattr(module, name, HalfLinear(child))

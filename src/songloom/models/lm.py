@@ -64,7 +64,9 @@ class KVCache:
     ) -> None:
         head_size = config.hidden_size // config.num_heads
         shape = (rows, config.num_heads, max_steps, head_size)
-        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.num_layers)]
+        self.keys = [
+            torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.num_layers)
+        ]
         self.values = [torch.zeros_like(k) for k in self.keys]
         self.max_steps = max_steps
 
@@ -75,19 +77,23 @@ class CachePlace:
 
     rows: slice
     """The rows of the cache that the batch stands in."""
-    starts: tuple[int, ...]
-    """Steps that each row already holds."""
-    mask: Tensor | None
-    """(B, 1, 1, steps) True where a key is visible; None when all rows are equally long."""
+    start: int
+    """Steps that every row already holds (the longest, where they differ)."""
+    positions: Tensor | None = None
+    """(B,) steps that each row holds; None when they are all `start`."""
+    mask: Tensor | None = None
+    """(B, 1, 1, start + 1) added to the attention's scores: -inf where a row holds nothing."""
 
     @staticmethod
-    def of(rows: slice, starts: tuple[int, ...], device: torch.device) -> CachePlace:
-        """Place for one further step of rows that hold `starts` steps."""
-        if len(set(starts)) == 1:
-            return CachePlace(rows, starts, None)
-        steps = torch.arange(max(starts) + 1, device=device)
-        lengths = torch.tensor(starts, device=device)
-        return CachePlace(rows, starts, (steps <= lengths[:, None])[:, None, None, :])
+    def of(rows: slice, lengths: list[int], like: Tensor) -> CachePlace:
+        """Place for one further step of rows that hold `lengths` steps; `like` gives the dtype."""
+        start = max(lengths)
+        if min(lengths) == start:
+            return CachePlace(rows, start)
+        positions = torch.tensor(lengths, device=like.device)
+        hidden = torch.arange(start + 1, device=like.device) > positions[:, None]
+        mask = torch.zeros_like(hidden, dtype=like.dtype).masked_fill(hidden, -math.inf)
+        return CachePlace(rows, start, positions, mask[:, None, None, :])
 
 
 @dataclass(frozen=True)
@@ -126,25 +132,24 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Tensor, cache: tuple[Tensor, Tensor] | None = None, place: CachePlace | None = None
     ) -> Tensor:
+        """(B, S, D) -> (B, S, D); with a cache, after the steps that it already holds."""
         q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
         if cache is None or place is None:
             return self._out(F.scaled_dot_product_attention(q, k, v, is_causal=True))
         steps = x.shape[1]
         keys, values = cache[0][place.rows], cache[1][place.rows]
-        start = place.starts[0]
-        if place.mask is None:
-            end = start + steps
-            keys[:, :, start:end], values[:, :, start:end] = k, v
-            # Several steps at once happen only in the prefill of empty rows.
-            mask, causal = None, steps > 1
+        end = place.start + steps
+        if place.positions is None:
+            keys[:, :, place.start : end], values[:, :, place.start : end] = k, v
         else:
-            end = max(place.starts) + 1
-            for row, position in enumerate(place.starts):
-                keys[row, :, position], values[row, :, position] = k[row, :, 0], v[row, :, 0]
-            mask, causal = place.mask, False
-        keys, values = keys[:, :, :end], values[:, :, :end]
+            batch = torch.arange(len(place.positions), device=x.device)
+            keys[batch, :, place.positions] = k[:, :, 0]
+            values[batch, :, place.positions] = v[:, :, 0]
+        # Several steps at once happen only in the prefill of empty rows.
         return self._out(
-            F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, is_causal=causal)
+            F.scaled_dot_product_attention(
+                q, keys[:, :, :end], values[:, :, :end], place.mask, is_causal=steps > 1
+            )
         )
 
     def _out(self, heads: Tensor) -> Tensor:
@@ -167,6 +172,7 @@ class CrossAttention(nn.Module):
         return keys.contiguous(), values.contiguous()
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """(N, S, D), and the `states` of N texts, -> (N, S, D)."""
         q = split_heads(self.q(x), self.num_heads)
         return self.out(merge_heads(F.scaled_dot_product_attention(q, keys, values, mask)))
 
@@ -193,12 +199,13 @@ class Block(nn.Module):
         cache: tuple[Tensor, Tensor] | None = None,
         place: CachePlace | None = None,
     ) -> Tensor:
+        """(B, S, D) -> (B, S, D); `text` is the cross-attention's keys, values and mask."""
         x = x + self.attention(self.attention_norm(x), cache, place)
         if self.cross is not None and self.cross_norm is not None and text is not None:
             if text_rows is None:
                 x = x + self.cross(self.cross_norm(x), *text)
             else:
-                # Rows without text attend to zeros, which gives exactly zero: leave them as they are.
+                # Rows without text attend to zeros, which gives exactly zero: nothing to add.
                 heard = self.cross(self.cross_norm(x[text_rows]), *text)
                 x = x.index_add(0, text_rows, heard)
         return x + self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
@@ -286,13 +293,12 @@ class LM(nn.Module):
         prefix: Tensor | None = None,
         cross: CrossStates | None = None,
     ) -> Tensor:
-        """Fill empty cache rows with a prefix and tokens (B, K, S); logits of the last step (B, K, V)."""
+        """Fill empty cache rows with prefix and tokens (B, K, S); logits (B, K, V) of the last."""
         x = self._embed(tokens)
         if prefix is not None:
             x = torch.cat([prefix, x], dim=1)
         x = x + self._positions_of(0, x.shape[1], x)
-        place = CachePlace(rows, (0,) * x.shape[0], None)
-        x = self._blocks(x, cross, cache, place)
+        x = self._blocks(x, cross, cache, CachePlace(rows, 0))
         return self._logits(x[:, -1:])[:, :, 0]
 
     def step(
@@ -300,11 +306,8 @@ class LM(nn.Module):
     ) -> Tensor:
         """One further token step: tokens (B, K) -> logits (B, K, V)."""
         x = self._embed(tokens[..., None])
-        if place.mask is None:
-            x = x + self._positions_of(place.starts[0], 1, x)
-        else:
-            self._positions_of(max(place.starts), 1, x)
-            x = x + self._positions[list(place.starts)][:, None].to(x.dtype)
+        table = self._positions_of(0, place.start + 1, x)
+        x = x + (table[-1] if place.positions is None else table[place.positions][:, None])
         x = self._blocks(x, cross, cache, place)
         return self._logits(x)[:, :, 0]
 

@@ -1,0 +1,236 @@
+"""A model ready to make music: the public face of generation."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import torch
+
+from songloom.checkpoints.components import Components, ModelInfo
+from songloom.checkpoints.load import load_components
+from songloom.errors import Cancelled
+from songloom.generation.engine import Engine, Job, Slot, steps_needed
+from songloom.generation.precision import DType, pack, resolve_device, resolve_dtype
+from songloom.generation.prepare import Piece, audio_of, job_of, prepare
+from songloom.generation.track import Track
+from songloom.generation.windows import Window
+from songloom.models.codec import StreamingDecoder
+from songloom.progress import GenerationProgress, ProgressCallback
+from songloom.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_ROWS = 32
+"""Rows of the key-value cache that one call may take: sixteen requests with guidance at once."""
+STREAM_SECONDS = 1.0
+"""Least length of the chunks that `Model.stream` gives, the last one excepted."""
+_FRAMES_AT_ONCE = 10
+
+
+def load(
+    name_or_path: str | Path = "nano",
+    *,
+    device: str = "auto",
+    dtype: DType = "auto",
+    on_event: ProgressCallback | None = None,
+) -> Model:
+    """Load a model, downloading it where it is not on this machine yet.
+
+    Args:
+        name_or_path: a known name (see `songloom models`), a hub id, or a folder or file in a
+            layout that songloom reads.
+        device: "auto" (CUDA where there is one), or a torch device such as "cpu" or "cuda:1".
+        dtype: precision of the language model's weights; "auto" takes the fastest that keeps
+            logits within 2e-3 of float32.
+        on_event: called with `DownloadProgress`.
+
+    Raises:
+        ModelError: the model is unknown, cannot be fetched, or its files are broken.
+    """
+    where = resolve_device(device)
+    components = load_components(name_or_path, on_event=on_event)
+    precision = resolve_dtype(dtype, where, components.lm.config)
+    return Model(pack(components, where, precision), precision)
+
+
+class Model:
+    """Makes tracks from requests. Calls are independent; one at a time in a process."""
+
+    def __init__(self, components: Components, dtype: torch.dtype) -> None:
+        self._components = components
+        self._compute_dtype = components.lm.embeddings[0].weight.dtype
+        self.dtype = dtype
+        """Precision of the language model's weights."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, licence, channels, rates and the like."""
+        return self._components.info
+
+    @overload
+    def generate(
+        self,
+        requests: GenerationRequest,
+        *,
+        on_event: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Track: ...
+
+    @overload
+    def generate(
+        self,
+        requests: Sequence[GenerationRequest],
+        *,
+        on_event: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[Track]: ...
+
+    def generate(
+        self,
+        requests: GenerationRequest | Sequence[GenerationRequest],
+        *,
+        on_event: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Track | list[Track]:
+        """Make a track of each request; several are decoded together, without changing any.
+
+        Args:
+            requests: one request, or several of any mixture of lengths and settings.
+            on_event: called with `GenerationProgress` as the work goes on.
+            cancelled: asked at every step; once it says True, the call raises `Cancelled`.
+
+        Raises:
+            RequestError: a request does not fit the model or its audio; nothing is generated then.
+            AudioError: an input file cannot be read.
+            Cancelled: see `cancelled`.
+        """
+        single = isinstance(requests, GenerationRequest)
+        pieces = [
+            prepare(request, self._components)
+            for request in ([requests] if isinstance(requests, GenerationRequest) else requests)
+        ]
+        for _ in self._decode(pieces, on_event, cancelled):
+            pass
+        tracks = [self._track(piece) for piece in pieces]
+        return tracks[0] if single else tracks
+
+    def stream(
+        self,
+        request: GenerationRequest,
+        *,
+        on_event: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[Tensor]:
+        """Audio chunks (C, n) while they are generated; joined, they are `Track.audio`.
+
+        Chunks are as decoded: normalisation needs the whole. Arguments and errors are those of
+        `generate`; the request is checked at the call, before the first chunk is asked for.
+        """
+        piece = prepare(request, self._components)
+        return self._stream(piece, on_event, cancelled)
+
+    def _stream(
+        self,
+        piece: Piece,
+        on_event: ProgressCallback | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[Tensor]:
+        codec = self._components.codec
+        decoder = StreamingDecoder(codec)
+        least = round(STREAM_SECONDS * codec.frame_rate)
+        decoded = 0
+        left = round(piece.request.duration * codec.sample_rate)
+        for _ in self._decode([piece], on_event, cancelled):
+            if piece.done - decoded < least and piece.done < piece.frames:
+                continue
+            chunk = decoder.push(piece.codes[:, decoded : piece.done]).cpu()[:, :left]
+            decoded = piece.done
+            left -= chunk.shape[-1]
+            if chunk.shape[-1]:
+                yield chunk
+        rest = decoder.finish().cpu()[:, :left]
+        if rest.shape[-1]:
+            yield rest
+
+    def _track(self, piece: Piece) -> Track:
+        codec = self._components.codec
+        audio = audio_of(piece, codec.decode(piece.codes).cpu(), codec.sample_rate)
+        return Track(
+            audio, codec.sample_rate, piece.codes, piece.seed, piece.request, self.info.name
+        )
+
+    def _decode(
+        self,
+        pieces: list[Piece],
+        on_event: ProgressCallback | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[None]:
+        """Fill the codes of all pieces, window after window; yields after every step."""
+        delays = self._components.lm.config.delays
+        waiting = deque(_Task.next_of(piece, self._components) for piece in pieces)
+        engine = self._engine([task.job for task in waiting if task is not None])
+        active: list[tuple[_Task, Slot]] = []
+        while waiting or active:
+            if cancelled is not None and cancelled():
+                raise Cancelled("the generation was cancelled")
+            while waiting and (task := waiting[0]) is not None and engine.fits(task.job):
+                waiting.popleft()
+                active.append((task, engine.admit(task.job)))
+            if any(not slot.done for _, slot in active):
+                engine.advance()
+            for task, slot in list(active):
+                task.take(slot, delays)
+                if slot.done:
+                    engine.release(slot)
+                    active.remove((task, slot))
+                    following = _Task.next_of(task.piece, self._components)
+                    if following is not None:
+                        waiting.appendleft(following)
+            if on_event is not None:
+                on_event(self._progress(pieces))
+            yield
+
+    def _engine(self, jobs: list[Job]) -> Engine:
+        lm = self._components.lm
+        rows = max(max(job.rows for job in jobs), min(MAX_ROWS, sum(job.rows for job in jobs)))
+        steps = max(steps_needed(lm, job) for job in jobs)
+        return Engine(lm, rows, steps, self._compute_dtype)
+
+    def _progress(self, pieces: list[Piece]) -> GenerationProgress:
+        rate = self.info.frame_rate
+        return GenerationProgress(
+            seconds_done=sum(piece.done - piece.prompt_frames for piece in pieces) / rate,
+            seconds_total=sum(piece.frames - piece.prompt_frames for piece in pieces) / rate,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One window of a piece, as the engine's job."""
+
+    piece: Piece
+    window: Window
+    job: Job
+
+    @staticmethod
+    def next_of(piece: Piece, components: Components) -> _Task | None:
+        window = next(piece.windows, None)
+        if window is None:
+            return None
+        return _Task(piece, window, job_of(piece, window, components))
+
+    def take(self, slot: Slot, delays: tuple[int, ...]) -> None:
+        """Copy the frames that were decided since the last time into the piece.
+
+        A few at a time: on a GPU, each copy waits for what was asked of it before.
+        """
+        piece, decided = self.piece, self.window.start + slot.frames_done(delays)
+        if slot.done or decided >= piece.done + _FRAMES_AT_ONCE:
+            codes = slot.codes(delays)[:, piece.done - self.window.start :]
+            piece.codes[:, piece.done : decided] = codes.cpu()
+            piece.done = decided
