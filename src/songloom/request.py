@@ -173,7 +173,7 @@ class GenerationRequest:
         float,
         Option(
             "How closely the result follows prompt and melody; "
-            "1 is no guidance, and twice as fast on large models.",
+            "1 is no guidance, and the least work.",
             minimum=0,
         ),
     ] = 3.0
@@ -185,6 +185,13 @@ class GenerationRequest:
             minimum=0,
             maximum=2**63 - 1,
             unset=-1,
+        ),
+    ] = None
+    melody_audio: Annotated[
+        Path | None,
+        Option(
+            "An audio file whose melody is followed while the input audio is continued, "
+            "from the beginning of the result on."
         ),
     ] = None
     melody_stems: Annotated[
@@ -232,12 +239,18 @@ class GenerationRequest:
             )
 
     def _check_inputs(self) -> None:
-        if not self.prompt.strip() and self.input_audio is None:
+        if not self.prompt.strip() and self.input_audio is None and self.melody_audio is None:
             raise RequestError(
                 f"prompt is {self.prompt!r} and no input_audio is given, but one is needed; "
                 "describe the music, or give an audio file"
             )
         if not self.continuation:
+            if self.input_audio is not None and self.melody_audio is not None:
+                raise RequestError(
+                    f"input_audio ({self.input_audio}) and melody_audio ({self.melody_audio}) are "
+                    "both melodies to follow, but one is expected; "
+                    "turn continuation on to continue the first, or leave one out"
+                )
             return
         if self.input_audio is None:
             raise RequestError(

@@ -1,0 +1,5 @@
+"""`python -m songloom`."""
+
+from songloom.cli import main
+
+main()

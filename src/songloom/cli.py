@@ -1,0 +1,287 @@
+"""The `songloom` command. The options of `generate` are made from the request's fields.
+
+Nothing heavy is imported before a command needs it, so that `songloom --help` is instant.
+"""
+
+import functools
+import inspect
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from songloom import destination, terminal
+from songloom.errors import ModelError, RequestError, SongloomError
+from songloom.request import FieldSpec, GenerationRequest, fields_of
+
+if TYPE_CHECKING:
+    from songloom import Track
+
+_METAVARS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
+
+app = typer.Typer(
+    name="songloom",
+    help="MusicGen that you own: write music from words and audio, on your machine.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help costs more time than everything else the command does
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exit with 0, 2 (an expected error, in one line) or 130 (Ctrl-C)."""
+    try:
+        app(args=arguments, prog_name="songloom")
+    except SongloomError as error:
+        print(f"songloom: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def takes_request_fields(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option per field of a request.
+
+    The command gets the fields that were given as its first parameter, a dictionary; those left out
+    are not in it, so that the request's own defaults hold.
+    """
+    specs = fields_of(GenerationRequest)
+    own = list(inspect.signature(command).parameters.values())[1:]
+    parameters = [own[0], *map(_request_option, specs), *own[1:]]
+
+    @functools.wraps(command)
+    def with_fields(**values: Any) -> None:
+        fields = {spec.name: values.pop(spec.name) for spec in specs}
+        command({name: value for name, value in fields.items() if value is not None}, **values)
+
+    with_fields.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_fields.__annotations__ = {item.name: item.annotation for item in parameters}
+    return with_fields
+
+
+def _request_option(spec: FieldSpec) -> inspect.Parameter:
+    default = f"{spec.default:g}" if isinstance(spec.default, float) else str(spec.default)
+    hidden = spec.default in (None, "") or spec.default is False
+    option = typer.Option(
+        "--" + spec.name.replace("_", "-"),
+        help=spec.option.help if hidden else f"{spec.option.help}  [default: {default}]",
+        metavar=None if spec.type is bool else "|".join(spec.choices) or _METAVARS[spec.type],
+    )
+    return inspect.Parameter(
+        spec.name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,  # "not given": the request knows the default
+        annotation=Annotated[spec.type | None, option],
+    )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"songloom {version('songloom')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options_of_all_commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@takes_request_fields
+def generate(
+    fields: dict[str, Any],
+    words: Annotated[
+        str | None,
+        typer.Argument(metavar="PROMPT", help="What to play; the same as --prompt."),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="A name that `songloom models` lists, a hub id, or a folder."
+        ),
+    ] = "nano",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Fine-tuned weights, a file or a folder, used in place of --model."
+        ),
+    ] = None,
+    count: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="INTEGER", help="How many variations to make: seed, seed + 1, ..."
+        ),
+    ] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File or folder to write to, or - for standard output. The extension decides the "
+            "format. Without it, the file is named after the prompt.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that exists already.")
+    ] = False,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda or mps.")
+    ] = "auto",
+    dtype: Annotated[
+        Literal["auto", "float32", "float16", "bfloat16"],
+        typer.Option(
+            metavar="auto|float32|float16|bfloat16",
+            help="Precision of the weights; auto is the fastest that is accurate.",
+        ),
+    ] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per file instead of text.")
+    ] = False,
+) -> None:
+    """Generate music from a prompt, from audio, or from both."""
+    if words is not None:
+        if "prompt" in fields:
+            raise RequestError(
+                f"prompt is given twice, as {words!r} and as --prompt {fields['prompt']!r}; "
+                "leave one of them out"
+            )
+        fields["prompt"] = words
+    fields["output_format"] = destination.format_of(output, fields.get("output_format"))
+    request = GenerationRequest.from_mapping(fields)
+    requests = [
+        request if request.seed is None else replace(request, seed=request.seed + step)
+        for step in range(count)
+    ]
+    if weights is not None and not weights.exists():
+        raise ModelError(
+            f"weights is '{weights}', but there is no such file or folder; "
+            "give the path of fine-tuned weights, or leave it out to use --model"
+        )
+    if output == destination.STANDARD_OUTPUT:
+        destination.check_standard_output(count, as_json)
+        [track], _ = _generate(requests, str(weights or model), device, dtype)
+        _pour(track)
+        return
+    paths = destination.choose_paths(output, request, count, overwrite)
+    tracks, seconds_taken = _generate(requests, str(weights or model), device, dtype)
+    for track, path in zip(tracks, paths, strict=True):
+        track.save(path)
+        _report(track, path, seconds_taken, as_json)
+
+
+def _generate(
+    requests: list[GenerationRequest], model: str, device: str, dtype: str
+) -> tuple[list["Track"], float]:
+    """Load a model and generate; return the tracks and the seconds that generating them took."""
+    # Whatever a library prints must not end up among the results.
+    with redirect_stdout(sys.stderr), terminal.progress_bars(f"loading {model}") as show:
+        import songloom
+
+        loaded = songloom.load(model, device=device, dtype=dtype, on_event=show)
+        started = time.monotonic()
+        tracks = loaded.generate(requests, on_event=show)
+        seconds_taken = time.monotonic() - started
+    seconds = sum(_seconds(track) for track in tracks)
+    print(
+        f"{seconds:.1f} s of audio in {seconds_taken:.1f} s "
+        f"({seconds / seconds_taken:.1f}x real time), {loaded.info.name}, {loaded.info.licence}",
+        file=sys.stderr,
+    )
+    return tracks, seconds_taken
+
+
+def _pour(track: "Track") -> None:
+    """Write one track to standard output, whole: some formats are finished at their start."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = track.save(Path(folder) / f"track.{track.request.output_format}")
+        with path.open("rb") as audio:
+            shutil.copyfileobj(audio, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+def _report(track: "Track", path: Path, seconds_taken: float, as_json: bool) -> None:
+    if not as_json:
+        print(f"{path}  {_seconds(track):.1f} s  seed {track.seed}")
+        return
+    result = {
+        "path": str(path),
+        "model": track.model,
+        "seed": track.seed,
+        "duration": _seconds(track),
+        "sample_rate": track.sample_rate,
+        "channels": track.audio.shape[0],
+        "seconds_taken": round(seconds_taken, 3),
+    }
+    print(json.dumps(result))
+
+
+def _seconds(track: "Track") -> float:
+    return float(track.audio.shape[1] / track.sample_rate)
+
+
+@app.command()
+def models(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON array instead of a table.")
+    ] = False,
+) -> None:
+    """List the models and their licences."""
+    import songloom
+
+    listings = songloom.list_models()
+    if as_json:
+        print(json.dumps([asdict(listing) for listing in listings], default=str))
+        return
+    terminal.table(
+        ("name", "parameters", "channels", "melody", "licence", "on this machine"),
+        [
+            (
+                listing.name,
+                terminal.count(listing.parameters),
+                "stereo" if listing.channels == 2 else "mono",
+                "yes" if listing.melody else "no",
+                listing.licence,
+                "yes" if listing.local else "no",
+            )
+            for listing in listings
+        ],
+    )
+
+
+@app.command()
+def export(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A name, a hub id, a folder or a file.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
+    layout: Annotated[
+        Literal["transformers", "reference"],
+        typer.Option(
+            "--format",
+            metavar="transformers|reference",
+            help="Whose layout: that of transformers, or that of the reference library.",
+        ),
+    ] = "transformers",
+) -> None:
+    """Write a model's files in another layout."""
+    with redirect_stdout(sys.stderr):
+        import songloom
+
+        songloom.export(model, folder, format=layout)
+    print(folder)
