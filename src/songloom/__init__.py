@@ -1,0 +1,49 @@
+"""songloom: MusicGen that you own.
+
+    import songloom
+
+    model = songloom.load("nano")
+    track = model.generate(songloom.GenerationRequest(prompt="warm felt piano", duration=8))
+    track.save("piano.wav")
+
+Names are imported when they are first used, so `import songloom` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from songloom.checkpoints.catalogue import ModelListing as ModelListing
+    from songloom.checkpoints.catalogue import list_models as list_models
+    from songloom.checkpoints.export import export as export
+    from songloom.errors import SongloomError as SongloomError
+    from songloom.generation.model import Model as Model
+    from songloom.generation.model import load as load
+    from songloom.generation.track import Track as Track
+    from songloom.request import GenerationRequest as GenerationRequest
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "GenerationRequest": "songloom.request",
+    "Model": "songloom.generation.model",
+    "ModelListing": "songloom.checkpoints.catalogue",
+    "SongloomError": "songloom.errors",
+    "Track": "songloom.generation.track",
+    "export": "songloom.checkpoints.export",
+    "list_models": "songloom.checkpoints.catalogue",
+    "load": "songloom.generation.model",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'songloom' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
