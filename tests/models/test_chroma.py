@@ -1,0 +1,34 @@
+"""Chroma: golden values and what is known of simple tones."""
+
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from songloom.models.chroma import chroma, chroma_frames
+
+from tests.golden_values import golden_folder
+
+
+@pytest.mark.parametrize("name", ["melody_mono", "melody_stereo"])
+def test_golden_chroma(name: str) -> None:
+    golden = load_file(golden_folder() / name / "expected.safetensors")
+    computed = chroma(golden["melody_wav"][:, 0], 32_000)
+    assert torch.equal(computed, golden["chroma"])
+
+
+@pytest.mark.parametrize(("note", "pitch_class"), [(60, 0), (69, 9), (71, 11), (42, 6)])
+def test_a_tone_falls_on_its_pitch_class(note: int, pitch_class: int) -> None:
+    frequency = 440 * 2 ** ((note - 69) / 12)
+    time = torch.arange(64_000) / 32_000
+    tone = torch.sin(2 * math.pi * frequency * time)[None]
+    frames = chroma(tone, 32_000)
+    assert frames.shape == (1, chroma_frames(64_000), 12)
+    assert (frames.argmax(-1) == pitch_class).all()
+
+
+@pytest.mark.parametrize("samples", [1, 100, 20_000])
+def test_silence_and_short_signals_are_bin_zero(samples: int) -> None:
+    frames = chroma(torch.zeros(1, samples), 32_000)
+    assert frames.shape[1] == chroma_frames(samples)
+    assert (frames.argmax(-1) == 0).all()
