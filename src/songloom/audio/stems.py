@@ -1,0 +1,125 @@
+"""Stem separation: what of a recording the melody is taken from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from songloom.audio.files import Audio, read_audio, write_audio
+from songloom.errors import AudioError, MissingExtraError
+from songloom.request import MelodyStems
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class Separator(Protocol):
+    """Takes a recording to the part of it that matters, at any sample rate."""
+
+    def __call__(self, audio: Audio) -> Audio:
+        """Separate `samples (C, N)`; the sample rate may change, the duration may not."""
+        ...
+
+
+def separator(choice: MelodyStems) -> Separator:
+    """Give the separator that a request names."""
+    match choice:
+        case "none":
+            return no_separation
+        case "harmonic":
+            return harmonic_part
+        case "demucs":
+            return demucs_melody
+
+
+def separate(audio: Audio, choice: MelodyStems) -> Audio:
+    """Separate a recording in the way that a request names.
+
+    Raises `MissingExtraError` and `AudioError` as `demucs_melody` does.
+    """
+    return separator(choice)(audio)
+
+
+def no_separation(audio: Audio) -> Audio:
+    """Take the whole recording."""
+    return audio
+
+
+FFT = 2048
+HOP = 512
+MEDIAN_FRAMES = 31
+CHUNK_FRAMES = 1024
+MARGIN_FRAMES = MEDIAN_FRAMES // 2 + FFT // HOP
+"""How far a sample of the result depends on its neighbours: half a median, and one window."""
+
+
+def harmonic_part(audio: Audio) -> Audio:
+    """Keep what sounds on and drop what strikes, by median filters on the spectrogram; no weights.
+
+    D. FitzGerald, "Harmonic/percussive separation using median filtering" (DAFx 2010). It works in
+    chunks with margins, which gives what the whole would and needs little memory.
+    """
+    samples = audio.samples
+    kept = []
+    for start in range(0, samples.shape[1], CHUNK_FRAMES * HOP):
+        first = max(0, start - MARGIN_FRAMES * HOP)
+        end = start + CHUNK_FRAMES * HOP
+        piece = _harmonic(samples[:, first : end + MARGIN_FRAMES * HOP])
+        kept.append(piece[:, start - first : end - first])
+    return Audio(torch.cat(kept, dim=1), audio.sample_rate)
+
+
+def _harmonic(samples: Tensor) -> Tensor:
+    from librosa.effects import harmonic  # late: seconds to import, and seldom needed
+
+    length = samples.shape[1]
+    # Less than a window of audio comes back as NaN.
+    samples = torch.nn.functional.pad(samples, (0, max(0, FFT - length)))
+    kept: npt.NDArray[np.float32] = harmonic(
+        samples.numpy(), kernel_size=MEDIAN_FRAMES, n_fft=FFT, hop_length=HOP
+    )
+    return torch.from_numpy(kept)[:, :length]
+
+
+DEMUCS_MODEL = "htdemucs"
+MELODY_STEMS = ("vocals", "other")
+
+
+def demucs_melody(audio: Audio) -> Audio:
+    """Keep vocals and accompaniment without drums and bass, as MusicGen's melody models expect.
+
+    Runs the `demucs` program found on the PATH, which may live in an environment of its own (its
+    dependencies and torch's CPU builds do not get along). S. Rouard et al., "Hybrid transformers
+    for music source separation" (ICASSP 2023). The result has Demucs' sample rate, 44.1 kHz.
+
+    Raises `MissingExtraError` where there is no such program, and `AudioError` where it fails.
+    """
+    program = shutil.which("demucs")
+    if program is None:
+        raise MissingExtraError(
+            "stems 'demucs' need the program demucs, expected on the PATH; install it in an "
+            "environment of its own with 'pipx install demucs', or choose stems 'harmonic' or "
+            "'none'"
+        )
+    with TemporaryDirectory(prefix="songloom-") as name:
+        folder = Path(name)
+        recording = folder / "recording.wav"
+        write_audio(recording, audio, format="wav")
+        command = [program, "--name", DEMUCS_MODEL, "--float32", "--out", name, str(recording)]
+        run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if run.returncode != 0:
+            said = (run.stderr or run.stdout).strip().splitlines() or ["no message"]
+            raise AudioError(
+                f"demucs failed with exit code {run.returncode} ({said[-1]}), expected 0; try "
+                "'demucs' on a file by hand, or choose stems 'harmonic' or 'none'"
+            )
+        stems = folder / DEMUCS_MODEL / recording.stem
+        parts = [read_audio(stems / f"{stem}.wav") for stem in MELODY_STEMS]
+    return Audio(torch.stack([part.samples for part in parts]).sum(dim=0), parts[0].sample_rate)
