@@ -20,7 +20,7 @@ from recipes.nano.runs import Clock, Log, load_checkpoint, save_checkpoint
 from recipes.nano.rvq import ResidualQuantizer
 from recipes.nano.sampler import Sampler
 
-HELD_OUT_SEEDS = range(1_000_000_000, 1_000_000_016)
+HELD_OUT_SEEDS = range(1_000_000_000, 1_000_000_008)
 EVALUATED_FRAMES = 250
 QUANTIZERS = 4
 RESIDUAL_BRANCH_STD = 0.4
@@ -33,18 +33,18 @@ class CodecSettings:
     filters: int = 16
     width: int = 64  # of the latents
     codebook_size: int = 512
-    batch: int = 8
+    batch: int = 6
     frames: int = 40  # of a training excerpt
-    learning_rate: float = 8e-4
+    learning_rate: float = 1e-3
     warm_up: int = 50  # steps
     unquantised_steps: int = 500
     refit_every: int = 250  # steps, until
     refit_until: float = 0.5  # of the budget
-    freeze_at: float = 0.7  # of the budget
+    freeze_at: float = 0.66  # of the budget
     on_grid: float = 0.85  # share of excerpts that start on a frame, at the level they were mixed
     commitment: float = 0.25
     kept_latents: int = 100  # steps whose latents k-means sees
-    report_seconds: float = 60.0
+    report_seconds: float = 90.0
 
 
 class Codec(nn.Module):
@@ -262,7 +262,7 @@ def load_codec(folder: Path) -> Codec:
 def evaluate_codec(
     codec: Codec, sampler: Sampler, device: str = "cpu", unquantised: bool = False
 ) -> tuple[float, float]:
-    """Mean SI-SDR in dB and mel distance over five seconds of sixteen held-out pieces."""
+    """Mean SI-SDR in dB and mel distance over five seconds of eight held-out pieces."""
     was_training = codec.training
     codec.eval()
     ratios, distances = [], []
