@@ -6,9 +6,7 @@ Nothing heavy is imported before a command needs it, so that `songloom --help` i
 import functools
 import inspect
 import json
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -18,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from songloom import destination, terminal
-from songloom.errors import ModelError, RequestError, SongloomError
+from songloom import __version__, destination, terminal
+from songloom.errors import AudioError, ModelError, RequestError, SongloomError
 from songloom.request import FieldSpec, GenerationRequest, fields_of
 
 if TYPE_CHECKING:
-    from songloom import Track
+    from songloom.generation.precision import DType
+    from songloom.generation.track import Track
 
 _METAVARS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
 
@@ -59,8 +58,13 @@ def takes_request_fields(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_fields(**values: Any) -> None:
-        fields = {spec.name: values.pop(spec.name) for spec in specs}
-        command({name: value for name, value in fields.items() if value is not None}, **values)
+        given = {spec: values.pop(spec.name) for spec in specs}
+        fields = {
+            spec.name: spec.parse_text(value) if isinstance(value, str) else value
+            for spec, value in given.items()
+            if value is not None
+        }
+        command(fields, **values)
 
     with_fields.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_fields.__annotations__ = {item.name: item.annotation for item in parameters}
@@ -79,15 +83,14 @@ def _request_option(spec: FieldSpec) -> inspect.Parameter:
         spec.name,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         default=None,  # "not given": the request knows the default
-        annotation=Annotated[spec.type | None, option],
+        # Texts, which the field reads itself: one place decides what is right, in one wording.
+        annotation=Annotated[bool | None if spec.type is bool else str | None, option],
     )
 
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        print(f"songloom {version('songloom')}")
+        print(f"songloom {__version__}")
         raise typer.Exit
 
 
@@ -168,25 +171,36 @@ def generate(
         request if request.seed is None else replace(request, seed=request.seed + step)
         for step in range(count)
     ]
+    _check_inputs(request.input_audio, weights)
+    if output == destination.STANDARD_OUTPUT:
+        destination.check_standard_output(count, as_json)
+        [track], _ = _generate(requests, str(weights or model), device, dtype)
+        track.save(sys.stdout.buffer, track.request.output_format)
+        print(_line(track, "standard output"), file=sys.stderr)
+        return
+    paths = destination.choose_paths(output, request, count, overwrite)
+    tracks, seconds_taken = _generate(requests, str(weights or model), device, dtype)
+    for track, path in zip(tracks, paths, strict=True):
+        track.save(path, track.request.output_format)
+        _report(track, path, seconds_taken, as_json)
+
+
+def _check_inputs(input_audio: Path | None, weights: Path | None) -> None:
+    """Look for the files before a model is loaded, which may take minutes."""
+    if input_audio is not None and not input_audio.is_file():
+        raise AudioError(
+            f"input_audio is '{input_audio}', but there is no such file; "
+            "give the path of an audio file"
+        )
     if weights is not None and not weights.exists():
         raise ModelError(
             f"weights is '{weights}', but there is no such file or folder; "
             "give the path of fine-tuned weights, or leave it out to use --model"
         )
-    if output == destination.STANDARD_OUTPUT:
-        destination.check_standard_output(count, as_json)
-        [track], _ = _generate(requests, str(weights or model), device, dtype)
-        _pour(track)
-        return
-    paths = destination.choose_paths(output, request, count, overwrite)
-    tracks, seconds_taken = _generate(requests, str(weights or model), device, dtype)
-    for track, path in zip(tracks, paths, strict=True):
-        track.save(path)
-        _report(track, path, seconds_taken, as_json)
 
 
 def _generate(
-    requests: list[GenerationRequest], model: str, device: str, dtype: str
+    requests: list[GenerationRequest], model: str, device: str, dtype: "DType"
 ) -> tuple[list["Track"], float]:
     """Load a model and generate; return the tracks and the seconds that generating them took."""
     # Whatever a library prints must not end up among the results.
@@ -197,7 +211,7 @@ def _generate(
         started = time.monotonic()
         tracks = loaded.generate(requests, on_event=show)
         seconds_taken = time.monotonic() - started
-    seconds = sum(_seconds(track) for track in tracks)
+    seconds = sum(track.seconds for track in tracks)
     print(
         f"{seconds:.1f} s of audio in {seconds_taken:.1f} s "
         f"({seconds / seconds_taken:.1f}x real time), {loaded.info.name}, {loaded.info.licence}",
@@ -206,24 +220,15 @@ def _generate(
     return tracks, seconds_taken
 
 
-def _pour(track: "Track") -> None:
-    """Write one track to standard output, whole: some formats are finished at their start."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = track.save(Path(folder) / f"track.{track.request.output_format}")
-        with path.open("rb") as audio:
-            shutil.copyfileobj(audio, sys.stdout.buffer)
-    sys.stdout.buffer.flush()
-
-
 def _report(track: "Track", path: Path, seconds_taken: float, as_json: bool) -> None:
     if not as_json:
-        print(f"{path}  {_seconds(track):.1f} s  seed {track.seed}")
+        print(_line(track, path))
         return
     result = {
         "path": str(path),
         "model": track.model,
         "seed": track.seed,
-        "duration": _seconds(track),
+        "duration": track.seconds,
         "sample_rate": track.sample_rate,
         "channels": track.audio.shape[0],
         "seconds_taken": round(seconds_taken, 3),
@@ -231,8 +236,8 @@ def _report(track: "Track", path: Path, seconds_taken: float, as_json: bool) -> 
     print(json.dumps(result))
 
 
-def _seconds(track: "Track") -> float:
-    return float(track.audio.shape[1] / track.sample_rate)
+def _line(track: "Track", place: Path | str) -> str:
+    return f"{place}  {track.seconds:.1f} s  seed {track.seed}"
 
 
 @app.command()
@@ -253,11 +258,11 @@ def models(
         [
             (
                 listing.name,
-                terminal.count(listing.parameters),
+                listing.parameters,
                 "stereo" if listing.channels == 2 else "mono",
                 "yes" if listing.melody else "no",
                 listing.licence,
-                "yes" if listing.local else "no",
+                "no" if listing.size_bytes is None else f"{listing.size_bytes / 1e6:.0f} MB",
             )
             for listing in listings
         ],

@@ -93,6 +93,20 @@ class FieldSpec:
             raise self._refuse(value)
         return parsed
 
+    def parse_text(self, text: str) -> Any:
+        """Return what was typed, in this field's type; numbers are written as in Python.
+
+        Raises:
+            RequestError: the text stands for no value that `parse` takes.
+        """
+        if self.type not in (int, float):
+            return self.parse(text)
+        try:
+            number = self.type(text)
+        except ValueError:
+            raise self._refuse(text) from None
+        return self.parse(number)
+
     def _refuse(self, value: Any) -> RequestError:
         default = "none" if self.default is None else repr(self.default)
         return RequestError(

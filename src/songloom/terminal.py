@@ -58,14 +58,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console.print(drawn)
 
 
-def count(number: int) -> str:
-    """A large number in a few characters: 1_500_000_000 -> "1.5 B"."""
-    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return str(number)
-
-
 def _ignore(event: ProgressEvent) -> None:
     pass
 

@@ -1,0 +1,51 @@
+# Everything a newcomer needs; `make help` lists it. The environment is made on first use.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_NANO := $(VENV)/.installed-nano
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench nano clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Install songloom with its development tools into .venv
+
+demo: $(INSTALLED) ## Write three pieces of music to demo/
+	$(BIN)/python examples/demo.py demo
+
+test: $(INSTALLED) ## Run every test that needs neither a GPU nor the network
+	$(BIN)/python -m pytest -q -m "not gpu and not network"
+
+check: $(INSTALLED) ## Lint, check the formatting and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED) ## Measure decoding speed beside transformers (BENCH_OPTIONS="--quick")
+	$(BIN)/python -m benchmarks.decode $(BENCH_OPTIONS)
+
+nano: $(INSTALLED_NANO) ## Compose, render and train the embedded model anew (hours)
+	$(BIN)/python -m recipes.nano
+
+clean: ## Remove the environment and what tools left behind
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# constraints.txt pins every version, so that two machines install the same.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(INSTALLED_NANO): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,nano]'
+	@touch $@
