@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, overload
 import torch
 
 from songloom.checkpoints.components import Components, ModelInfo
-from songloom.checkpoints.load import load_components
+from songloom.checkpoints.load import read_components
 from songloom.errors import Cancelled
 from songloom.generation.engine import Engine, Job, Slot, steps_needed
-from songloom.generation.precision import DType, pack, resolve_device, resolve_dtype
+from songloom.generation.precision import (
+    DType,
+    packs,
+    prepare_for_inference,
+    resolve_device,
+    resolve_dtype,
+)
 from songloom.generation.prepare import Piece, audio_of, job_of, prepare
 from songloom.generation.track import Track
 from songloom.generation.windows import Window
@@ -53,9 +59,13 @@ def load(
         ModelError: the model is unknown, cannot be fetched, or its files are broken.
     """
     where = resolve_device(device)
-    components = load_components(name_or_path, on_event=on_event)
-    precision = resolve_dtype(dtype, where, components.lm.config)
-    return Model(pack(components, where, precision), precision)
+    precision = resolve_dtype(dtype, where)
+    # Weights that are packed stay as they are in the file until then: it takes less memory.
+    as_read = None if packs(where, precision) else precision
+    components = read_components(name_or_path, where, as_read, torch.float32, on_event)
+    prepare_for_inference(components.lm, where, precision)
+    components.codec.fold_weight_norm()
+    return Model(components, precision)
 
 
 class Model:

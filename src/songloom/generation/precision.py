@@ -6,10 +6,9 @@ from typing import Literal
 
 import torch
 
-from songloom.checkpoints.components import Components
 from songloom.errors import ModelError
 from songloom.models.linear import has_half_linear, pack_half
-from songloom.models.lm import LMConfig
+from songloom.models.lm import LM
 
 DType = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -35,7 +34,7 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
-def resolve_dtype(dtype: DType, device: torch.device, config: LMConfig) -> torch.dtype:
+def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
     """The precision of the weights that "auto" or a name means on a device.
 
     Raises:
@@ -57,17 +56,15 @@ def resolve_dtype(dtype: DType, device: torch.device, config: LMConfig) -> torch
     return _DTYPES[dtype]
 
 
-def pack(components: Components, device: torch.device, dtype: torch.dtype) -> Components:
-    """Move a model to its device and put its weights into their precision, in place.
+def packs(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether a precision means packed weights with arithmetic in float32."""
+    return device.type == "cpu" and dtype == torch.float16
 
-    On a CPU, float16 means weights only: they are packed, and the arithmetic stays in float32.
-    """
-    lm = components.lm.eval().requires_grad_(False)
-    if device.type == "cpu" and dtype == torch.float16:
+
+def prepare_for_inference(lm: LM, device: torch.device, dtype: torch.dtype) -> LM:
+    """Put the weights into their precision, in place, one layer at a time where they are packed."""
+    lm.eval().requires_grad_(False)
+    if packs(device, dtype):
         pack_half(lm)
-    else:
-        lm.to(device, dtype)
-    components.codec.fold_weight_norm()
-    components.codec.encodec.to(device)
-    components.text.to(device)
-    return components
+        return lm.float()
+    return lm.to(device, dtype)

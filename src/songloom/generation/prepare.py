@@ -20,6 +20,9 @@ from songloom.generation.windows import Window, windows
 from songloom.models.chroma import chroma
 from songloom.request import GenerationRequest
 
+STRIDE = 0.6
+"""Part of the window by which it moves on in long pieces: 18 s of 30 s, as in the reference."""
+
 
 @dataclass(eq=False)
 class Piece:
@@ -76,10 +79,8 @@ def prepare(request: GenerationRequest, components: Components) -> Piece:
         melody=_melody(request, components),
         uniforms=torch.rand(frames, codec.num_codebooks, generator=random),
     )
-    window, stride = (
-        round(seconds * info.frame_rate) for seconds in (info.window_seconds, info.stride_seconds)
-    )
-    piece.windows = windows(frames, known, window, stride)
+    window = round(info.window_seconds * info.frame_rate)
+    piece.windows = windows(frames, known, window, stride=round(window * STRIDE))
     return piece
 
 

@@ -33,10 +33,6 @@ class TextEncoder:
         """Width of the states."""
         return int(self.encoder.config.d_model)
 
-    def to(self, device: torch.device) -> None:
-        """Move the network."""
-        self.encoder.to(device)
-
     @torch.inference_mode()
     def __call__(self, text: str) -> Tensor:
         """Text -> states (1, E, width), E tokens with the closing one."""

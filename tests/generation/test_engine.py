@@ -1,0 +1,190 @@
+"""The engine: golden values, and that nobody depends on who shares the batch."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from songloom.checkpoints.load import read_components
+from songloom.generation.engine import Conditions, Engine, Job, steps_needed
+from songloom.generation.sampling import SamplingParams
+from songloom.models.chroma import chroma
+from songloom.models.delay import apply_delay, delays_for
+from songloom.models.lm import LM, LMConfig
+
+from tests.golden_values import golden_folder
+
+GREEDY = SamplingParams(temperature=0)
+TEXT = LMConfig(4, 24, 32, 2, 4, 64, delays_for(4, 1), text_size=12, cross_attention=True)
+MELODY = LMConfig(
+    8, 24, 32, 2, 4, 64, delays_for(8, 2), text_size=12, cross_attention=False,
+    chroma_bins=12, chroma_frames=9,
+)  # fmt: skip
+
+
+def tiny(config: LMConfig) -> LM:
+    torch.manual_seed(11)
+    lm = LM(config).eval()
+    # Without this, a random model's logits are nearly flat, and sampling hides what it says.
+    lm.heads.weight.data *= 8
+    return lm
+
+
+def decode(lm: LM, jobs: Sequence[Job], at: Sequence[int] | None = None) -> list[torch.Tensor]:
+    """Decode jobs together, job i joining after `at[i]` steps, each leaving when it is done."""
+    at = at or [0] * len(jobs)
+    engine = Engine(
+        lm,
+        rows=sum(job.rows for job in jobs),
+        max_steps=max(steps_needed(lm, job) for job in jobs),
+        dtype=torch.float32,
+    )
+    waiting, slots, results = dict(enumerate(jobs)), {}, {}
+    for step in range(10_000):
+        for i in [i for i in waiting if at[i] <= step]:
+            slots[i] = engine.admit(waiting.pop(i))
+        for i in [i for i, slot in slots.items() if slot.done]:
+            slot = slots.pop(i)
+            engine.release(slot)
+            results[i] = slot.codes(lm.config.delays)
+        if not slots and not waiting:
+            assert engine.active == ()
+            return [results[i] for i in range(len(jobs))]
+        if slots:
+            engine.advance()
+    raise AssertionError("the engine never finished")
+
+
+@pytest.mark.parametrize("name", ["text_mono", "text_stereo", "melody_mono", "melody_stereo"])
+@pytest.mark.parametrize("key", ["greedy_cfg3", "continuation_cfg3"])
+def test_golden_tokens(name: str, key: str) -> None:
+    folder = golden_folder() / name
+    golden = load_file(folder / "expected.safetensors")
+    lm = read_golden_lm(name)
+    prompts = golden["continuation_prompt"] if key == "continuation_cfg3" else [None, None]
+    melodies = [None, None]
+    if lm.config.melody:
+        melodies = chroma(golden["melody_wav"][:, 0], 32_000).split(1)
+    jobs = [
+        Job(
+            frames=golden[key].shape[-1],
+            conditions=Conditions(golden["text_embeddings"][i : i + 1], melodies[i]),
+            sampling=GREEDY,
+            guidance=3.0,
+            uniforms=torch.zeros(golden[key].shape[-1], lm.config.num_codebooks),
+            prompt=prompts[i],
+        )
+        for i in range(2)
+    ]
+    together = decode(lm, jobs)
+    alone = [decode(lm, [job])[0] for job in jobs]
+    for i in range(2):
+        assert torch.equal(alone[i], golden[key][i])
+        assert torch.equal(together[i], golden[key][i])
+
+
+def read_golden_lm(name: str) -> LM:
+    components = read_components(
+        golden_folder() / name, torch.device("cpu"), torch.float32, torch.float32
+    )
+    return components.lm
+
+
+@st.composite
+def jobs_for(draw: st.DrawFn, config: LMConfig) -> Job:
+    frames = draw(st.integers(1, 18))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 10_000)))
+    text = draw(st.integers(0, 4))
+    has_melody = config.melody and draw(st.booleans())
+    prompt = draw(st.integers(0, frames - 1))
+    melody = torch.randint(12, (1, 5), generator=generator)
+    return Job(
+        frames=frames,
+        conditions=Conditions(
+            torch.randn(1, text, 12, generator=generator) if text else None,
+            torch.nn.functional.one_hot(melody, 12).float() if has_melody else None,
+        ),
+        sampling=SamplingParams(
+            top_k=draw(st.sampled_from([0, 1, 5, 250])),
+            top_p=draw(st.sampled_from([0.0, 0.9])),
+            temperature=draw(st.sampled_from([0.0, 0.8, 1.3])),
+        ),
+        guidance=draw(st.sampled_from([1.0, 2.5, 3.0])),
+        uniforms=torch.rand(frames, config.num_codebooks, generator=generator),
+        prompt=torch.randint(24, (config.num_codebooks, prompt), generator=generator)
+        if prompt
+        else None,
+    )
+
+
+@pytest.mark.parametrize("config", [TEXT, MELODY], ids=["text", "melody"])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_in_a_batch_or_alone_the_tokens_are_the_same(config: LMConfig, data: st.DataObject) -> None:
+    lm = tiny(config)
+    jobs = data.draw(st.lists(jobs_for(config), min_size=2, max_size=5))
+    at = data.draw(st.lists(st.integers(0, 12), min_size=len(jobs), max_size=len(jobs)))
+    together = decode(lm, jobs, at)
+    for job, codes in zip(jobs, together, strict=True):
+        assert codes.shape == (config.num_codebooks, job.frames)
+        assert codes.min() >= 0
+        assert codes.max() < config.codebook_size
+        assert torch.equal(codes, decode(lm, [job])[0])
+        if job.prompt is not None:
+            assert torch.equal(codes[:, : job.prompt.shape[1]], job.prompt)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_the_cache_changes_nothing(guidance: float) -> None:
+    """Greedy decoding by teacher forcing on ever longer sequences, against the engine."""
+    lm, frames = tiny(TEXT), 12
+    text = torch.randn(1, 3, 12)
+    job = Job(frames, Conditions(text), GREEDY, guidance, torch.zeros(frames, 4))
+    codes = torch.full((1, 4, frames), -1)
+    sequence = apply_delay(codes, TEXT.delays, TEXT.special_token)
+    for step in range(1, sequence.shape[-1]):
+        logits = lm(sequence[..., :step], cross=lm.cross_states(text))
+        null = lm(sequence[..., :step])
+        guided = null + (logits - null) * guidance
+        column = sequence[..., step]
+        drawn = guided[:, :, -1].argmax(-1)
+        sequence[..., step] = torch.where(column == -1, drawn, column)
+    (engine_codes,) = decode(lm, [job])
+    expected = [sequence[0, k, 1 + d : 1 + d + frames] for k, d in enumerate(TEXT.delays)]
+    assert torch.equal(engine_codes, torch.stack(expected))
+
+
+def test_guidance_takes_a_second_row_only_where_it_is_needed() -> None:
+    text, uniforms = torch.randn(1, 3, 12), torch.zeros(4, 4)
+
+    def rows(conditions: Conditions, guidance: float) -> int:
+        return Job(4, conditions, GREEDY, guidance, uniforms).rows
+
+    assert rows(Conditions(text), 3.0) == 2
+    assert rows(Conditions(text), 1.0) == 1
+    assert rows(Conditions(), 3.0) == 1
+
+
+def test_seeds_matter_and_repeat() -> None:
+    lm, frames = tiny(TEXT), 16
+
+    def codes(seed: int) -> torch.Tensor:
+        uniforms = torch.rand(frames, 4, generator=torch.Generator().manual_seed(seed))
+        return decode(lm, [Job(frames, Conditions(), SamplingParams(), 1.0, uniforms)])[0]
+
+    assert torch.equal(codes(0), codes(0))
+    assert not torch.equal(codes(0), codes(1))
+
+
+def test_full_rows_are_refused_until_one_leaves() -> None:
+    lm = tiny(TEXT)
+    job = Job(3, Conditions(torch.randn(1, 2, 12)), GREEDY, 3.0, torch.zeros(3, 4))
+    engine = Engine(lm, rows=3, max_steps=steps_needed(lm, job), dtype=torch.float32)
+    assert engine.fits(job)
+    slot = engine.admit(job)
+    assert not engine.fits(job)
+    engine.release(slot)
+    assert engine.fits(job)
