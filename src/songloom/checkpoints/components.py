@@ -1,0 +1,96 @@
+"""What a model is made of, once its files are read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from songloom.errors import ModelError
+from songloom.models.codec import Codec
+from songloom.models.lm import LM
+from songloom.models.text import TextEncoder
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Facts about a loaded model."""
+
+    name: str
+    """As it was asked for: a known name, a hub id, or a path."""
+    path: Path
+    """The folder or file that was read."""
+    licence: str
+    channels: int
+    """1 or 2 audio channels."""
+    sample_rate: int
+    """Hz."""
+    frame_rate: float
+    """Token frames per second."""
+    melody: bool
+    """Whether it can follow a melody."""
+    window_seconds: float
+    """The longest stretch that the language model has learned to see at once."""
+    parameters: int
+    """Weights of the language model."""
+
+
+class LazyTextEncoder:
+    """A text encoder whose files are looked for only when the first text comes.
+
+    The reference library's checkpoints do not hold theirs: without it the language model can still
+    be used with states computed elsewhere, and nothing is downloaded before it is needed.
+    """
+
+    def __init__(
+        self, width: int, find: Callable[[], Path], read: Callable[[Path], TextEncoder]
+    ) -> None:
+        self.width = width
+        """Width of the states that the language model expects."""
+        self._find, self._read = find, read
+        self._encoder: TextEncoder | None = None
+        self._lock = threading.Lock()
+
+    def folder(self) -> Path:
+        """The folder of the text encoder, downloaded if need be.
+
+        Raises:
+            ModelError: it can't be had.
+        """
+        return self._find()
+
+    def encoder(self) -> TextEncoder:
+        """The text encoder itself, read at the first call.
+
+        Raises:
+            ModelError: it can't be had, or its states have another width.
+        """
+        with self._lock:
+            if self._encoder is None:
+                folder = self._find()
+                encoder = self._read(folder)
+                if encoder.width != self.width:
+                    raise ModelError(
+                        f"the text encoder in {folder} gives states of width {encoder.width}, but "
+                        f"the language model expects {self.width}; put the right one into a "
+                        "folder text_encoder beside the model's files"
+                    )
+                self._encoder = encoder
+            return self._encoder
+
+    def __call__(self, text: str) -> Tensor:
+        """Text -> states (1, E, width), E tokens with the closing one."""
+        return self.encoder()(text)
+
+
+@dataclass(frozen=True)
+class Components:
+    """The networks of one model, in evaluation mode, and what is known about it."""
+
+    lm: LM
+    codec: Codec
+    text: TextEncoder | LazyTextEncoder
+    info: ModelInfo

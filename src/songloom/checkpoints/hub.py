@@ -1,0 +1,203 @@
+"""From the name of a model to a folder on this machine: known names, paths, hub ids, downloads."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from songloom.checkpoints.catalogue import KNOWN, NANO, embedded_folder, known_model
+from songloom.errors import ModelError
+from songloom.progress import DownloadProgress, ProgressCallback
+
+_SMALL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+_REFERENCE_FILES = ("state_dict.bin", "compression_state_dict.bin")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) -> Path:
+    """The folder, or the single file, that a model's name stands for; downloads it if need be.
+
+    Args:
+        name_or_path: a known name (`small`), a folder, a file, or a hub id (`owner/name`). What
+            exists on this machine wins over a hub id; a known name wins over both.
+        on_event: told of the download's progress.
+
+    Raises:
+        ModelError: there is no such model, or it can't be fetched.
+    """
+    name = str(name_or_path)
+    if name == NANO:
+        return _embedded()
+    known = known_model(name)
+    if known is None and Path(name).expanduser().exists():
+        return Path(name).expanduser()
+    if known is not None:
+        return download(known.source, name, known.licence, on_event)
+    if isinstance(name_or_path, str) and _HUB_ID.fullmatch(name) and not name.startswith("."):
+        return download(name, name, "stated on its page", on_event)
+    raise ModelError(_unknown(name))
+
+
+def download(repo: str, name: str, licence: str, on_event: ProgressCallback | None = None) -> Path:
+    """The folder of a hub repository, fetched once and then found without the network.
+
+    Only the files that a model needs are fetched, and of several formats of weights only the best.
+
+    Args:
+        repo: hub id.
+        name: what the user called it.
+        licence: of the weights, named in errors.
+        on_event: told of the progress, in bytes.
+
+    Raises:
+        ModelError: it can't be fetched.
+    """
+    cached = cached_folder(repo)
+    if cached is not None:
+        return cached
+    try:
+        return _fetch(repo, name, on_event)
+    except ModelError:
+        raise
+    except Exception as error:
+        # Which classes come out of a failed download differs between versions of the hub client
+        # and of the HTTP library beneath it; each of them means the same to the user.
+        raise ModelError(_unreachable(repo, name, licence, error)) from error
+
+
+def _fetch(repo: str, name: str, on_event: ProgressCallback | None) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.hf_api import RepoFile
+
+    remote = {
+        entry.path: entry.size
+        for entry in HfApi().list_repo_tree(repo)
+        if isinstance(entry, RepoFile)
+    }
+    wanted = files_to_fetch(remote)
+    if not wanted:
+        raise ModelError(
+            f"{repo} holds no model that can be read: neither config.json with safetensors or "
+            "pytorch_model.bin, nor state_dict.bin; choose a MusicGen model"
+        )
+    total, before = sum(remote[file] for file in wanted), 0
+
+    def report(bytes_of_file: int, file_size: int) -> None:
+        if on_event is not None:
+            done = before + min(bytes_of_file, file_size)
+            on_event(DownloadProgress(name, done, total))
+
+    path = ""
+    for file in wanted:
+        size = remote[file]
+        bar = _progress_bar(functools.partial(report, file_size=size))
+        path = hf_hub_download(repo, file, tqdm_class=bar)
+        report(size, size)
+        before += size
+    return Path(path).parent
+
+
+def cached_folder(repo: str) -> Path | None:
+    """Where a hub repository lies on this machine, if all files that are needed are there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in ("config.json", "state_dict.bin"):
+        found = try_to_load_from_cache(repo, file)
+        if isinstance(found, str) and is_complete(Path(found).parent):
+            return Path(found).parent
+    return None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether `folder` holds a whole model: a download may have stopped half-way."""
+    wanted = files_to_fetch(path.name for path in folder.iterdir())
+    shards = [match for name in wanted if (match := _SHARD.fullmatch(name))]
+    indexed = any(name.endswith(".index.json") for name in wanted)
+    return bool(wanted) and (not indexed or len(shards) == int(shards[0]["count"] if shards else 1))
+
+
+_SHARD = re.compile(r"(?P<stem>model|pytorch_model)-\d+-of-(?P<count>\d+)\.(safetensors|bin)")
+
+
+def files_to_fetch(names: Iterable[str]) -> tuple[str, ...]:
+    """The files that a model needs, out of all that a repository or a folder holds."""
+    present = set(names)
+    small = [name for name in _SMALL_FILES if name in present]
+    for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
+        whole, index = f"{stem}.{suffix}", f"{stem}.{suffix}.index.json"
+        if "config.json" in present and whole in present:
+            return (*small, whole)
+        if "config.json" in present and index in present:
+            shards = [
+                name
+                for name in sorted(present)
+                if (match := _SHARD.fullmatch(name))
+                and match["stem"] == stem
+                and name.endswith(suffix)
+            ]
+            return (*small, index, *shards)
+    if "state_dict.bin" in present:
+        return tuple(name for name in _REFERENCE_FILES if name in present)
+    return ()
+
+
+def _progress_bar(report: Callable[[int], None]) -> type:
+    """A class in the shape that the hub client wants for its progress bars; it prints nothing."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    class Bar(tqdm):
+        done = 0
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self.done = int(options.get("initial") or 0)
+            super().__init__(*args, **{**options, "disable": True})  # type: ignore[no-untyped-call]
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.done += int(n or 0)
+            report(self.done)
+            return None
+
+    return Bar
+
+
+def _embedded() -> Path:
+    folder = embedded_folder()
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"the embedded model {NANO!r} is not in this installation ({folder} is missing); "
+            "install songloom again, or give another model"
+        )
+    return folder
+
+
+def _unknown(name: str) -> str:
+    names = [model.name for model in KNOWN]
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return (
+        f"unknown model {name!r}: {hint}Expected one of {', '.join(names)}; "
+        "the path of a folder or of a trained_model.tar; or a hub id (owner/name)"
+    )
+
+
+def _unreachable(repo: str, name: str, licence: str, error: Exception) -> str:
+    cause = str(error.__cause__ or error).strip().partition("\n")[0].rstrip(".")
+    return (
+        f"the model {name!r} is not on this machine and {repo} (licence: {licence}) can't be "
+        f"fetched: {cause}. Get online once so that it is downloaded and kept (and unset "
+        "HF_HUB_OFFLINE if it is set); or give a folder that holds it, as in "
+        "`songloom generate --model /path/to/folder`; or use the embedded model, "
+        f"`--model {NANO}`"
+    )
