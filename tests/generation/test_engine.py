@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+
 from songloom.checkpoints.load import read_components
 from songloom.generation.engine import Conditions, Engine, Job, steps_needed
 from songloom.generation.sampling import SamplingParams
 from songloom.models.chroma import chroma
 from songloom.models.delay import apply_delay, delays_for
 from songloom.models.lm import LM, LMConfig
-
 from tests.golden_values import golden_folder
 
 GREEDY = SamplingParams(temperature=0)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from songloom.generation.sampling import SamplingParams, guide, sample
 
 
@@ -30,9 +31,7 @@ def test_top_k_stays_within_the_k_likeliest(seed: int, k: int, u: float) -> None
     u=st.floats(0, 1, exclude_max=True),
     temperature=st.floats(0.1, 3),
 )
-def test_top_p_stays_within_the_nucleus(
-    seed: int, p: float, u: float, temperature: float
-) -> None:
+def test_top_p_stays_within_the_nucleus(seed: int, p: float, u: float, temperature: float) -> None:
     logits = logits_of(1, 30, seed)
     params = SamplingParams(top_k=1, top_p=p, temperature=temperature)
     drawn = int(sample(logits, params, torch.tensor([u])))

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 from safetensors.torch import load_file
-from songloom.models.chroma import chroma, chroma_frames
 
+from songloom.models.chroma import chroma, chroma_frames
 from tests.golden_values import golden_folder
 
 

@@ -1,13 +1,16 @@
 """The codec in pieces equals the codec at once."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from songloom.errors import ModelError
-from songloom.models.codec import Codec
 from transformers.models.encodec.configuration_encodec import EncodecConfig
 from transformers.models.encodec.modeling_encodec import EncodecModel
+
+from songloom.errors import ModelError
+from songloom.models.codec import Codec
 
 
 def tiny(channels: int = 1, pad_mode: str = "reflect", layers: int = 1) -> Codec:
@@ -64,7 +67,7 @@ def test_decoding_in_any_pieces_gives_the_whole(
     generator = torch.Generator().manual_seed(frames)
     codes = torch.randint(0, 32, (codec.num_codebooks, frames), generator=generator)
     edges = [0, *sorted(min(cut, frames) for cut in cuts), frames]
-    pieces = [codes[:, a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    pieces = [codes[:, a:b] for a, b in itertools.pairwise(edges) if b > a]
     joined = torch.cat(list(codec.decode_stream(pieces)), dim=-1)
     assert joined.shape == (channels, frames * codec.hop)
     torch.testing.assert_close(joined, codec.decode(codes), atol=1e-5, rtol=0)

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+
 from songloom.models.delay import (
     align_logits,
     apply_delay,
@@ -11,7 +12,6 @@ from songloom.models.delay import (
     sequence_length,
     undo_delay,
 )
-
 from tests.golden_values import golden_folder
 
 

@@ -124,14 +124,14 @@ class Engine:
         slot.rows = list(range(first, first + job.rows))
         tokens = slot.sequence[:, : slot.step].expand(job.rows, -1, -1)
         prefix = None if config.cross_attention else self._prefix(job)
-        logits = self._lm.prefill(
-            tokens, self._cache, slice(first, first + job.rows), prefix, slot.cross
-        )
+        rows = slice(first, first + job.rows)
+        cross = _joined([slot.cross, None][: job.rows])
+        logits = self._lm.prefill(tokens, self._cache, rows, prefix, cross)
         held = slot.step + (0 if prefix is None else prefix.shape[1])
         self._slots.append(slot)
         self._owners += [slot] * job.rows
         self._lengths += [held] * job.rows
-        self._gather_cross()
+        self._cross = self._joined_cross()
         self._draw([(slot, _guided(slot, logits, first))])
         return slot
 
@@ -155,7 +155,7 @@ class Engine:
             self._lengths.pop()
         slot.rows = []
         self._slots.remove(slot)
-        self._gather_cross()
+        self._cross = self._joined_cross()
 
     def _move(self, source: int, target: int) -> None:
         length = self._lengths[source]
@@ -174,9 +174,7 @@ class Engine:
         sequence = apply_delay(codes, config.delays, config.special_token)
         cross = None
         if config.cross_attention and job.conditions.text is not None:
-            text = job.conditions.text.to(self._device, self._dtype)
-            rows = torch.zeros(1, dtype=torch.long, device=self._device)
-            cross = self._lm.cross_states(text, rows=rows)
+            cross = self._lm.cross_states(job.conditions.text.to(self._device, self._dtype))
         # The first step with a token to draw is that of frame `known` in the fastest codebook;
         # what the slower codebooks hold there is known from the prompt and kept.
         return Slot(job, sequence, 1 + known + min(config.delays), cross)
@@ -198,31 +196,10 @@ class Engine:
             return prefix
         return torch.cat([prefix, self._lm.prefix(text, torch.zeros_like(mask), None)])
 
-    def _gather_cross(self) -> None:
-        """Put the texts of all active rows into one batch, padded and masked."""
-        parts = [slot for slot in self._slots if slot.cross is not None]
-        if not parts:
-            self._cross = None
-            return
-        crosses = [slot.cross for slot in parts if slot.cross is not None]
-        lengths = [cross.keys[0].shape[2] for cross in crosses]
-        longest = max(lengths)
-        mask = None
-        if len(set(lengths)) > 1:
-            steps = torch.arange(longest, device=self._device)
-            known = torch.tensor(lengths, device=self._device)
-            mask = (steps < known[:, None])[:, None, None, :]
-
-        def joined(tensors: list[Tensor]) -> Tensor:
-            padded = [torch.nn.functional.pad(t, (0, 0, 0, longest - t.shape[2])) for t in tensors]
-            return torch.cat(padded)
-
-        layers = range(self._lm.config.num_layers)
-        self._cross = CrossStates(
-            [joined([cross.keys[i] for cross in crosses]) for i in layers],
-            [joined([cross.values[i] for cross in crosses]) for i in layers],
-            mask,
-            torch.tensor([slot.rows[0] for slot in parts], device=self._device),
+    def _joined_cross(self) -> CrossStates | None:
+        """The texts of all active rows; the rows without conditions have none."""
+        return _joined(
+            [slot.cross if slot.rows[0] == row else None for row, slot in enumerate(self._owners)]
         )
 
     def _draw(self, ready: list[tuple[Slot, Tensor]]) -> None:
@@ -255,6 +232,32 @@ def _guided(slot: Slot, logits: Tensor, first: int = 0) -> Tensor:
     if len(slot.rows) == 1:
         return conditional
     return guide(conditional, logits[slot.rows[1] - first].float(), slot.job.guidance)
+
+
+def _joined(texts: list[CrossStates | None]) -> CrossStates | None:
+    """Single texts as one batch, padded and masked; zeros for rows that have none."""
+    known = [text for text in texts if text is not None]
+    if not known:
+        return None
+    longest = max(text.keys[0].shape[2] for text in known)
+    # A row without text may attend to everything: there are only zeros.
+    visible = torch.tensor([longest if text is None else text.keys[0].shape[2] for text in texts])
+    mask = torch.arange(longest) < visible[:, None]
+
+    def batch(tensors: list[Tensor | None]) -> Tensor:
+        like = next(tensor for tensor in tensors if tensor is not None)
+        joined = like.new_zeros(len(tensors), like.shape[1], longest, like.shape[3])
+        for row, tensor in enumerate(tensors):
+            if tensor is not None:
+                joined[row, :, : tensor.shape[2]] = tensor[0]
+        return joined
+
+    layers = range(len(known[0].keys))
+    return CrossStates(
+        [batch([None if text is None else text.keys[i] for text in texts]) for i in layers],
+        [batch([None if text is None else text.values[i] for text in texts]) for i in layers],
+        None if mask.all() else mask.to(known[0].keys[0].device)[:, None, None, :],
+    )
 
 
 def steps_needed(lm: LM, job: Job) -> int:

@@ -101,12 +101,11 @@ class CrossStates:
     """Text, projected to the keys and values of every layer's cross-attention: computed once."""
 
     keys: list[Tensor]
-    """L tensors (N, H, E, D / H)."""
+    """L tensors (B, H, E, D / H)."""
     values: list[Tensor]
-    mask: Tensor | None
-    """(N, 1, 1, E) True where there is text; None when there is no padding."""
-    rows: Tensor | None
-    """(N,) rows of the batch these belong to; None for all. Rows without text get exactly zero."""
+    """Like the keys. A row without text has zeros: attending to them adds exactly nothing."""
+    mask: Tensor | None = None
+    """(B, 1, 1, E) True where a row may attend; None when there is no padding."""
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -167,12 +166,12 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def states(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Text (N, E, D) -> keys and values, each (N, H, E, D / H)."""
+        """Text (B, E, D) -> keys and values, each (B, H, E, D / H)."""
         keys, values = (split_heads(part, self.num_heads) for part in self.kv(text).chunk(2, -1))
         return keys.contiguous(), values.contiguous()
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """(N, S, D), and the `states` of N texts, -> (N, S, D)."""
+        """(B, S, D), and the text's `states`, -> (B, S, D)."""
         q = split_heads(self.q(x), self.num_heads)
         return self.out(merge_heads(F.scaled_dot_product_attention(q, keys, values, mask)))
 
@@ -195,19 +194,13 @@ class Block(nn.Module):
         self,
         x: Tensor,
         text: tuple[Tensor, Tensor, Tensor | None] | None = None,
-        text_rows: Tensor | None = None,
         cache: tuple[Tensor, Tensor] | None = None,
         place: CachePlace | None = None,
     ) -> Tensor:
         """(B, S, D) -> (B, S, D); `text` is the cross-attention's keys, values and mask."""
         x = x + self.attention(self.attention_norm(x), cache, place)
         if self.cross is not None and self.cross_norm is not None and text is not None:
-            if text_rows is None:
-                x = x + self.cross(self.cross_norm(x), *text)
-            else:
-                # Rows without text attend to zeros, which gives exactly zero: nothing to add.
-                heard = self.cross(self.cross_norm(x[text_rows]), *text)
-                x = x.index_add(0, text_rows, heard)
+            x = x + self.cross(self.cross_norm(x), *text)
         return x + self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
 
 
@@ -228,22 +221,19 @@ class LM(nn.Module):
         self.heads = nn.Linear(width, config.num_codebooks * config.codebook_size, bias=False)
         self._positions = sinusoidal_positions(0, width)
 
-    def cross_states(
-        self, text: Tensor, mask: Tensor | None = None, rows: Tensor | None = None
-    ) -> CrossStates:
+    def cross_states(self, text: Tensor, mask: Tensor | None = None) -> CrossStates:
         """Keys and values of the text for every layer.
 
         Args:
-            text: (N, E, text_size) states of the text encoder.
-            mask: (N, E) True where there is text; None when nothing is padded.
-            rows: (N,) rows of the batch that have these texts; None for all.
+            text: (B, E, text_size) states of the text encoder.
+            mask: (B, E) True where there is text; None when nothing is padded.
         """
         projected = self.text_projection(text)
         if mask is not None:
             projected = projected * mask[..., None]
         pairs = [block.cross.states(projected) for block in self.blocks]
         attention_mask = None if mask is None else mask.bool()[:, None, None, :]
-        return CrossStates([k for k, _ in pairs], [v for _, v in pairs], attention_mask, rows)
+        return CrossStates([k for k, _ in pairs], [v for _, v in pairs], attention_mask)
 
     def prefix(self, text: Tensor, mask: Tensor | None, chroma: Tensor | None) -> Tensor:
         """Prefix (B, P, D) of a melody model: chroma frames, then text.
@@ -335,7 +325,7 @@ class LM(nn.Module):
         for i, block in enumerate(self.blocks):
             text = None if cross is None else (cross.keys[i], cross.values[i], cross.mask)
             layer = None if cache is None else (cache.keys[i], cache.values[i])
-            x = block(x, text, None if cross is None else cross.rows, layer, place)
+            x = block(x, text, layer, place)
         return x
 
     def _logits(self, x: Tensor) -> Tensor:  # (B, S, D) -> (B, K, S, V)

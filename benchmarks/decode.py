@@ -1,0 +1,170 @@
+"""Token steps per second against transformers' `generate()`.
+
+A model of MusicGen-small's shape with random weights, text-conditioned, guidance 3, top-k 250, on
+the CPU with two threads: both sides through their public `generate`, one after the other in the
+same run. A step is timed from one call of transformers' logits processor (of our progress
+callback) to the next, so loading, text encoding and audio decoding count on neither side.
+
+    python -m benchmarks.decode [--quick] [--json]
+"""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    EncodecConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    MusicgenConfig,
+    MusicgenDecoderConfig,
+    MusicgenForConditionalGeneration,
+    PreTrainedTokenizerFast,
+    T5Config,
+)
+
+import songloom
+from benchmarks.report import Options, finish, median, options, say
+
+THREADS = 2
+STEPS = 1500
+"""Thirty seconds of music: MusicGen's whole window."""
+QUICK_STEPS = 60
+NEAR = 40
+"""Steps whose median stands for the beginning, and for the end."""
+WARM_UP = 8
+PROMPT = "warm felt piano, slow, in C major, with soft strings"
+
+
+def write_small_model(folder: Path) -> None:
+    """MusicGen-small's decoder with random weights, beside a small text encoder and codec."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    torch.manual_seed(0)
+    config = MusicgenConfig(
+        text_encoder=T5Config(
+            vocab_size=64, d_model=768, d_kv=64, d_ff=1024, num_layers=2, num_heads=12
+        ).to_dict(),
+        audio_encoder=EncodecConfig(
+            sampling_rate=32_000,
+            num_filters=4,
+            upsampling_ratios=[8, 5, 4, 4],
+            hidden_size=16,
+            codebook_size=2048,
+            codebook_dim=16,
+            use_causal_conv=False,
+            norm_type="weight_norm",
+            normalize=False,
+            target_bandwidths=[2.2],
+        ).to_dict(),
+        decoder=MusicgenDecoderConfig(tie_word_embeddings=False).to_dict(),
+    )
+    model = MusicgenForConditionalGeneration(config)
+    model.generation_config.update(
+        max_length=1500, pad_token_id=2048, bos_token_id=2048, decoder_start_token_id=2048
+    )
+    model.half().save_pretrained(folder)
+    words = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *PROMPT.split()])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+
+
+class StepClock(LogitsProcessor):
+    """Notes when transformers comes to each step."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Change nothing."""
+        self.times.append(time.perf_counter())
+        return scores
+
+
+def transformers_steps(folder: Path, steps: int) -> list[float]:
+    """Seconds of each step of transformers' `generate()`."""
+    model = MusicgenForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    clock = StepClock()
+    model.generate(
+        **tokenizer(PROMPT, return_tensors="pt"),
+        do_sample=True,
+        guidance_scale=3.0,
+        top_k=250,
+        max_new_tokens=steps,
+        logits_processor=LogitsProcessorList([clock]),
+    )
+    return differences(clock.times)
+
+
+def songloom_steps(folder: Path, steps: int, dtype: str) -> list[float]:
+    """Seconds of each step of `Model.generate`."""
+    model = songloom.load(folder, device="cpu", dtype=dtype)
+    times: list[float] = []
+    request = songloom.GenerationRequest(
+        prompt=PROMPT, duration=steps / model.info.frame_rate, seed=0
+    )
+    model.generate(request, on_event=lambda _: times.append(time.perf_counter()))
+    return differences(times)
+
+
+def differences(times: list[float]) -> list[float]:
+    """From moments to the time between them."""
+    return [b - a for a, b in zip(times, times[1:], strict=False)]
+
+
+def logits_error(folder: Path, dtype: str) -> float:
+    """Relative error of the logits in a precision, against float32, teacher-forced."""
+    torch.manual_seed(1)
+    logits = []
+    for precision in ("float32", dtype):
+        lm = songloom.load(folder, device="cpu", dtype=precision)._components.lm
+        generator = torch.Generator().manual_seed(2)
+        tokens = torch.randint(0, 2048, (1, 4, 24), generator=generator)
+        text = torch.randn(1, 8, 768, generator=generator)
+        with torch.inference_mode():
+            logits.append(lm(tokens, cross=lm.cross_states(text)))
+    return float((logits[1] - logits[0]).norm() / logits[0].norm())
+
+
+def measure(run: Options) -> dict[str, float | int | str]:
+    """Both sides, and their ratios."""
+    steps = QUICK_STEPS if run.quick else STEPS
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_small_model(folder)
+        results: dict[str, float | int | str] = {"steps": steps, "threads": THREADS}
+        say(f"transformers, float32, {steps} steps ...", run)
+        theirs = transformers_steps(folder, steps)
+        for dtype in ("float32", "auto"):
+            gc.collect()
+            say(f"songloom, {dtype}, {steps} steps ...", run)
+            ours = songloom_steps(folder, steps, dtype)
+            results |= compare(theirs, ours, "float32" if dtype == "float32" else "auto")
+        results["logits_error_auto"] = logits_error(folder, "auto")
+    results["ratio_vs_transformers_fp32"] = results["ratio_auto_overall"]
+    return results
+
+
+def compare(theirs: list[float], ours: list[float], name: str) -> dict[str, float | int | str]:
+    """Ratios of speeds at the start, at the end and over all steps."""
+    start = slice(WARM_UP, WARM_UP + NEAR)
+    return {
+        f"ratio_{name}_start": median(theirs[start]) / median(ours[start]),
+        f"ratio_{name}_end": median(theirs[-NEAR:]) / median(ours[-NEAR:]),
+        f"ratio_{name}_overall": sum(theirs[WARM_UP:]) / sum(ours[WARM_UP:]),
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(THREADS)
+    chosen = options(__doc__)
+    finish(measure(chosen), chosen)
