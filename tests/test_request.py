@@ -43,7 +43,10 @@ def specs() -> dict[str, FieldSpec]:
 def test_the_fields_are_those_of_the_hosted_original() -> None:
     declared = [(spec.name, spec.type, spec.default) for spec in fields_of(GenerationRequest)]
     assert declared[: len(HOSTED_FIELDS)] == HOSTED_FIELDS
-    assert [name for name, _, _ in declared[len(HOSTED_FIELDS) :]] == ["melody_stems"]
+    assert [name for name, _, _ in declared[len(HOSTED_FIELDS) :]] == [
+        "melody_audio",
+        "melody_stems",
+    ]
 
 
 def test_every_field_explains_itself() -> None:
@@ -138,6 +141,10 @@ def test_a_bad_value_is_named_with_what_was_expected_and_a_remedy(name: str, val
             {"input_audio": "a.wav", "continuation": True, "continuation_end": 8, "duration": 8},
             ["duration is 8 s", "longer than the continued clip of 8 s", "raise duration"],
         ),
+        (
+            {"input_audio": "a.wav", "melody_audio": "b.wav"},
+            ["input_audio (a.wav)", "melody_audio (b.wav)", "leave one out"],
+        ),
         ({"prompt": "piano", "top_k": 0}, ["top_k is 0", "top_p is 0.0", "set top_k"]),
     ],
 )
@@ -157,6 +164,11 @@ def test_a_request_error_is_an_expected_error() -> None:
 
 def test_audio_alone_is_enough() -> None:
     assert GenerationRequest(input_audio=Path("hum.wav")).prompt == ""
+
+
+def test_a_continuation_may_follow_the_melody_of_another_file() -> None:
+    request = GenerationRequest(input_audio=Path("a"), melody_audio=Path("b"), continuation=True)
+    assert request.melody_audio == Path("b")
 
 
 def test_greedy_decoding_needs_neither_top_k_nor_top_p() -> None:
@@ -259,6 +271,20 @@ def test_a_request_survives_json(values: dict[str, Any]) -> None:
         assert " but must be a " not in str(error)  # noqa: PT017
         return
     assert GenerationRequest.from_mapping(json.loads(json.dumps(request.to_mapping()))) == request
+
+
+@given(st.data(), st.sampled_from([spec for spec in specs().values() if spec.type is not bool]))
+def test_typed_text_means_what_the_value_means(data: st.DataObject, spec: FieldSpec) -> None:
+    value = data.draw(values_of(spec))
+    if value is not None:
+        assert spec.parse_text(str(value)) == value
+
+
+def test_text_that_is_no_number_is_named() -> None:
+    with pytest.raises(RequestError, match=r"top_k is '2\.5', but must be a whole number"):
+        specs()["top_k"].parse_text("2.5")
+    with pytest.raises(RequestError, match="duration is nan, but must be a finite number"):
+        specs()["duration"].parse_text("nan")
 
 
 @given(st.sampled_from(fields_of(GenerationRequest)), st.integers() | st.floats() | st.text())

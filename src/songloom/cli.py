@@ -171,7 +171,7 @@ def generate(
         request if request.seed is None else replace(request, seed=request.seed + step)
         for step in range(count)
     ]
-    _check_inputs(request.input_audio, weights)
+    _check_inputs(request, weights)
     if output == destination.STANDARD_OUTPUT:
         destination.check_standard_output(count, as_json)
         [track], _ = _generate(requests, str(weights or model), device, dtype)
@@ -185,13 +185,16 @@ def generate(
         _report(track, path, seconds_taken, as_json)
 
 
-def _check_inputs(input_audio: Path | None, weights: Path | None) -> None:
+def _check_inputs(request: GenerationRequest, weights: Path | None) -> None:
     """Look for the files before a model is loaded, which may take minutes."""
-    if input_audio is not None and not input_audio.is_file():
-        raise AudioError(
-            f"input_audio is '{input_audio}', but there is no such file; "
-            "give the path of an audio file"
-        )
+    for name, path in (
+        ("input_audio", request.input_audio),
+        ("melody_audio", request.melody_audio),
+    ):
+        if path is not None and not path.is_file():
+            raise AudioError(
+                f"{name} is '{path}', but there is no such file; give the path of an audio file"
+            )
     if weights is not None and not weights.exists():
         raise ModelError(
             f"weights is '{weights}', but there is no such file or folder; "

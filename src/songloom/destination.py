@@ -52,7 +52,7 @@ def choose_paths(
     Raises:
         OutputError: a file exists and may not be replaced, or the folder cannot be written to.
     """
-    if output is None or output.is_dir():
+    if output is None or _is_folder(output):
         base = (output or Path()) / f"{_slug(request)}.{request.output_format}"
         paths = list(itertools.islice(_free_paths(base, count), count))
     else:
@@ -91,13 +91,24 @@ def check_standard_output(count: int, as_json: bool) -> None:
 
 
 def _extension(output: Path | None) -> str:
-    if output is None or output == STANDARD_OUTPUT or output.is_dir():
+    if output is None or output == STANDARD_OUTPUT or _is_folder(output):
         return ""
     return output.suffix.lower().removeprefix(".")
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:  # a name too long for the disk, say
+        raise OutputError(
+            f"output is '{path}', but no file can have that name ({error.strerror}); choose another"
+        ) from None
+
+
 def _slug(request: GenerationRequest) -> str:
-    text = request.prompt if request.prompt.strip() else Path(request.input_audio or "").stem
+    text = request.prompt
+    if not text.strip():
+        text = Path(request.input_audio or request.melody_audio or "").stem
     return re.sub(r"\W+", "-", text.lower())[:_LONGEST_NAME].strip("-_") or "music"
 
 
@@ -112,7 +123,7 @@ def _numbered(path: Path, number: int) -> Path:
 
 
 def _check_replaceable(path: Path, overwrite: bool) -> None:
-    if path.is_dir():
+    if _is_folder(path):
         raise OutputError(f"output is '{path}', but that is a folder; choose another name")
     if path.exists() and not overwrite:
         raise OutputError(
@@ -123,7 +134,7 @@ def _check_replaceable(path: Path, overwrite: bool) -> None:
 def _check_folder(path: Path) -> None:
     try:
         with tempfile.TemporaryFile(dir=path.parent):
-            pass  # asking the system is surer than reading permissions
+            pass  # trying is surer than reading permissions
     except OSError as error:
         raise OutputError(
             f"output is '{path}', but no file can be written to '{path.parent}' "

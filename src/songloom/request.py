@@ -211,7 +211,7 @@ class GenerationRequest:
     melody_stems: Annotated[
         MelodyStems,
         Option(
-            "What is kept of the input audio before its melody is read: none (everything), "
+            "What is kept of an audio file before its melody is read: none (everything), "
             "harmonic (drums suppressed), or demucs (drums and bass removed; an extra)."
         ),
     ] = "harmonic"

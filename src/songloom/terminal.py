@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from songloom.progress import (
@@ -52,10 +52,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     drawn = Table(*header, box=box.SIMPLE_HEAD)
     for row in rows:
         drawn.add_row(*row)
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, console.measure(drawn).maximum)
-    console.print(drawn)
+    width = None if sys.stdout.isatty() else 10_000  # the table takes what it needs of it
+    Console(width=width).print(drawn)
 
 
 def _ignore(event: ProgressEvent) -> None:
@@ -91,7 +89,7 @@ class _Bars:
                 )
 
     def _speed(self, seconds_done: float) -> str:
-        now = time.monotonic()
+        now = monotonic()
         if self._generating_since is None:
             # The bar starts anew: what was loaded or downloaded says nothing about the time left.
             self._bars.reset(self._task)
