@@ -6,6 +6,7 @@ import math
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -101,6 +102,10 @@ def write_audio(
     - `wav`: 16-bit PCM.
     - `flac`: 16-bit.
     - `mp3`: 256 kbit/s, constant; below 32 kHz the most that the format allows (160, or 64).
+      A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
+      A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
+      A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
+      A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
     - `ogg`: Vorbis at quality 8 of 10, about 256 kbit/s for stereo at 44.1 kHz.
 
     Samples beyond [-1, 1] are clipped. `tags` may hold what `TAG_NAMES` lists, in any language;
@@ -157,4 +162,5 @@ def _replace(path: Path, content: memoryview) -> None:
             "a folder that exists, may be written and has room; choose another place"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it has its name by now, or never came to be
+            temporary.unlink()

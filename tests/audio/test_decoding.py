@@ -1,0 +1,214 @@
+"""Files that cannot be used: each is refused with its name, what was expected and what to do."""
+
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from songloom.audio import decoding
+from songloom.audio.files import Audio, read_audio, read_tags, write_audio
+from songloom.errors import AudioError
+from songloom.request import OutputFormat
+from tests.audio.sounds import cut, encode, silent_film, tone_audio
+
+
+def assert_refused(path: Path, problem: str, remedy: str) -> None:
+    message = f"{re.escape(repr(str(path)))} .*{problem}.*; .*{remedy}"
+    with pytest.raises(AudioError, match=message):
+        read_audio(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "no.wav", r"cannot be opened \(No such file", "check the name")
+
+
+def test_folder(tmp_path: Path) -> None:
+    assert_refused(tmp_path, "is a folder: expected an audio file", "name one in it")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a"])
+def test_empty_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.touch()
+    assert_refused(path, r"is empty \(0 bytes\): expected wav, flac", "export or download it again")
+    with pytest.raises(AudioError, match="is empty"):
+        read_tags(path)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.m4a", "a.raw", "a.txt"])
+def test_text_as_audio(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("This is not music.\n" * 500)
+    assert_refused(path, "is not audio that can be read: expected wav", "convert it to wav")
+
+
+def test_playlist_opens_nothing(tmp_path: Path) -> None:
+    write_audio(tmp_path / "secret.wav", tone_audio(), format="wav")
+    for name, content in {
+        "a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.wav\n#EXT-X-ENDLIST\n",
+        "a.mp4": "ffconcat version 1.0\nfile secret.wav\n",
+    }.items():
+        path = tmp_path / name
+        path.write_text(content)
+        assert_refused(path, "is not audio that can be read", "convert it")
+
+
+def test_film_without_sound(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    silent_film(path)
+    assert_refused(path, "has no sound: expected an audio stream, found video", "with sound")
+
+
+@pytest.mark.parametrize("format", ["mp3", "wav", "flac"])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_truncated_file(tmp_path: Path, format: OutputFormat, share: float) -> None:
+    path = tmp_path / f"a.{format}"
+    tags = {"comment": "x" * 700}  # so that the first mp3 frame does not come at once
+    write_audio(path, tone_audio(10, channels=2), format=format, tags=tags)
+    cut(path, share)
+    assert_refused(path, r"is truncated: expected the 10\.00 s that it announces", "an end within")
+
+
+def test_truncated_m4a(tmp_path: Path) -> None:
+    path = tmp_path / "a.m4a"
+    encode(path, tone_audio(10), "aac", {"movflags": "+faststart"})
+    cut(path, 0.6)
+    assert_refused(path, "is truncated", "export or download it again")
+
+
+@pytest.mark.parametrize("kept", [3, 40, 300])
+@pytest.mark.parametrize("format", ["wav", "mp3", "flac", "ogg"])
+def test_next_to_nothing_left(tmp_path: Path, format: OutputFormat, kept: int) -> None:
+    path = tmp_path / "a"
+    write_audio(path, tone_audio(10), format=format, tags={"comment": "x" * 300})
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(AudioError, match=r"is not audio|no audio|is truncated|is damaged"):
+        read_audio(path)
+
+
+def test_the_part_of_a_truncated_file_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    write_audio(path, tone_audio(10), format="mp3")
+    cut(path, 0.5)
+    assert read_audio(path, start=1, end=4).seconds == 3
+
+
+def test_wav_that_was_streamed_announces_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    write_audio(path, tone_audio(1), format="wav")
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    assert read_audio(path).seconds == 1
+
+
+def test_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    noise = Audio(torch.rand(1, 320000) - 0.5, 32000)
+    write_audio(path, noise, format="flac")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(40)  # one frame of flac
+    path.write_bytes(content)
+    assert read_audio(path).samples.isfinite().all()
+    for position in range(2000, len(content), 2000):
+        content[position : position + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"is damaged: \d+ of its \d+ packets|is truncated"):
+        read_audio(path)
+
+
+def test_no_samples(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros((0, 2)), 32000)
+    assert_refused(path, "holds no audio that can be decoded", "export or download it again")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "a.wav"
+    samples = np.zeros((1000, 2), np.float32)
+    samples[300:302] = value
+    soundfile.write(path, samples, 32000, subtype="FLOAT")
+    assert_refused(path, "holds 4 samples that are NaN or infinite: expected", "export it again")
+
+
+def test_too_long_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.flac"
+    write_audio(path, Audio(torch.zeros(2, 600_000), 1000), format="flac")
+    monkeypatch.setattr(decoding, "MAX_SAMPLES", 400_000)
+    assert_refused(path, "is too long to hold in memory: over 3 minutes of 2", "give a start")
+    assert read_audio(path, start=500, end=600).seconds == 100
+
+
+@pytest.mark.parametrize("channels", [3, 4, 5, 6, 7, 8, 16])
+@pytest.mark.parametrize("sample_rate", [8000, 192000])
+def test_uncommon_channels_and_rates(tmp_path: Path, channels: int, sample_rate: int) -> None:
+    path = tmp_path / "a.wav"
+    audio = tone_audio(0.2, sample_rate, channels)
+    soundfile.write(path, audio.samples.T.numpy(), sample_rate, subtype="PCM_24")
+    back = read_audio(path)
+    assert back.sample_rate == sample_rate
+    assert back.samples.shape == audio.samples.shape
+    assert (back.samples - audio.samples).abs().max() < 1e-6  # and in the same order
+
+
+def test_a_change_of_format_half_way(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    encode(tmp_path / "b.mp3", tone_audio(1, 32000, 1), "libmp3lame", {"write_xing": "0"})
+    encode(path, tone_audio(1, 44100, 2), "libmp3lame", {"write_xing": "0"})
+    path.write_bytes(path.read_bytes() + (tmp_path / "b.mp3").read_bytes())
+    assert_refused(path, r"changes from \d .* Hz to \d .* Hz after", "export it again as wav")
+
+
+@settings(max_examples=40, deadline=None)
+@given(content=st.binary(max_size=2000), head=st.sampled_from([b"", b"RIFF", b"OggS", b"ID3\x04"]))
+def test_noise_never_escapes_as_another_error(
+    content: bytes, head: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "noise"
+    path.write_bytes(head + content)
+    try:
+        audio = read_audio(path)
+    except AudioError:
+        return
+    assert audio.samples.numel() > 0
+    assert audio.samples.isfinite().all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    position=st.integers(0, 4000),
+    patch=st.binary(min_size=1, max_size=20),
+    format=st.sampled_from(["wav", "mp3", "flac", "ogg"]),
+)
+def test_damage_never_escapes_as_another_error(
+    position: int, patch: bytes, format: OutputFormat, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = tmp_path_factory.getbasetemp() / f"whole.{format}"
+    if not whole.exists():
+        write_audio(whole, tone_audio(0.5), format=format)
+    content = bytearray(whole.read_bytes())
+    content[position : position + len(patch)] = patch
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(content)
+    try:
+        audio = read_audio(path)
+    except AudioError:
+        return
+    assert audio.samples.isfinite().all()
+
+
+def test_header_size_of_riff_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    write_audio(path, tone_audio(1), format="wav")
+    content = bytearray(path.read_bytes())
+    content[4:8] = struct.pack("<I", len(content) - 8 + 64000)  # a second more of 16-bit mono
+    path.write_bytes(content)
+    assert_refused(path, r"the 2\.00 s that it announces, but only 1\.00 s", "export")

@@ -1,0 +1,68 @@
+"""Channels and sample rates."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from songloom.audio.files import Audio
+from songloom.audio.transforms import convert, resample, to_channels, to_mono
+from songloom.errors import RequestError
+from tests.audio.sounds import tone_audio, tones
+
+RATES = st.sampled_from([8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000])
+
+
+def test_to_mono_averages() -> None:
+    assert to_mono(torch.tensor([[1.0, 0.5], [0.0, -0.5]])).tolist() == [[0.5, 0.0]]
+
+
+@given(st.integers(1, 10), st.integers(1, 2), st.integers(0, 50))
+def test_to_channels(has: int, wants: int, length: int) -> None:
+    samples = torch.randn(has, length)
+    result = to_channels(samples, wants)
+    assert result.shape == (wants, length)
+    if has == wants:
+        assert torch.equal(result, samples)
+    else:
+        for side in result:
+            torch.testing.assert_close(side, samples.mean(dim=0))
+
+
+@pytest.mark.parametrize("channels", [0, 3, -1])
+def test_to_channels_refuses(channels: int) -> None:
+    with pytest.raises(RequestError, match=f"channels is {channels}, but must be 1 .* or 2"):
+        to_channels(torch.zeros(2, 5), channels)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3), st.integers(0, 3000), RATES, RATES)
+def test_resample_length(channels: int, length: int, from_rate: int, to_rate: int) -> None:
+    result = resample(torch.rand(channels, length), from_rate, to_rate)
+    assert result.shape == (channels, math.ceil(length * to_rate / from_rate))
+    assert result.isfinite().all()
+    assert result.is_contiguous()
+
+
+@settings(max_examples=20, deadline=None)
+@given(RATES, RATES)
+def test_resample_keeps_tones(from_rate: int, to_rate: int) -> None:
+    result = resample(tones(0.5, from_rate, 2), from_rate, to_rate)
+    expected = tones(0.5, to_rate, 2)
+    edge = to_rate // 20  # the filter rings where the tone begins and ends
+    assert (result - expected)[:, edge:-edge].abs().max() < 1e-3
+
+
+def test_resample_removes_what_would_alias() -> None:
+    time = torch.arange(48000, dtype=torch.float64) / 48000
+    whistle = torch.sin(2 * torch.pi * 15000 * time)[None].float()
+    assert resample(whistle, 48000, 16000)[:, 1000:-1000].abs().max() < 1e-3
+
+
+def test_convert() -> None:
+    audio = convert(tone_audio(1.5, 44100, 8), 32000, 2)
+    assert (audio.sample_rate, audio.samples.shape) == (32000, (2, 48000))
+    mono = Audio(torch.rand(1, 100), 32000)
+    assert torch.equal(convert(mono, 32000, 1).samples, mono.samples)
