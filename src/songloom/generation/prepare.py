@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -61,7 +62,8 @@ def prepare(request: GenerationRequest, components: Components) -> Piece:
             f"multi_band_diffusion is on, but the model {info.name!r} has no diffusion weights; "
             "leave it off to decode with the codec"
         )
-    frames = max(1, round(request.duration * info.frame_rate))
+    # A part of a frame takes a whole one; 0.1 s at 50 frames a second is 5, whatever floats say.
+    frames = max(1, math.ceil(request.duration * info.frame_rate - 1e-6))
     prompt = _prompt(request, components, frames)
     known = 0 if prompt is None else prompt.shape[1]
     codes = torch.zeros(codec.num_codebooks, frames, dtype=torch.long)

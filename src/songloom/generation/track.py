@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from songloom.audio.files import Audio, write_audio
+from songloom.audio.files import Audio, format_of, write_audio
 from songloom.audio.loudness import normalize
 from songloom.request import GenerationRequest, OutputFormat
 
@@ -50,11 +49,9 @@ class Track:
         Raises:
             OutputError: the file cannot be written.
         """
-        from songloom.audio.files import format_of
-
         if format is None:
-            by_name = None if not isinstance(target, str | Path) else format_of(Path(target))
-            format = by_name or self.request.output_format
+            named = isinstance(target, str | Path) and Path(target).suffix
+            format = format_of(target) if named else self.request.output_format
         audio = Audio(self.normalized(), self.sample_rate)
         write_audio(target, audio, format=format, tags=self.tags())
 
@@ -62,16 +59,11 @@ class Track:
         """What made this track, for the file's metadata."""
         from songloom import __version__
 
-        request = {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in dataclasses.asdict(self.request).items()
-        }
         made_by = {
-            "prompt": self.request.prompt,
-            "seed": self.seed,
             "model": self.model,
             "version": __version__,
-            "request": {**request, "seed": self.seed},
+            **self.request.to_mapping(),
+            "seed": self.seed,
         }
         return {
             "title": self.request.prompt,
