@@ -3,7 +3,6 @@
 Reverb and chorus are off, so a note always sounds the same: repeated bars give repeated tokens.
 """
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -71,16 +70,21 @@ def build_bank(path: Path, sound_font: Path = SOUND_FONT) -> None:
     for name, program in KIT_PROGRAMS.items():
         hits = _aligned(_render(sound_font, program, DRUM_CHANNEL, DRUM_KEYS.values()))
         bank[name] = hits * (DRUM_PEAK / np.abs(hits).max(axis=1, keepdims=True))
-    stored = {name: np.round(notes.clip(-1, 1) * 32767).astype(np.int16) for name, notes in bank.items()}
+    stored = {name: _sixteen_bit(notes) for name, notes in bank.items()}
     unfinished = path.with_suffix(".part.npz")
     np.savez(unfinished, **stored)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
+
+
+def _sixteen_bit(notes: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.round(notes.clip(-1, 1) * 32767).astype(np.int16)
 
 
 def _aligned(notes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Cut the silence before each note, so that its attack is on the grid."""
     loud = np.abs(notes) > 1e-3 * np.abs(notes).max(axis=1, keepdims=True)
-    return np.stack([np.roll(n, -int(start)) for n, start in zip(notes, loud.argmax(axis=1), strict=True)])
+    starts = loud.argmax(axis=1)
+    return np.stack([np.roll(n, -int(s)) for n, s in zip(notes, starts, strict=True)])
 
 
 def _levelled(notes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -101,7 +105,8 @@ def _render(
         _write_score(score, program, channel, keys, seconds, slot)
         subprocess.run(
             ["fluidsynth", "-ni", "-q", "-r", str(SAMPLE_RATE), "-g", "0.6",
-             "-o", "synth.cpu-cores=1", "-o", "synth.chorus.active=0", "-o", "synth.reverb.active=0",
+             "-o", "synth.cpu-cores=1",
+             "-o", "synth.chorus.active=0", "-o", "synth.reverb.active=0",
              "-T", "raw", "-O", "float", "-F", raw, sound_font, score],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -127,7 +132,10 @@ def _write_score(
     for index, key in enumerate(keys):
         start = int((index + 1) * slot * TICKS_PER_SECOND)
         held = int(seconds * TICKS_PER_SECOND)
-        track.append(mido.Message("note_on", channel=channel, note=key, velocity=VELOCITY, time=start - now))
+        pause = start - now
+        track.append(
+            mido.Message("note_on", channel=channel, note=key, velocity=VELOCITY, time=pause)
+        )
         track.append(mido.Message("note_off", channel=channel, note=key, velocity=0, time=held))
         now = start + held
     score.save(path)

@@ -39,6 +39,7 @@ class Batch:
     chroma: Tensor
 
     def to(self, device: str) -> "Batch":
+        """The same on another device."""
         return Batch(*(t.to(device) for t in (self.tokens, self.text, self.heard, self.chroma)))
 
 

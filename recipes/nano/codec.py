@@ -70,7 +70,9 @@ class Codec(nn.Module):
 
     def finished_network(self) -> EncodecModel:
         """The network with the codebooks in their place, as transformers expects it."""
-        for layer, codebook in zip(self.network.quantizer.layers, self.quantizer.codebooks, strict=True):
+        for layer, codebook in zip(
+            self.network.quantizer.layers, self.quantizer.codebooks, strict=True
+        ):
             layer.codebook.embed.copy_(codebook)
             layer.codebook.embed_avg.copy_(codebook)
             layer.codebook.cluster_size.fill_(1.0)
@@ -132,7 +134,9 @@ def scale_layers(stack: nn.Module, inputs: Tensor, output_std: float) -> None:
         hook.remove()
 
 
-def excerpts(sampler: Sampler, settings: CodecSettings, generator: torch.Generator) -> Iterator[Tensor]:
+def excerpts(
+    sampler: Sampler, settings: CodecSettings, generator: torch.Generator
+) -> Iterator[Tensor]:
     """Endless batches (B, frames * 640) of fresh music."""
     length = settings.frames * FRAME
 
@@ -226,10 +230,12 @@ def train_codec(
         if first_fit or (quantised_steps > 0 and refit):
             codec.quantizer.fit(torch.cat(latents), settings.batch * settings.frames)
         if clock.seconds >= next_report:
-            ratio, distance = evaluate_codec(codec, sampler, device, step < settings.unquantised_steps)
+            unquantised = step < settings.unquantised_steps
+            ratio, distance = evaluate_codec(codec, sampler, device, unquantised)
             log.write(
                 f"{clock.seconds:.0f} s step {step} loss {sum(losses) / len(losses):.3f} "
-                f"commitment {commitment.item():.3f} | held out: SI-SDR {ratio:.2f} dB, mel {distance:.4f}"
+                f"commitment {commitment.item():.3f} | "
+                f"held out: SI-SDR {ratio:.2f} dB, mel {distance:.4f}"
             )
             losses.clear()
             save()

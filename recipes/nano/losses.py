@@ -30,7 +30,7 @@ def mel_filters(window: int, bands: int, device: torch.device) -> Tensor:
 
 
 def mel_distance(estimate: Tensor, target: Tensor) -> Tensor:
-    """Mean distance of log10 mel magnitudes over four resolutions, plus a tenth of the linear one."""
+    """Distance of log10 mel magnitudes plus a tenth of the linear one, mean of four resolutions."""
     total = estimate.new_zeros(())
     for window, bands in MEL_RESOLUTIONS:
         filters = mel_filters(window, bands, estimate.device)

@@ -96,7 +96,7 @@ def lm_config(settings: ModelSettings) -> LMConfig:
 
 @torch.no_grad()
 def initialise(model: NanoModel) -> None:
-    """Small matrices, still smaller ones where a layer adds to the residual stream, large embeddings."""
+    """Small matrices, smaller ones where a layer adds to the residual stream, large embeddings."""
     lm = model.lm
     for block in lm.blocks:
         for name, parameter in block.named_parameters():

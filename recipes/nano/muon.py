@@ -22,10 +22,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        """Apply the gradients. `closure` is not supported."""
-        if closure is not None:
-            raise ValueError("Muon takes no closure; compute the gradients before step()")
+    def step(self, closure: Any = None) -> Any:
+        """Apply the gradients; they must be there before, so no closure is called."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -49,4 +47,5 @@ def orthogonalise(matrix: Tensor) -> Tensor:
         wide = 3.4445 * wide + (-4.7750 * gram + 2.0315 * gram @ gram) @ wide
     tall = matrix.shape[0] > matrix.shape[1]
     scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-    return (wide.t() if tall else wide) * scale
+    result: Tensor = (wide.t() if tall else wide) * scale
+    return result

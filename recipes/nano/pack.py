@@ -1,7 +1,6 @@
 """Pack the trained parts in transformers' MusicGen-Melody layout, in half precision."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def pack(
     )
     shutil.copy(MODEL_CARD, unfinished / "README.md")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)
+    unfinished.replace(folder)
 
 
 def assemble(
@@ -105,9 +104,13 @@ def _renamed(lm: LM) -> dict[str, Tensor]:
         weights[f"{layer}self_attn.out_proj.weight"] = block.attention.out.weight
         weights[f"{layer}fc1.weight"] = block.ffn_in.weight
         weights[f"{layer}fc2.weight"] = block.ffn_out.weight
-        for ours, theirs in (("attention_norm", "self_attn_layer_norm"), ("ffn_norm", "final_layer_norm")):
-            for part, weight in getattr(block, ours).named_parameters():
-                weights[f"{layer}{theirs}.{part}"] = weight
+        norms = (
+            (block.attention_norm, "self_attn_layer_norm"),
+            (block.ffn_norm, "final_layer_norm"),
+        )
+        for norm, name in norms:
+            for part, weight in norm.named_parameters():
+                weights[f"{layer}{name}.{part}"] = weight
     named = (
         (f"{stack}layer_norm", lm.norm),
         ("enc_to_dec_proj", lm.text_projection),
@@ -127,7 +130,7 @@ def _compute_in_float32(path: Path) -> None:
 
 
 def _preprocessor(clip_frames: int) -> dict[str, object]:
-    """What transformers' chroma extractor needs; written by hand, since making one takes torchaudio."""
+    """For transformers' chroma extractor; by hand, since making one takes torchaudio."""
     return {
         "feature_extractor_type": "MusicgenMelodyFeatureExtractor",
         "processor_class": "MusicgenMelodyProcessor",
@@ -156,7 +159,8 @@ def verify(folder: Path, model: NanoModel) -> float:
     packed, report = MusicgenMelodyForConditionalGeneration.from_pretrained(
         folder, output_loading_info=True
     )
-    wrong = {key: sorted(report[key]) for key in ("missing_keys", "unexpected_keys", "mismatched_keys")}
+    problems = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    wrong = {problem: sorted(report[problem]) for problem in problems}
     if any(wrong.values()):
         raise RuntimeError(f"transformers does not find in {folder} what it expects: {wrong}")
     rounded = NanoModel(model.settings)

@@ -1,6 +1,5 @@
 """What long stages share: a wall-clock budget, a log, and files that are whole or not there."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
+        """Spent so far."""
         return time.monotonic() - self._start
 
     @property
@@ -37,6 +37,7 @@ class Log:
         self._path = path
 
     def write(self, line: str) -> None:
+        """Add a line, with the time of day."""
         stamped = f"{time.strftime('%H:%M:%S')} {line}"
         print(stamped, flush=True)
         with self._path.open("a") as file:
@@ -47,7 +48,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a training state so that a kill leaves the last whole one."""
     unfinished = path.with_suffix(".part")
     torch.save(state, unfinished)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any] | None:

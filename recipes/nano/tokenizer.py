@@ -11,6 +11,7 @@ from recipes.nano.compose import caption, compose
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 VOCABULARY = 768
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789#-'&/"
+PUNCTUATION = Regex(r'[,.;:!?()"]')
 CAPTIONS = 20_000
 WORDS = ("drum", "bass", "guitar", "music", "song", "melody", "groove", "beat", "chords", "synth")
 
@@ -22,7 +23,7 @@ def train_tokenizer() -> Tokenizer:
     """
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r'[,.;:!?()"]'), " ")]
+        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(PUNCTUATION, " ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(

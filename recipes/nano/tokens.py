@@ -4,7 +4,6 @@ A shard holds the codes of some clips and the seeds of their pieces. Captions ar
 follow from the seed and are worded anew each time a clip is used.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,4 +100,4 @@ def _save(path: Path, clips: Clips) -> None:
     unfinished = path.with_suffix(".part")
     seeds = torch.tensor(clips.seeds, dtype=torch.int64)
     save_file({"seeds": seeds, "codes": clips.codes, "chroma": clips.chroma}, unfinished)
-    os.replace(unfinished, path)
+    unfinished.replace(path)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from recipes.nano.batches import NO_DROPOUT, Batch, Dropout, build_batch, draw_batch
+from recipes.nano.batches import NO_DROPOUT, Dropout, build_batch, draw_batch
 from recipes.nano.model import ModelSettings, NanoModel
 from recipes.nano.muon import Muon
 from recipes.nano.runs import Clock, Log, load_checkpoint, save_checkpoint
@@ -151,8 +151,9 @@ def train_lm(
         if clock.seconds >= next_report:
             scores = evaluate_lm(model, held_out, tokenizer, settings.held_out, device)
             log.write(
-                f"{clock.seconds:.0f} s step {step}, {frames / 1e6:.2f} M frames, {len(clips)} clips: "
-                f"training CE {sum(losses) / len(losses):.3f} | held out, text only: {scores}"
+                f"{clock.seconds:.0f} s step {step}, {frames / 1e6:.2f} M frames, "
+                f"{len(clips)} clips: training CE {sum(losses) / len(losses):.3f} | "
+                f"held out, text only: {scores}"
             )
             losses.clear()
             save()
@@ -188,7 +189,7 @@ def evaluate_lm(
     special = model.lm.config.special_token
     loss, correct, total = 0.0, 0.0, 0
     for row in range(min(count, len(clips))):
-        batch: Batch = build_batch(clips, [row], tokenizer, dropout, special, Random(row)).to(device)
+        batch = build_batch(clips, [row], tokenizer, dropout, special, Random(row)).to(device)
         logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
         targets = batch.tokens[:, :, 1:]
         known = targets != special

@@ -57,7 +57,7 @@ PLAIN = 0.3  # share of instruments called by their own name whatever the synony
 
 
 def caption(piece: Piece, random: Random) -> str:
-    """A caption of the piece in words drawn from `random`: a subset of what is true, in any order."""
+    """A caption: a subset of what is true of the piece, in words and order drawn from `random`."""
     phrases = [_style_and_mood(piece, random)] if random.random() < 0.95 else []
     rest = []
     if random.random() < 0.85:

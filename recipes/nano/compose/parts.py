@@ -29,7 +29,7 @@ STEPS = (-2, -1, -1, 0, 1, 1, 2)  # of a melody, in scale degrees
 
 @dataclass(frozen=True)
 class Note:
-    """One note of a bar. `pitch` is a MIDI pitch, or for drums the index of the sound in `DRUMS`."""
+    """One note of a bar. `pitch` is a MIDI pitch; for drums it is an index into `DRUMS`."""
 
     instrument: str
     onset: int  # sixteenths from the start of the bar
@@ -56,9 +56,7 @@ def motif(random: Random) -> Motif:
     return Motif(tuple(tones))
 
 
-def melody_line(
-    instrument: str, key: Key, chord: tuple[int, int], line: Motif
-) -> tuple[Note, ...]:
+def melody_line(instrument: str, key: Key, chord: tuple[int, int], line: Motif) -> tuple[Note, ...]:
     """Play a motif over a bar whose halves have these chord degrees.
 
     On a half bar's first sixteenth the tone moves to the nearest tone of the chord.
@@ -67,7 +65,8 @@ def melody_line(
     for onset, length, tone in line.tones:
         degree = tone
         if onset % 8 == 0:
-            chord_tones = [chord[onset // 8] + step + octave for step in (0, 2, 4) for octave in (-7, 0)]
+            root = chord[onset // 8]
+            chord_tones = [root + step + octave for step in (0, 2, 4) for octave in (-7, 0)]
             degree = min(chord_tones, key=lambda candidate: abs(candidate - tone))
         base = at_or_above(key.tonic, MELODY_LOW)
         pitch = base + key.semitones(degree) - key.tonic

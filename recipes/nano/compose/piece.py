@@ -34,10 +34,12 @@ class Piece:
 
     @cached_property
     def bpm(self) -> float:
+        """Quarter notes a minute."""
         return beats_per_minute(self.frames_per_sixteenth)
 
     @property
     def frames_per_bar(self) -> int:
+        """Codec frames of one bar."""
         return SIXTEENTHS * self.frames_per_sixteenth
 
     @property

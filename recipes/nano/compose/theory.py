@@ -25,10 +25,12 @@ class Key:
 
     @property
     def name(self) -> str:
+        """As musicians write it: `F# minor`."""
         return f"{PITCH_CLASSES[self.tonic]} {self.mode}"
 
     @property
     def pitch_classes(self) -> frozenset[int]:
+        """The seven pitch classes of the scale."""
         return frozenset((self.tonic + step) % 12 for step in MODES[self.mode])
 
     def semitones(self, degree: int) -> int:
