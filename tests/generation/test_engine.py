@@ -39,7 +39,6 @@ def decode(lm: LM, jobs: Sequence[Job], at: Sequence[int] | None = None) -> list
         lm,
         rows=sum(job.rows for job in jobs),
         max_steps=max(steps_needed(lm, job) for job in jobs),
-        dtype=torch.float32,
     )
     waiting, slots, results = dict(enumerate(jobs)), {}, {}
     for step in range(10_000):
@@ -182,7 +181,7 @@ def test_seeds_matter_and_repeat() -> None:
 def test_full_rows_are_refused_until_one_leaves() -> None:
     lm = tiny(TEXT)
     job = Job(3, Conditions(torch.randn(1, 2, 12)), GREEDY, 3.0, torch.zeros(3, 4))
-    engine = Engine(lm, rows=3, max_steps=steps_needed(lm, job), dtype=torch.float32)
+    engine = Engine(lm, rows=3, max_steps=steps_needed(lm, job))
     assert engine.fits(job)
     slot = engine.admit(job)
     assert not engine.fits(job)

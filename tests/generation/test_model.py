@@ -143,7 +143,7 @@ def test_long_pieces_slide_the_window(models: dict[str, songloom.Model]) -> None
         torch.zeros(90, 4),
         first.tokens[:, 60:],
     )
-    engine = Engine(parts.lm, 2, steps_needed(parts.lm, job), torch.float32)
+    engine = Engine(parts.lm, 2, steps_needed(parts.lm, job))
     slot = engine.admit(job)
     while not slot.done:
         engine.advance()

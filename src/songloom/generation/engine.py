@@ -92,14 +92,12 @@ class Engine:
         lm: the model, on its device, in evaluation mode.
         rows: sequences' rows that fit at once (two for a sequence with guidance).
         max_steps: longest sequence, the prefix included.
-        dtype: of the cache and of the conditions, as the model computes.
     """
 
-    def __init__(self, lm: LM, rows: int, max_steps: int, dtype: torch.dtype) -> None:
+    def __init__(self, lm: LM, rows: int, max_steps: int) -> None:
         self._lm = lm
-        self._device = lm.embeddings[0].weight.device
-        self._dtype = dtype
-        self._cache = KVCache(lm.config, rows, max_steps, self._device, dtype)
+        self._device, self._dtype = lm.device, lm.dtype
+        self._cache = KVCache(lm.config, rows, max_steps, lm.device, lm.dtype)
         self._capacity = rows
         self._slots: list[Slot] = []
         self._owners: list[Slot] = []  # of the active rows, in their order

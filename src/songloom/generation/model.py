@@ -73,7 +73,6 @@ class Model:
 
     def __init__(self, components: Components, dtype: torch.dtype) -> None:
         self._components = components
-        self._compute_dtype = components.lm.embeddings[0].weight.dtype
         self.dtype = dtype
         """Precision of the language model's weights."""
 
@@ -209,7 +208,7 @@ class Model:
         lm = self._components.lm
         rows = max(max(job.rows for job in jobs), min(MAX_ROWS, sum(job.rows for job in jobs)))
         steps = max(steps_needed(lm, job) for job in jobs)
-        return Engine(lm, rows, steps, self._compute_dtype)
+        return Engine(lm, rows, steps)
 
     def _progress(self, pieces: list[Piece]) -> GenerationProgress:
         rate = self.info.frame_rate

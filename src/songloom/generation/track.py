@@ -51,7 +51,7 @@ class Track:
         """
         if format is None:
             named = isinstance(target, str | Path) and Path(target).suffix
-            format = format_of(target) if named else self.request.output_format
+            format = format_of(str(target)) if named else self.request.output_format
         audio = Audio(self.normalized(), self.sample_rate)
         write_audio(target, audio, format=format, tags=self.tags())
 

@@ -47,8 +47,7 @@ def chroma(wav: Tensor, sample_rate: int, bins: int = 12) -> Tensor:
 
 @functools.cache
 def _filters(sample_rate: int, bins: int) -> Tensor:
-    import librosa
+    from librosa.filters import chroma as chroma_filters
 
-    return torch.from_numpy(
-        librosa.filters.chroma(sr=sample_rate, n_fft=WINDOW, tuning=0, n_chroma=bins)
-    ).float()
+    table = chroma_filters(sr=sample_rate, n_fft=WINDOW, tuning=0, n_chroma=bins)
+    return torch.from_numpy(table).float()

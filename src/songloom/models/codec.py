@@ -11,7 +11,7 @@ Shapes: C audio channels, N samples, K codebooks (all channels together), T fram
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,8 @@ class Codec:
     @property
     def device(self) -> torch.device:
         """Where the network lies."""
-        return next(self.encodec.parameters()).device
+        parameter: Tensor = next(self.encodec.parameters())
+        return parameter.device
 
     def fold_weight_norm(self) -> None:
         """Multiply the weight norms out once, instead of at every call; for inference only."""
@@ -68,13 +69,13 @@ class Codec:
         """Samples (C, N) at `sample_rate` -> codes (K, T), T = N / hop, rounded up."""
         piece = int(PIECE_SECONDS * self.frame_rate) * self.hop
         encoder = _StreamingEncoder(self)
-        parts = samples.split(piece, dim=-1)
+        parts = torch.split(samples, piece, dim=-1)
         codes = [encoder.push(part, last=i == len(parts) - 1) for i, part in enumerate(parts)]
         return torch.cat(codes, dim=-1)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (K, T) -> samples (C, T * hop)."""
-        pieces = codes.split(int(PIECE_SECONDS * self.frame_rate), dim=-1)
+        pieces = torch.split(codes, int(PIECE_SECONDS * self.frame_rate), dim=-1)
         return torch.cat(list(self.decode_stream(pieces)), dim=-1)
 
     def decode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -90,7 +91,7 @@ class Codec:
         """Codes (K, T) -> quantised latents (C, hidden, T)."""
         channels = codes.view(-1, self.channels, codes.shape[-1])  # (K / C, C, T)
         layers = self.encodec.quantizer.layers
-        total = layers[0].decode(channels[0])
+        total: Tensor = layers[0].decode(channels[0])
         for layer, indices in zip(layers[1:], channels[1:], strict=False):
             total = total + layer.decode(indices)
         return total
@@ -208,7 +209,8 @@ def _run_lstm(lstm: nn.LSTM, x: Tensor, state: _LSTMState) -> tuple[Tensor, _LST
 def _split_at_lstm(layers: nn.ModuleList) -> tuple[nn.Sequential, nn.LSTM, nn.Sequential]:
     """The layers before the LSTM, the LSTM, the layers after it."""
     (at,) = (i for i, layer in enumerate(layers) if hasattr(layer, "lstm"))
-    return nn.Sequential(*layers[:at]), layers[at].lstm, nn.Sequential(*layers[at + 1 :])
+    lstm = cast(nn.LSTM, layers[at].lstm)
+    return nn.Sequential(*layers[:at]), lstm, nn.Sequential(*layers[at + 1 :])
 
 
 def _context_frames(codec: Codec) -> int:

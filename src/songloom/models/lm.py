@@ -11,7 +11,9 @@ text, L layers, H heads, D = hidden_size, V = codebook_size.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -152,7 +154,8 @@ class SelfAttention(nn.Module):
         )
 
     def _out(self, heads: Tensor) -> Tensor:
-        return self.out(merge_heads(heads))
+        out: Tensor = self.out(merge_heads(heads))
+        return out
 
 
 class CrossAttention(nn.Module):
@@ -173,7 +176,9 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """(B, S, D), and the text's `states`, -> (B, S, D)."""
         q = split_heads(self.q(x), self.num_heads)
-        return self.out(merge_heads(F.scaled_dot_product_attention(q, keys, values, mask)))
+        heard = F.scaled_dot_product_attention(q, keys, values, mask)
+        out: Tensor = self.out(merge_heads(heard))
+        return out
 
 
 class Block(nn.Module):
@@ -201,7 +206,8 @@ class Block(nn.Module):
         x = x + self.attention(self.attention_norm(x), cache, place)
         if self.cross is not None and self.cross_norm is not None and text is not None:
             x = x + self.cross(self.cross_norm(x), *text)
-        return x + self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
+        x = x + self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
+        return x
 
 
 class LM(nn.Module):
@@ -221,6 +227,20 @@ class LM(nn.Module):
         self.heads = nn.Linear(width, config.num_codebooks * config.codebook_size, bias=False)
         self._positions = sinusoidal_positions(0, width)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return self.norm.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the arithmetic (packed weights may have less)."""
+        return self.norm.weight.dtype
+
+    @property
+    def _layers(self) -> Iterable[Block]:
+        return cast("Iterable[Block]", self.blocks)
+
     def cross_states(self, text: Tensor, mask: Tensor | None = None) -> CrossStates:
         """Keys and values of the text for every layer.
 
@@ -231,7 +251,7 @@ class LM(nn.Module):
         projected = self.text_projection(text)
         if mask is not None:
             projected = projected * mask[..., None]
-        pairs = [block.cross.states(projected) for block in self.blocks]
+        pairs = [block.cross.states(projected) for block in self._layers if block.cross]
         attention_mask = None if mask is None else mask.bool()[:, None, None, :]
         return CrossStates([k for k, _ in pairs], [v for _, v in pairs], attention_mask)
 
@@ -245,7 +265,7 @@ class LM(nn.Module):
             chroma: (B, frames, chroma_bins) one-hot; None for the null chroma. It is repeated, or
                 cut, to `chroma_frames`.
         """
-        projected = self.text_projection(text)
+        projected: Tensor = self.text_projection(text)
         if mask is not None:
             projected = projected * mask[..., None]
         if self.chroma_projection is None:
@@ -302,7 +322,7 @@ class LM(nn.Module):
         return self._logits(x)[:, :, 0]
 
     def _embed(self, tokens: Tensor) -> Tensor:  # (B, K, S) -> (B, S, D)
-        total = self.embeddings[0](tokens[:, 0])
+        total: Tensor = self.embeddings[0](tokens[:, 0])
         for k in range(1, self.config.num_codebooks):
             total = total + self.embeddings[k](tokens[:, k])
         return total
@@ -322,7 +342,7 @@ class LM(nn.Module):
         cache: KVCache | None,
         place: CachePlace | None,
     ) -> Tensor:
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(self._layers):
             text = None if cross is None else (cross.keys[i], cross.values[i], cross.mask)
             layer = None if cache is None else (cache.keys[i], cache.values[i])
             x = block(x, text, layer, place)
