@@ -33,7 +33,7 @@ bench: $(INSTALLED) ## Measure decoding speed beside transformers (BENCH_OPTIONS
 	$(BIN)/python -m benchmarks.decode $(BENCH_OPTIONS)
 
 nano: $(INSTALLED_NANO) ## Compose, render and train the embedded model anew (hours)
-	$(BIN)/python -m recipes.nano
+	$(BIN)/python -m recipes.nano all
 
 clean: ## Remove the environment and what tools left behind
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -1,9 +1,6 @@
 """The command line, with an engine that makes sines instead of music."""
 
 import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,52 +12,14 @@ from songloom.audio.files import read_audio
 from songloom.checkpoints.catalogue import ModelListing
 from songloom.cli import main
 from songloom.errors import ModelError
-from songloom.generation.track import Track
-from songloom.progress import GenerationProgress, ProgressCallback
 from songloom.request import GenerationRequest, fields_of
-
-RATE = 8000
-
-
-@dataclass
-class Info:
-    name: str
-    licence: str = "CC-BY-NC 4.0"
-
-
-@dataclass
-class Engine:
-    """Stands for `songloom.load` and for the model it gives; remembers what it was asked for."""
-
-    loaded: list[dict[str, Any]] = field(default_factory=list)
-    requests: list[GenerationRequest] = field(default_factory=list)
-    meanwhile: Callable[[], object] = lambda: None
-    info: Info = field(default_factory=lambda: Info("nano"))
-
-    def load(self, name: str, *, device: str, dtype: str, on_event: ProgressCallback) -> "Engine":
-        self.loaded.append({"name": name, "device": device, "dtype": dtype})
-        self.info = Info(name)
-        return self
-
-    def generate(
-        self, requests: Sequence[GenerationRequest], *, on_event: ProgressCallback
-    ) -> list[Track]:
-        self.requests = list(requests)
-        on_event(GenerationProgress(0.0, 1.0))
-        self.meanwhile()
-        return [self.track(request) for request in requests]
-
-    def track(self, request: GenerationRequest) -> Track:
-        seed = 1234 if request.seed is None else request.seed
-        times = torch.arange(round(request.duration * RATE)) / RATE
-        audio = 0.1 * torch.sin(2 * math.pi * (220 + seed) * times)
-        return Track(audio[None], RATE, torch.zeros(4, 1), seed, request, self.info.name)
+from tests.sines import RATE, SineEngine
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SineEngine:
     """The engine in place of the real one, and an empty folder to work in."""
-    engine = Engine()
+    engine = SineEngine()
     monkeypatch.setitem(vars(songloom), "load", engine.load)
     monkeypatch.chdir(tmp_path)
     return engine
@@ -112,7 +71,7 @@ def test_speed_model_and_licence_are_told_beside_the_result(
     assert "x real time), small, CC-BY-NC 4.0" in error
 
 
-def test_every_field_has_an_option_that_reaches_the_request(engine: Engine) -> None:
+def test_every_field_has_an_option_that_reaches_the_request(engine: SineEngine) -> None:
     Path("hum.wav").touch()
     Path("whistle.wav").touch()
     values: dict[str, Any] = {
@@ -142,12 +101,12 @@ def test_every_field_has_an_option_that_reaches_the_request(engine: Engine) -> N
     assert engine.requests == [GenerationRequest(**values)]
 
 
-def test_what_is_left_out_has_the_request_s_default(engine: Engine) -> None:
+def test_what_is_left_out_has_the_request_s_default(engine: SineEngine) -> None:
     generate("piano")
     assert engine.requests == [GenerationRequest("piano", duration=0.5)]
 
 
-def test_minus_one_stands_for_none(engine: Engine) -> None:
+def test_minus_one_stands_for_none(engine: SineEngine) -> None:
     generate("piano", "--seed", "-1", "--continuation-end", "-1")
     assert engine.requests[0].seed is None
     assert engine.requests[0].continuation_end is None
@@ -159,24 +118,24 @@ def test_a_drawn_seed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("seed 1234\n")
 
 
-def test_model_device_and_precision_are_passed_on(engine: Engine) -> None:
+def test_model_device_and_precision_are_passed_on(engine: SineEngine) -> None:
     generate("piano", "--model", "small", "--device", "cpu", "--dtype", "float32")
     assert engine.loaded == [{"name": "small", "device": "cpu", "dtype": "float32"}]
 
 
-def test_weights_win_over_the_model(engine: Engine) -> None:
+def test_weights_win_over_the_model(engine: SineEngine) -> None:
     Path("mine").mkdir()
     generate("piano", "--model", "small", "--weights", "mine")
     assert engine.loaded[0]["name"] == "mine"
 
 
-def test_variations_have_seeds_in_a_row_and_numbered_files(engine: Engine) -> None:
+def test_variations_have_seeds_in_a_row_and_numbered_files(engine: SineEngine) -> None:
     assert generate("piano", "--count", "3", "--seed", "7", "-o", "a.mp3") == 0
     assert [request.seed for request in engine.requests] == [7, 8, 9]
     assert files() == ["a-1.mp3", "a-2.mp3", "a-3.mp3"]
 
 
-def test_variations_without_a_seed_draw_one_each(engine: Engine) -> None:
+def test_variations_without_a_seed_draw_one_each(engine: SineEngine) -> None:
     generate("piano", "--count", "2")
     assert [request.seed for request in engine.requests] == [None, None]
 
@@ -210,7 +169,7 @@ def test_unnamed_results_do_not_replace_each_other() -> None:
 
 
 def test_an_unwritable_output_is_found_before_the_model_is_loaded(
-    engine: Engine, capsys: pytest.CaptureFixture[str]
+    engine: SineEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generate("piano", "-o", "missing/a.wav") == 2
     refused(capsys, "missing/a.wav", "no file can be written to", "choose a folder")
@@ -222,7 +181,7 @@ def test_an_unwritable_output_is_found_before_the_model_is_loaded(
 
 
 def test_missing_files_are_found_before_the_model_is_loaded(
-    engine: Engine, capsys: pytest.CaptureFixture[str]
+    engine: SineEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generate("--input-audio", "hum.wav") == 2
     refused(capsys, "input_audio is 'hum.wav'", "no such file", "give the path")
@@ -255,7 +214,7 @@ def test_missing_files_are_found_before_the_model_is_loaded(
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
-    arguments: list[str], words: list[str], engine: Engine, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], words: list[str], engine: SineEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("generate", *arguments) == 2
     refused(capsys, *words)
@@ -277,7 +236,7 @@ def test_a_wrong_command_is_exit_code_2(
 
 
 def test_an_error_of_the_engine_leaves_no_file(
-    engine: Engine, capsys: pytest.CaptureFixture[str]
+    engine: SineEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> None:
         raise ModelError("weights are half-written; fetch them again")
@@ -289,7 +248,7 @@ def test_an_error_of_the_engine_leaves_no_file(
 
 
 def test_ctrl_c_is_exit_code_130_and_leaves_no_file(
-    engine: Engine, capsys: pytest.CaptureFixture[str]
+    engine: SineEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -302,7 +261,7 @@ def test_ctrl_c_is_exit_code_130_and_leaves_no_file(
 
 @pytest.mark.parametrize("extension", ["wav", "mp3", "flac", "ogg"])
 def test_standard_output_holds_the_audio_alone(
-    engine: Engine, extension: str, capfdbinary: pytest.CaptureFixture[bytes]
+    engine: SineEngine, extension: str, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     engine.meanwhile = lambda: print("a library's chatter")
     assert generate("piano", "-o", f"a.{extension}") == 0
@@ -316,7 +275,7 @@ def test_standard_output_holds_the_audio_alone(
 
 
 def test_audio_is_not_poured_into_a_terminal(
-    engine: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    engine: SineEngine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert generate("piano", "-o", "-") == 2
@@ -324,7 +283,9 @@ def test_audio_is_not_poured_into_a_terminal(
     assert engine.loaded == []
 
 
-def test_json_is_one_object_per_file(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_object_per_file(
+    engine: SineEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine.meanwhile = lambda: print("a library's chatter")
     assert generate("piano", "--json", "--seed", "3", "--count", "2", "-o", "a.wav") == 0
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
