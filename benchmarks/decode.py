@@ -11,6 +11,7 @@ callback) to the next, so loading, text encoding and audio decoding count on nei
 from __future__ import annotations
 
 import gc
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -118,7 +119,7 @@ def songloom_steps(folder: Path, steps: int, dtype: str) -> list[float]:
 
 def differences(times: list[float]) -> list[float]:
     """From moments to the time between them."""
-    return [b - a for a, b in zip(times, times[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(times)]
 
 
 def logits_error(folder: Path, dtype: str) -> float:

@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def machine() -> str:
     """Processor and cores, without which a ratio says little."""
     name = platform.processor() or platform.machine()
     try:
-        with open("/proc/cpuinfo") as info:
-            flags = next(line for line in info if line.startswith("flags"))
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        flags = next(line for line in lines if line.startswith("flags"))
         widest = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "SSE"
         name = f"{name}, {widest}"
     except (OSError, StopIteration):
