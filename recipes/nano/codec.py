@@ -4,6 +4,7 @@ Four phases share the time: latents unquantised; codebooks set by k-means and th
 data; encoder and codebooks frozen (tokens can be coded from then on) while the decoder trains on.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class CodecSettings:
     warm_up: int = 50  # steps
     unquantised_steps: int = 500
     refit_every: int = 250  # steps, until
-    refit_until: float = 0.5  # of the budget
+    refit_until: float = 0.4  # of the budget
     freeze_at: float = 0.66  # of the budget
     on_grid: float = 0.85  # share of excerpts that start on a frame, at the level they were mixed
     commitment: float = 0.25
@@ -197,7 +198,7 @@ def train_codec(
     while clock.share < 1:
         rate = settings.learning_rate * min(1.0, (step + 1) / settings.warm_up)
         for group in optimizer.param_groups:
-            group["lr"] = rate * (0.05 + 0.95 * max(0.0, 1 - clock.share) ** 0.7)
+            group["lr"] = rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1, clock.share))))
         audio = next(batches).to(device)
         if not frozen and clock.share > settings.freeze_at and step > settings.unquantised_steps:
             frozen = True

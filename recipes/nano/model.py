@@ -26,7 +26,7 @@ class ModelSettings:
 
     codebook_size: int = 512
     hidden_size: int = 256
-    layers: int = 6
+    layers: int = 4
     heads: int = 4
     ffn_size: int = 1024
     text_size: int = 192

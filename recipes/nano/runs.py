@@ -31,13 +31,15 @@ class Clock:
 
 
 class Log:
-    """A file of progress lines, on the terminal too."""
+    """A file of progress lines, on the terminal too; a quiet one writes nothing."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, quiet: bool = False) -> None:
+        self._path, self._quiet = path, quiet
 
     def write(self, line: str) -> None:
         """Add a line, with the time of day."""
+        if self._quiet:
+            return
         stamped = f"{time.strftime('%H:%M:%S')} {line}"
         print(stamped, flush=True)
         with self._path.open("a") as file:

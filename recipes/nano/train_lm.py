@@ -15,14 +15,15 @@ from recipes.nano.model import ModelSettings, NanoModel
 from recipes.nano.muon import Muon
 from recipes.nano.runs import Clock, Log, load_checkpoint, save_checkpoint
 from recipes.nano.tokens import Clips, load_held_out_clips, load_training_clips
+from recipes.nano.workers import Workers
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """How the language model is trained."""
 
-    batch: int = 2
-    matrix_rate: float = 0.01  # Muon's
+    batch: int = 2  # of each process
+    matrix_rate: float = 0.015  # Muon's
     embedding_rate: float = 3e-3
     head_rate: float = 2e-3
     warm_up: int = 100  # steps
@@ -31,6 +32,7 @@ class TrainingSettings:
     codebook_weights: tuple[float, ...] = (1.6, 1.0, 0.8, 0.6)
     held_out: int = 24  # clips
     report_seconds: float = 120.0
+    reload_every: int = 100  # steps, for shards that came since
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,10 @@ def train_lm(
 ) -> NanoModel:
     """Train for `budget` seconds in all, going on from `folder/lm.pt` where that is.
 
-    Shards that are added to `folder/tokens` meanwhile are taken up at the next report.
+    Shards that are added to `folder/tokens` meanwhile are taken up. Several processes may train
+    together, see `workers`.
     """
-    path, log = folder / "lm.pt", Log(folder / "lm.log")
+    path = folder / "lm.pt"
     torch.manual_seed(0)
     model = NanoModel(model_settings).to(device)
     special = model.lm.config.special_token
@@ -115,7 +118,9 @@ def train_lm(
     clips, held_out = load_training_clips(folder / "tokens"), load_held_out_clips(folder / "tokens")
     weights = torch.tensor(settings.codebook_weights, device=device)
     weights = weights / weights.mean()
-    clock, random = Clock(budget, spent), Random(step)
+    workers, clock = Workers.join(), Clock(budget, spent)
+    random = Random(step * workers.count + workers.rank)
+    log = Log(folder / "lm.log", quiet=not workers.first)
     parameters = sum(p.numel() for p in model.parameters())
     log.write(f"lm {parameters} parameters, {asdict(model_settings)}, {asdict(settings)}")
     log.write(f"from step {step}, {spent:.0f} s spent of {budget:.0f} s, {len(clips)} clips")
@@ -130,8 +135,8 @@ def train_lm(
         })  # fmt: skip
 
     model.train()
-    while clock.share < 1:
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, clock.share)))
+    while (share := workers.of_first(clock.share)) < 1:
+        cosine = 0.5 * (1 + math.cos(math.pi * share))
         rate = settings.last_rate + (1 - settings.last_rate) * cosine
         rate *= min(1.0, (step + 1) / settings.warm_up)
         for stepper in steppers:
@@ -142,13 +147,16 @@ def train_lm(
         loss_per_codebook = codebook_losses(logits, batch.tokens, special)
         model.zero_grad()
         (loss_per_codebook * weights).mean().backward()
+        workers.average_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         for stepper in steppers:
             stepper.step()
         step += 1
-        frames += settings.batch * clips.codes.shape[-1]
+        frames += settings.batch * clips.codes.shape[-1] * workers.count
         losses.append(loss_per_codebook.mean().item())
-        if clock.seconds >= next_report:
+        if step % settings.reload_every == 0:
+            clips = load_training_clips(folder / "tokens")
+        if workers.first and clock.seconds >= next_report:
             scores = evaluate_lm(model, held_out, tokenizer, settings.held_out, device)
             log.write(
                 f"{clock.seconds:.0f} s step {step}, {frames / 1e6:.2f} M frames, "
@@ -157,10 +165,11 @@ def train_lm(
             )
             losses.clear()
             save()
-            clips = load_training_clips(folder / "tokens")
             next_report = clock.seconds + settings.report_seconds
-    save()
-    log.write(f"end: step {step}, {evaluate_lm(model, held_out, tokenizer, len(held_out), device)}")
+    if workers.first:
+        save()
+        scores = evaluate_lm(model, held_out, tokenizer, len(held_out), device)
+        log.write(f"end: step {step}, {scores}")
     return model.eval()
 
 
