@@ -1,20 +1,15 @@
-"""The codec from transformers' names or the reference library's, and back.
-
-Both name the same EnCodec network: the layers have the same numbers, the wrappers differ.
-"""
+"""The codec from a folder in the transformers layout, alone or as a part of a MusicGen model."""
 
 from __future__ import annotations
 
-import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from songloom.checkpoints.configs import parse_config, read_json
-from songloom.checkpoints.weights import Link, Weights, fill, open_weights, same
+from songloom.checkpoints.configs import parse_config, read_json, section_of
+from songloom.checkpoints.weights import Weights, fill, open_weights, same
 from songloom.errors import ModelError
 from songloom.models.codec import Codec
 from songloom.models.lm import LMConfig
@@ -22,7 +17,7 @@ from songloom.models.lm import LMConfig
 if TYPE_CHECKING:
     from transformers import EncodecConfig, EncodecModel
 
-_OLD_NORM_NAMES = {
+OLD_NORM_NAMES = {
     "parametrizations.weight.original0": "weight_g",
     "parametrizations.weight.original1": "weight_v",
 }
@@ -32,13 +27,16 @@ _OLD_NORM_NAMES = {
 def read_codec(
     folder: Path, channels: int, device: torch.device, dtype: torch.dtype | None
 ) -> Codec:
-    """A folder of EnCodec alone, in the transformers layout.
+    """The codec of a folder in the transformers layout: of EnCodec alone, or of a MusicGen model.
 
     Raises:
         ModelError: a file is missing, broken or of another kind of model.
     """
-    config = read_json(folder / "config.json")
-    return codec_from(config, open_weights(folder), "", channels, device, dtype)
+    path = folder / "config.json"
+    config, prefix = read_json(path), ""
+    if str(config.get("model_type")).startswith("musicgen"):
+        config, prefix = section_of(config, "audio_encoder", path), "audio_encoder."
+    return codec_from(config, open_weights(folder), prefix, channels, device, dtype)
 
 
 def codec_from(
@@ -74,11 +72,11 @@ def codec_from(
     links = []
     for name in encodec.state_dict():
         old = name
-        for new_part, old_part in _OLD_NORM_NAMES.items():
+        for new_part, old_part in OLD_NORM_NAMES.items():
             old = old.replace(new_part, old_part)
         links.append(same(name, prefix + (old if prefix + old in weights else name)))
     fill(encodec, links, weights, device, dtype)
-    weights.refuse_leftovers((n for link in links for n in link.theirs), (prefix or "encoder.",))
+    weights.refuse_leftovers((n for link in links for n in link.theirs), (prefix,))
     finish_encodec(encodec, device)
     return Codec(encodec, channels)
 
@@ -114,28 +112,6 @@ def finish_encodec(encodec: EncodecModel, device: torch.device) -> None:
         module.padding_total = torch.tensor(reach - stride, device=device)
 
 
-def reference_codec_links(encodec: nn.Module) -> list[Link]:
-    """Names of the codec's tensors in the reference library's `compression_state_dict.bin`."""
-    return [same(name, _reference_name(name, encodec)) for name in encodec.state_dict()]
-
-
-def _reference_name(name: str, encodec: nn.Module) -> str:
-    for new_part, old_part in _OLD_NORM_NAMES.items():
-        name = name.replace(new_part, old_part)
-    if name.startswith("quantizer."):
-        return name.replace("quantizer.layers", "quantizer.vq.layers").replace(
-            ".codebook.", "._codebook."
-        )
-    name = re.sub(r"^(encoder|decoder)\.layers", r"\1.model", name)
-    owner, conv, leaf = name.rpartition(".conv.")
-    if not conv:
-        return name
-    at = owner.replace(".model", ".layers")
-    transposed = isinstance(encodec.get_submodule(at).conv, nn.ConvTranspose1d)
-    wrapper = "convtr" if transposed else "conv"
-    return f"{owner}.{wrapper}.{wrapper}.{leaf}"
-
-
 def check_codebooks(codec: Codec, lm: LMConfig, source: Path) -> None:
     """Raise ModelError unless the codec can decode what the language model writes."""
     if codec.num_codebooks < lm.num_codebooks or codec.codebook_size != lm.codebook_size:
@@ -144,9 +120,3 @@ def check_codebooks(codec: Codec, lm: LMConfig, source: Path) -> None:
             f"codes, but the language model writes {lm.num_codebooks} of {lm.codebook_size}; they "
             "belong to different models, so use the codec that the language model was trained with"
         )
-
-
-def bandwidth(num_codebooks: int, codebook_size: int, frame_rate: float) -> float:
-    """Kilobits per second; transformers counts the codebooks from it, rounding down."""
-    bits = num_codebooks * math.ceil(math.log2(codebook_size)) * math.ceil(frame_rate)
-    return math.nextafter(bits / 1000, math.inf) if 1000 * (bits / 1000) < bits else bits / 1000

@@ -53,3 +53,18 @@ def parse_config(kind: type[PretrainedConfig], section: dict[str, Any], source: 
             f"{source} is not a valid MusicGen configuration ({reason}); "
             "copy or download the model again"
         ) from error
+
+
+def section_of(config: dict[str, Any], part: str, source: Path) -> dict[str, Any]:
+    """One network's part of a MusicGen model's `config.json`.
+
+    Raises:
+        ModelError: there is no such part.
+    """
+    section = config.get(part)
+    if not isinstance(section, dict):
+        raise ModelError(
+            f"{source} has no section {part!r}, which a MusicGen model has; "
+            "copy or download the model again"
+        )
+    return section

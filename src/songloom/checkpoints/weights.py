@@ -37,6 +37,11 @@ def same(ours: str, theirs: str) -> Link:
     return Link((ours,), (theirs,))
 
 
+def weight_and_bias(ours: str, theirs: str) -> list[Link]:
+    """Links of a layer that has both."""
+    return [same(f"{ours}.{leaf}", f"{theirs}.{leaf}") for leaf in ("weight", "bias")]
+
+
 @dataclass(frozen=True)
 class Weights:
     """Named tensors, read when they are asked for."""
@@ -54,18 +59,7 @@ class Weights:
         Raises:
             ModelError: it is missing, unreadable or has another shape.
         """
-        if name not in self.tensors:
-            raise ModelError(
-                f"{self.source} lacks the weight {name!r} of shape {shape}, which the "
-                "configuration calls for; the file is incomplete or belongs to another model. "
-                f"{DOWNLOAD_AGAIN}"
-            )
-        try:
-            tensor = self.tensors[name]
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{self.source}: the weight {name!r} cannot be read ({error}). {DOWNLOAD_AGAIN}"
-            ) from error
+        tensor = self._get(name, f" of shape {shape}")
         if tuple(tensor.shape) != shape:
             raise ModelError(
                 f"{self.source}: the weight {name!r} has shape {tuple(tensor.shape)}, but the "
@@ -73,6 +67,30 @@ class Weights:
                 f"models. {DOWNLOAD_AGAIN}"
             )
         return tensor
+
+    def width(self, name: str) -> int:
+        """The last dimension of the tensor `name`.
+
+        Raises:
+            ModelError: it is missing or unreadable, or a single number.
+        """
+        shape = self._get(name, "").shape
+        if not shape:
+            raise ModelError(f"{self.source}: the weight {name!r} is a single number, not a matrix")
+        return shape[-1]
+
+    def _get(self, name: str, described: str) -> Tensor:
+        if name not in self.tensors:
+            raise ModelError(
+                f"{self.source} lacks the weight {name!r}{described}, which the configuration "
+                f"calls for; the file is incomplete or belongs to another model. {DOWNLOAD_AGAIN}"
+            )
+        try:
+            return self.tensors[name]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"{self.source}: the weight {name!r} cannot be read ({error}). {DOWNLOAD_AGAIN}"
+            ) from error
 
     def refuse_leftovers(self, known: Iterable[str], prefixes: tuple[str, ...]) -> None:
         """Raise ModelError when a weight under `prefixes` is not among the `known` names."""

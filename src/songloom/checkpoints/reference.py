@@ -1,0 +1,204 @@
+"""Checkpoints of the reference library, and the file that the original fine-tuner hands out.
+
+A folder with `state_dict.bin` and `compression_state_dict.bin`; or `trained_model.tar`, which is no
+tar archive but a pickle of the same weights. Neither holds a text encoder, and the latter no codec.
+What is missing is taken from, in this order: the folder (`compression_state_dict.bin`, and a folder
+`text_encoder` with T5 in the transformers layout), the base model that the caller names, the hub.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from songloom.checkpoints import reference_codec, reference_lm
+from songloom.checkpoints.codec_files import check_codebooks, read_codec
+from songloom.checkpoints.components import Components, LazyTextEncoder, ModelInfo
+from songloom.checkpoints.config_tree import ConfigTree
+from songloom.checkpoints.hub import download
+from songloom.checkpoints.inert_pickle import Archive, ArchiveTensors
+from songloom.checkpoints.text_files import read_text_encoder, write_text_encoder
+from songloom.checkpoints.weights import Weights
+from songloom.errors import ModelError
+from songloom.models.codec import Codec
+from songloom.models.lm import LM
+from songloom.models.text import TextEncoder
+from songloom.progress import ProgressCallback
+
+STATE, CODEC_STATE, FINE_TUNED = "state_dict.bin", "compression_state_dict.bin", "trained_model.tar"
+TEXT_FOLDER = "text_encoder"
+_COMPANIONS = "part of MusicGen, CC-BY-NC 4.0"
+
+
+def checkpoint_file(path: Path) -> Path | None:
+    """The file with the language model, where `path` is a reference checkpoint's folder or file."""
+    if path.is_file():
+        return path
+    return next((path / n for n in (STATE, FINE_TUNED) if (path / n).is_file()), None)
+
+
+def read_components(
+    path: Path,
+    name: str,
+    licence: str,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    module_dtype: torch.dtype | None,
+    base: Path | None = None,
+    on_event: ProgressCallback | None = None,
+) -> Components:
+    """Read a whole model; its text encoder only when the first text comes.
+
+    Args:
+        path: `state_dict.bin`, `trained_model.tar` or the like under another name.
+        name: what the model is called in messages.
+        licence: what its weights may be used for.
+        device: where the tensors go.
+        dtype: precision of the language model; None keeps the file's.
+        module_dtype: precision of the codec and the text encoder; None keeps the file's.
+        base: folder of a model in the transformers layout, for what the checkpoint lacks.
+        on_event: told of a download's progress.
+
+    Raises:
+        ModelError: a file is missing, broken, or of a kind that is not supported.
+    """
+    lm, model = read_lm(path, device, dtype)
+    codec = _codec(path.parent, model, device, module_dtype, base, on_event)
+    check_codebooks(codec, lm.config, path)
+
+    def find_text() -> Path:
+        own = path.parent / TEXT_FOLDER
+        if own.is_dir():
+            return own
+        return base or download(_text_repo(model.text_encoder), name, _COMPANIONS, on_event)
+
+    def read_text(folder: Path) -> TextEncoder:
+        return read_text_encoder(folder, device, module_dtype)
+
+    info = ModelInfo(
+        name=name,
+        path=path,
+        licence=licence,
+        channels=model.channels,
+        sample_rate=codec.sample_rate,
+        frame_rate=codec.frame_rate,
+        melody=lm.config.melody,
+        window_seconds=model.segment_seconds,
+        parameters=sum(p.numel() for p in lm.parameters()),
+    )
+    return Components(lm, codec, LazyTextEncoder(lm.config.text_size, find_text, read_text), info)
+
+
+def read_lm(
+    path: Path, device: torch.device, dtype: torch.dtype | None
+) -> tuple[LM, reference_lm.ReferenceModel]:
+    """The language model alone, and what its configuration says.
+
+    Raises:
+        ModelError: the file is broken, or of a kind that is not supported.
+    """
+    content, weights = _open(path)
+    cfg = _config(content, path)
+    model = reference_lm.read_config(cfg, reference_lm.text_size(weights))
+    return reference_lm.read_lm(model.lm, weights, device, dtype), model
+
+
+def write_components(
+    components: Components, text: TextEncoder, text_folder: Path, folder: Path
+) -> None:
+    """Write a whole model into an existing folder: the inverse of `read_components`.
+
+    Args:
+        components: the model; its codec's weight norm must not have been folded.
+        text: the text encoder, which goes into a folder `text_encoder` in the transformers layout.
+        text_folder: where the tokenizer's files lie.
+        folder: where to write.
+    """
+    lm, encodec, info = components.lm, components.codec.encodec, components.info
+    model = reference_lm.ReferenceModel(
+        lm=lm.config,
+        channels=info.channels,
+        segment_seconds=reference_lm.segment_seconds(
+            lm.config, info.window_seconds, info.sample_rate
+        ),
+    )
+    tree = reference_lm.config_tree(model, info.sample_rate)
+    _write(folder / STATE, reference_lm.lm_state(lm), tree)
+    codec_tree = reference_codec.config_tree(encodec.config)
+    _write(folder / CODEC_STATE, reference_codec.codec_state(encodec), codec_tree)
+    (folder / TEXT_FOLDER).mkdir()
+    write_text_encoder(text, text_folder, folder / TEXT_FOLDER)
+
+
+def _codec(
+    folder: Path,
+    model: reference_lm.ReferenceModel,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    base: Path | None,
+    on_event: ProgressCallback | None,
+) -> Codec:
+    path, repo = folder / CODEC_STATE, model.codec
+    if path.is_file():
+        content, weights = _open(path)
+        if "pretrained" not in content:
+            cfg = _config(content, path)
+            return reference_codec.read_codec(cfg, weights, model.channels, device, dtype)
+        repo = str(content["pretrained"])  # the file only says which codec it would be
+    if base is None and repo is None:
+        raise ModelError(
+            f"{folder} has no {CODEC_STATE}, and its checkpoint names no codec that could be "
+            f"fetched; put that file beside the checkpoint"
+        )
+    source = base or download(str(repo), str(repo), _COMPANIONS, on_event)
+    return read_codec(source, model.channels, device, dtype)
+
+
+def _open(path: Path) -> tuple[dict[str, Any], Weights]:
+    """All of a file but its weights, and these."""
+    archive = Archive(path)
+    state = archive.content.get("best_state", archive.content.get("model", {}))
+    if not isinstance(state, dict):
+        raise ModelError(
+            f"{path} holds no weights under 'best_state' or 'model', where a checkpoint of the "
+            "reference library or of the fine-tuner has them; choose such a file"
+        )
+    return archive.content, Weights(path, ArchiveTensors(archive, state))
+
+
+def _config(content: dict[str, Any], path: Path) -> ConfigTree:
+    cfg = content.get("xp.cfg")
+    if isinstance(cfg, str):
+        try:
+            cfg = yaml.safe_load(cfg)
+        except yaml.YAMLError as error:
+            raise ModelError(
+                f"{path}: its configuration is not YAML ({error}); get the checkpoint again"
+            ) from error
+    if not isinstance(cfg, dict):
+        raise ModelError(
+            f"{path} has no configuration under 'xp.cfg', where a checkpoint of the reference "
+            "library or of the fine-tuner has it; choose such a file"
+        )
+    return ConfigTree(cfg, path)
+
+
+def _write(path: Path, state: dict[str, torch.Tensor], tree: dict[str, Any]) -> None:
+    content = {
+        "best_state": OrderedDict(state),
+        "xp.cfg": yaml.safe_dump(tree, sort_keys=False),
+        "version": "1.0",
+        "exported": True,
+    }
+    torch.save(content, path)
+
+
+def _text_repo(name: str) -> str:
+    """Hub id of a text encoder that the reference library calls by its short name."""
+    if "/" in name:
+        return name
+    return f"google/{name}" if name.startswith("flan-") else f"google-t5/{name}"
