@@ -53,7 +53,9 @@ def test_pitches_belong_to_the_key_and_to_the_instrument(seed):
             assert 0 <= note.pitch < len(DRUM_KEYS)
             continue
         assert note.pitch % 12 in piece.key.pitch_classes
-        low, high = (BASS_LOW, BASS_HIGH) if note.instrument in BASSES else (HARMONY_LOW, MELODY_HIGH)
+        low, high = (
+            (BASS_LOW, BASS_HIGH) if note.instrument in BASSES else (HARMONY_LOW, MELODY_HIGH)
+        )
         assert low <= note.pitch <= high
 
 

@@ -29,7 +29,9 @@ def test_every_codebook_brings_the_latents_nearer(seed):
 def test_latents_are_the_sum_of_their_codes():
     quantizer, latents = fitted()
     result = quantizer(latents)
-    coded = sum(book[index] for book, index in zip(quantizer.codebooks, result.codes[0], strict=True))
+    coded = sum(
+        book[index] for book, index in zip(quantizer.codebooks, result.codes[0], strict=True)
+    )
     torch.testing.assert_close(result.latents[0].t(), coded)
     assert result.codes.shape == (1, 3, 400)
 

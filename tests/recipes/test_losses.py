@@ -1,0 +1,47 @@
+import math
+
+import pytest
+import torch
+
+from recipes.nano.losses import mel_distance, mel_filters, si_sdr, waveform_distance
+
+
+@pytest.fixture
+def audio() -> torch.Tensor:
+    torch.manual_seed(0)
+    return 0.1 * torch.randn(2, 8000)
+
+
+def test_distances_of_equal_signals_are_zero(audio):
+    assert mel_distance(audio, audio) == 0
+    assert waveform_distance(audio, audio) == 0
+
+
+def test_only_the_waveform_distance_knows_phase(audio):
+    assert mel_distance(-audio, audio) < 1e-5
+    assert waveform_distance(-audio, audio) > 0.5
+
+
+def test_si_sdr_is_the_ratio_in_decibels(audio):
+    noise = torch.randn_like(audio)
+    noise -= noise.mean(-1, keepdim=True)
+    target = audio - audio.mean(-1, keepdim=True)
+    noise -= (noise * target).sum(-1, keepdim=True) / target.square().sum(-1, keepdim=True) * target
+    noise *= 0.1 * target.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)
+    torch.testing.assert_close(
+        si_sdr(3 * (target + noise), target), torch.tensor([20.0, 20.0]), atol=0.01, rtol=0
+    )
+
+
+def test_silence_gives_numbers():
+    silence = torch.zeros(1, 8000)
+    for value in (mel_distance(silence, silence), waveform_distance(silence, silence)):
+        assert math.isfinite(value)
+    assert torch.isfinite(si_sdr(silence, silence)).all()
+
+
+def test_mel_filters_cover_the_spectrum():
+    filters = mel_filters(2048, 96, torch.device("cpu"))
+    assert filters.shape == (96, 1025)
+    assert (filters >= 0).all()
+    assert (filters.sum(0)[20:-20] > 0).all()
