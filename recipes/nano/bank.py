@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import mido
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,7 +71,7 @@ def build_bank(path: Path, sound_font: Path = SOUND_FONT) -> None:
         bank[name] = hits * (DRUM_PEAK / np.abs(hits).max(axis=1, keepdims=True))
     stored = {name: _sixteen_bit(notes) for name, notes in bank.items()}
     unfinished = path.with_suffix(".part.npz")
-    np.savez(unfinished, **stored)
+    np.savez(unfinished, allow_pickle=False, **stored)
     unfinished.replace(path)
 
 
@@ -84,13 +83,17 @@ def _aligned(notes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Cut the silence before each note, so that its attack is on the grid."""
     loud = np.abs(notes) > 1e-3 * np.abs(notes).max(axis=1, keepdims=True)
     starts = loud.argmax(axis=1)
-    return np.stack([np.roll(n, -int(s)) for n, s in zip(notes, starts, strict=True)])
+    aligned: list[NDArray[np.float32]] = [
+        np.roll(note, -int(start)) for note, start in zip(notes, starts, strict=True)
+    ]
+    return np.stack(aligned)
 
 
 def _levelled(notes: NDArray[np.float32]) -> NDArray[np.float32]:
     aligned = _aligned(notes)
     rms = np.sqrt((aligned[:, :LEVEL_SAMPLES] ** 2).mean(axis=1, keepdims=True))
-    return aligned * (NOTE_RMS / np.maximum(rms, 1e-5))
+    levelled: NDArray[np.float32] = aligned * (NOTE_RMS / np.maximum(rms, 1e-5))
+    return levelled
 
 
 def _render(
@@ -121,6 +124,8 @@ def _render(
 def _write_score(
     path: Path, program: int, channel: int, keys: list[int], seconds: float, slot: float
 ) -> None:
+    import mido  # of the extra `nano`: who has a bank does without
+
     score = mido.MidiFile(ticks_per_beat=TICKS_PER_SECOND // 2)  # 120 bpm
     track = mido.MidiTrack()
     score.tracks.append(track)

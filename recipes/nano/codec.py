@@ -8,11 +8,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import EncodecConfig, EncodecModel
+from transformers.models.encodec.modeling_encodec import EncodecResnetBlock
 
 from recipes.nano.compose import compose
 from recipes.nano.compose.theory import FRAME, SAMPLE_RATE
@@ -25,6 +25,7 @@ HELD_OUT_SEEDS = range(1_000_000_000, 1_000_000_008)
 EVALUATED_FRAMES = 250
 QUANTIZERS = 4
 RESIDUAL_BRANCH_STD = 0.4
+Convolution = nn.Conv1d | nn.ConvTranspose1d
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Codec(nn.Module):
     def reconstruct(self, audio: Tensor) -> Tensor:
         """Audio (B, N) through encoder, codes and decoder: (B, N)."""
         latents = self.quantizer(self.network.encoder(audio[:, None])).latents
-        return self.network.decoder(latents)[:, 0, : audio.shape[1]]
+        output: Tensor = self.network.decoder(latents)[:, 0, : audio.shape[1]]
+        return output
 
     def finished_network(self) -> EncodecModel:
         """The network with the codebooks in their place, as transformers expects it."""
@@ -110,27 +112,31 @@ def scale_layers(stack: nn.Module, inputs: Tensor, output_std: float) -> None:
     the latents collapse. Branches of residual blocks get less, the last layer `output_std`.
     """
     branches = {
-        id(layer.conv)
-        for block in stack.modules() if block.__class__.__name__ == "EncodecResnetBlock"
-        for layer in list(block.block)[-1:]
-    }  # fmt: skip
-    order: list[nn.Module] = []
+        id(list(block.block)[-1].conv)
+        for block in stack.modules()
+        if isinstance(block, EncodecResnetBlock)
+    }
+    order: list[Convolution] = []
     measured: dict[int, float] = {}
 
-    def observe(layer: nn.Module, _: Any, output: Tensor) -> None:
-        order.append(layer)
-        measured[id(layer)] = output.std().item()
+    def observe(layer: nn.Module, _: object, output: Tensor) -> None:
+        if isinstance(layer, Convolution):
+            order.append(layer)
+            measured[id(layer)] = output.std().item()
 
-    layers = [m for m in stack.modules() if isinstance(m, nn.Conv1d | nn.ConvTranspose1d)]
+    layers = [layer for layer in stack.modules() if isinstance(layer, Convolution)]
     hooks = [layer.register_forward_hook(observe) for layer in layers]
     stack(inputs)
     for layer in tuple(order):
-        layer.bias.zero_()
+        if layer.bias is not None:
+            layer.bias.zero_()
         stack(inputs)
         target = output_std if layer is order[-1] else 1.0
         if id(layer) in branches:
             target = RESIDUAL_BRANCH_STD
-        layer.parametrizations.weight.original0.mul_(target / max(measured[id(layer)], 1e-6))
+        # The gain of the weight norm: the direction of the weights stays.
+        gain = layer.get_parameter("parametrizations.weight.original0")
+        gain.mul_(target / max(measured[id(layer)], 1e-6))
     for hook in hooks:
         hook.remove()
 
@@ -217,7 +223,7 @@ def train_codec(
         loss = mel_distance(output, audio) + waveform_distance(output, audio)
         loss = loss + settings.commitment * commitment
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(codec.network.parameters(), 1.0)
         optimizer.step()
         step += 1

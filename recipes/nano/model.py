@@ -104,10 +104,11 @@ def initialise(model: NanoModel) -> None:
                 last = name.endswith(("attention.out.weight", "ffn_out.weight"))
                 scale = 1 / math.sqrt(2 * len(lm.blocks)) if last else 1.0
                 nn.init.normal_(parameter, std=LINEAR_STD * scale)
-    for embedding in lm.embeddings:
-        nn.init.normal_(embedding.weight, std=EMBEDDING_STD)
+    for table in lm.embeddings.parameters():
+        nn.init.normal_(table, std=EMBEDDING_STD)
     nn.init.normal_(lm.heads.weight, std=LINEAR_STD)
     nn.init.normal_(lm.text_projection.weight, std=TEXT_STD / math.sqrt(lm.config.text_size))
     nn.init.zeros_(lm.text_projection.bias)
-    nn.init.normal_(lm.chroma_projection.weight, std=TEXT_STD)
-    nn.init.zeros_(lm.chroma_projection.bias)
+    if lm.chroma_projection is not None:
+        nn.init.normal_(lm.chroma_projection.weight, std=TEXT_STD)
+        nn.init.zeros_(lm.chroma_projection.bias)

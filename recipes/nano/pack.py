@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import torch
 from tokenizers import Tokenizer
@@ -19,7 +21,7 @@ from recipes.nano.compose.theory import SAMPLE_RATE
 from recipes.nano.model import CHROMA_BINS, NanoModel
 from recipes.nano.tokenizer import save_tokenizer
 from songloom.models.chroma import HOP, WINDOW
-from songloom.models.lm import LM
+from songloom.models.lm import LM, Block
 
 GUIDANCE = 3.0
 MODEL_CARD = Path(__file__).parent / "model_card.md"
@@ -94,10 +96,12 @@ def assemble(
 def _renamed(lm: LM) -> dict[str, Tensor]:
     """The weights under transformers' names; fused projections come apart."""
     stack = "decoder.model.decoder."
-    weights = {f"{stack}embed_tokens.{k}.weight": e.weight for k, e in enumerate(lm.embeddings)}
+    weights: dict[str, Tensor] = {
+        f"{stack}embed_tokens.{name}": weight for name, weight in lm.embeddings.named_parameters()
+    }
     heads = lm.heads.weight.chunk(lm.config.num_codebooks)
     weights |= {f"decoder.lm_heads.{k}.weight": head for k, head in enumerate(heads)}
-    for i, block in enumerate(lm.blocks):
+    for i, block in enumerate(cast("Iterable[Block]", lm.blocks)):
         layer = f"{stack}layers.{i}."
         for name, weight in zip("qkv", block.attention.qkv.weight.chunk(3), strict=True):
             weights[f"{layer}self_attn.{name}_proj.weight"] = weight
@@ -111,13 +115,14 @@ def _renamed(lm: LM) -> dict[str, Tensor]:
         for norm, name in norms:
             for part, weight in norm.named_parameters():
                 weights[f"{layer}{name}.{part}"] = weight
-    named = (
-        (f"{stack}layer_norm", lm.norm),
-        ("enc_to_dec_proj", lm.text_projection),
-        ("audio_enc_to_dec_proj", lm.chroma_projection),
-    )
-    for name, module in named:
-        weights |= {f"{name}.{part}": weight for part, weight in module.named_parameters()}
+    named = {
+        f"{stack}layer_norm": lm.norm,
+        "enc_to_dec_proj": lm.text_projection,
+        "audio_enc_to_dec_proj": lm.chroma_projection,
+    }
+    for name, module in named.items():
+        if module is not None:
+            weights |= {f"{name}.{part}": weight for part, weight in module.named_parameters()}
     return {name: weight.detach() for name, weight in weights.items()}
 
 

@@ -53,7 +53,7 @@ class Sampler:
         length = frames * FRAME
         if instrument in KIT_PROGRAMS:
             length = min(length, LONGEST_HIT)
-        samples = self._bank[instrument][pitch - lowest_pitch(instrument)][:length].copy()
+        samples: Audio = self._bank[instrument][pitch - lowest_pitch(instrument)][:length].copy()
         samples[:ATTACK] *= np.linspace(0, 1, ATTACK, dtype=np.float32)
         samples[-RELEASE:] *= np.linspace(1, 0, RELEASE, dtype=np.float32)
         return samples

@@ -146,7 +146,7 @@ def train_lm(
         logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
         loss_per_codebook = codebook_losses(logits, batch.tokens, special)
         model.zero_grad()
-        (loss_per_codebook * weights).mean().backward()
+        torch.autograd.backward((loss_per_codebook * weights).mean())
         workers.average_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         for stepper in steppers:
@@ -196,15 +196,14 @@ def evaluate_lm(
     was_training = model.training
     model.eval()
     special = model.lm.config.special_token
-    loss, correct, total = 0.0, 0.0, 0
+    losses, shares = [], []
     for row in range(min(count, len(clips))):
         batch = build_batch(clips, [row], tokenizer, dropout, special, Random(row)).to(device)
         logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
         targets = batch.tokens[:, :, 1:]
         known = targets != special
         hits = (logits.argmax(-1) == targets) & known
-        loss = loss + codebook_losses(logits, batch.tokens, special)
-        correct = correct + hits.sum(dim=(0, 2)) / known.sum(dim=(0, 2))
-        total += 1
+        losses.append(codebook_losses(logits, batch.tokens, special))
+        shares.append(hits.sum(dim=(0, 2)) / known.sum(dim=(0, 2)))
     model.train(was_training)
-    return Scores(loss / total, correct / total)
+    return Scores(torch.stack(losses).mean(0), torch.stack(shares).mean(0))
