@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from songloom.checkpoints.load import read_components
+from songloom.checkpoints.reference import read_lm
 from songloom.generation.engine import Conditions, Engine, Job, steps_needed
 from songloom.generation.sampling import SamplingParams
 from songloom.models.chroma import chroma
@@ -61,7 +61,7 @@ def decode(lm: LM, jobs: Sequence[Job], at: Sequence[int] | None = None) -> list
 def test_golden_tokens(name: str, key: str) -> None:
     folder = golden_folder() / name
     golden = load_file(folder / "expected.safetensors")
-    lm = read_golden_lm(name)
+    lm, _ = read_lm(folder / "state_dict.bin", torch.device("cpu"), torch.float32)
     prompts = golden["continuation_prompt"] if key == "continuation_cfg3" else [None, None]
     melodies = [None, None]
     if lm.config.melody:
@@ -82,13 +82,6 @@ def test_golden_tokens(name: str, key: str) -> None:
     for i in range(2):
         assert torch.equal(alone[i], golden[key][i])
         assert torch.equal(together[i], golden[key][i])
-
-
-def read_golden_lm(name: str) -> LM:
-    components = read_components(
-        golden_folder() / name, torch.device("cpu"), torch.float32, torch.float32
-    )
-    return components.lm
 
 
 @st.composite
