@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -64,6 +65,7 @@ def tiny_model(
     hidden_size: int = 32,
     text_size: int = 16,
     layers: int = 2,
+    card: int = CARD,
     window_seconds: float = 2.0,
 ) -> Path:
     """Write a whole model: 32 kHz, 50 frames a second, 4 codebooks of 64 codes a channel."""
@@ -74,14 +76,15 @@ def tiny_model(
         hidden_size=hidden_size,
         text_size=text_size,
         layers=layers,
+        card=card,
     )
     model.generation_config = GenerationConfig(
         max_length=int(window_seconds * FRAME_RATE),
         do_sample=True,
         guidance_scale=3.0,
-        bos_token_id=CARD,
-        pad_token_id=CARD,
-        decoder_start_token_id=CARD,
+        bos_token_id=card,
+        pad_token_id=card,
+        decoder_start_token_id=card,
     )
     model.save_pretrained(folder)
     if melody:
@@ -115,6 +118,7 @@ def tiny_transformers(
     hidden_size: int = 32,
     text_size: int = 16,
     layers: int = 2,
+    card: int = CARD,
 ) -> MusicgenForConditionalGeneration | MusicgenMelodyForConditionalGeneration:
     """The model itself, in evaluation mode."""
     model_class, config_class, decoder_class = (
@@ -123,18 +127,18 @@ def tiny_transformers(
         else (MusicgenForConditionalGeneration, MusicgenConfig, MusicgenDecoderConfig)
     )
     decoder = decoder_class(
-        vocab_size=CARD,
+        vocab_size=card,
         hidden_size=hidden_size,
         num_hidden_layers=layers,
         num_attention_heads=4,
         ffn_dim=2 * hidden_size,
         num_codebooks=4 * channels,
         audio_channels=channels,
-        pad_token_id=CARD,
-        bos_token_id=CARD,
+        pad_token_id=card,
+        bos_token_id=card,
     )
     text = tiny_t5_config(text_size)
-    config = config_class(text_encoder=text, audio_encoder=tiny_codec_config(), decoder=decoder)
+    config = config_class(text_encoder=text, audio_encoder=tiny_codec_config(card), decoder=decoder)
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     model = model_class(config).eval()
@@ -149,15 +153,15 @@ def tiny_transformers(
     return model
 
 
-def tiny_codec_config() -> EncodecConfig:
+def tiny_codec_config(card: int = CARD) -> EncodecConfig:
     return EncodecConfig(
         sampling_rate=32_000,
         audio_channels=1,
         num_filters=4,
         hidden_size=16,
-        codebook_size=CARD,
+        codebook_size=card,
         upsampling_ratios=[8, 5, 4, 4],
-        target_bandwidths=[1.2],
+        target_bandwidths=[4 * 50 * math.log2(card) / 1000],
         use_causal_conv=False,
         use_conv_shortcut=False,
         pad_mode="constant",

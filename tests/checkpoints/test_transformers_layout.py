@@ -18,9 +18,14 @@ from tests.tiny import CARD, tiny_model, tiny_transformers
 KINDS = [(melody, channels) for melody in (False, True) for channels in (1, 2)]
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("written") / "tiny")
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tiny_model(tmp_path / "tiny")
+def folder(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "tiny"))
 
 
 def lm_and_transformers_logits(

@@ -15,8 +15,7 @@ from typing import Any
 import torch
 import yaml
 
-from songloom.checkpoints import reference_codec, reference_lm
-from songloom.checkpoints.codec_files import check_codebooks, read_codec
+from songloom.checkpoints import codec_files, reference_codec, reference_lm
 from songloom.checkpoints.components import Components, LazyTextEncoder, ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree
 from songloom.checkpoints.hub import download
@@ -68,7 +67,7 @@ def read_components(
     """
     lm, model = read_lm(path, device, dtype)
     codec = _codec(path.parent, model, device, module_dtype, base, on_event)
-    check_codebooks(codec, lm.config, path)
+    codec_files.check_codebooks(codec, lm.config, path)
 
     def find_text() -> Path:
         own = path.parent / TEXT_FOLDER
@@ -107,6 +106,16 @@ def read_lm(
     return reference_lm.read_lm(model.lm, weights, device, dtype), model
 
 
+def read_codec(path: Path, channels: int, device: torch.device, dtype: torch.dtype | None) -> Codec:
+    """The codec alone, from a `compression_state_dict.bin` that holds one.
+
+    Raises:
+        ModelError: the file is broken, or of a kind that is not supported.
+    """
+    content, weights = _open(path)
+    return reference_codec.read_codec(_config(content, path), weights, channels, device, dtype)
+
+
 def write_components(
     components: Components, text: TextEncoder, text_folder: Path, folder: Path
 ) -> None:
@@ -122,9 +131,7 @@ def write_components(
     model = reference_lm.ReferenceModel(
         lm=lm.config,
         channels=info.channels,
-        segment_seconds=reference_lm.segment_seconds(
-            lm.config, info.window_seconds, info.sample_rate
-        ),
+        segment_seconds=reference_lm.segment_seconds(lm.config, info),
     )
     tree = reference_lm.config_tree(model, info.sample_rate)
     _write(folder / STATE, reference_lm.lm_state(lm), tree)
@@ -144,18 +151,17 @@ def _codec(
 ) -> Codec:
     path, repo = folder / CODEC_STATE, model.codec
     if path.is_file():
-        content, weights = _open(path)
-        if "pretrained" not in content:
-            cfg = _config(content, path)
-            return reference_codec.read_codec(cfg, weights, model.channels, device, dtype)
-        repo = str(content["pretrained"])  # the file only says which codec it would be
+        pointer = Archive(path).content.get("pretrained")
+        if pointer is None:
+            return read_codec(path, model.channels, device, dtype)
+        repo = str(pointer)  # the file only says which codec it would be
     if base is None and repo is None:
         raise ModelError(
             f"{folder} has no {CODEC_STATE}, and its checkpoint names no codec that could be "
             f"fetched; put that file beside the checkpoint"
         )
     source = base or download(str(repo), str(repo), _COMPANIONS, on_event)
-    return read_codec(source, model.channels, device, dtype)
+    return codec_files.read_codec(source, model.channels, device, dtype)
 
 
 def _open(path: Path) -> tuple[dict[str, Any], Weights]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from songloom.checkpoints.components import ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree, tree_of
 from songloom.checkpoints.weights import Link, Weights, collect, fill, same, weight_and_bias
 from songloom.errors import ModelError
@@ -151,7 +152,7 @@ def config_tree(model: ReferenceModel, sample_rate: int) -> dict[str, Any]:
             **(melody if lm.melody else _TEXT_VALUES),
             "device": "cpu",
             "dtype": "float32",
-            "channels": 1,  # of the codec: a stereo model runs it twice
+            "channels": model.channels,
             "sample_rate": sample_rate,
             "codebooks_pattern.delay.delays": list(lm.delays),
             "transformer_lm.dim": lm.hidden_size,
@@ -186,14 +187,16 @@ def config_tree(model: ReferenceModel, sample_rate: int) -> dict[str, Any]:
     )
 
 
-def segment_seconds(lm: LMConfig, window_seconds: float, sample_rate: int) -> float:
-    """Length of audio that makes the reference library compute as many frames of chroma as ours.
+def segment_seconds(lm: LMConfig, info: ModelInfo) -> float:
+    """Length of audio from which the reference library gets as many frames of chroma as the model.
 
     It derives their number from the length of its training audio, where we hold it on its own.
     """
-    if not lm.melody or chroma_frames(int(window_seconds * sample_rate)) == lm.chroma_frames:
-        return window_seconds
-    return (lm.chroma_frames - 0.5) * HOP / sample_rate
+    frames = chroma_frames(int(info.window_seconds * info.sample_rate))
+    if not lm.melody or frames == lm.chroma_frames:
+        return info.window_seconds
+    middle = (lm.chroma_frames - 0.5) * HOP / info.sample_rate
+    return round(middle * info.frame_rate) / info.frame_rate  # a whole number of token frames
 
 
 def read_lm(
