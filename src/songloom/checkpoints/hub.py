@@ -23,6 +23,8 @@ _SMALL_FILES = (
     "tokenizer_config.json",
 )
 _REFERENCE_FILES = ("state_dict.bin", "compression_state_dict.bin")
+_TIMEOUT = 15.0
+"""Seconds to wait for the hub's first answer."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -41,7 +43,7 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     if name == NANO:
         return _embedded()
     known = known_model(name)
-    if known is None and Path(name).expanduser().exists():
+    if known is None and name and Path(name).expanduser().exists():
         return Path(name).expanduser()
     if known is not None:
         return download(known.source, name, known.licence, on_event)
@@ -79,13 +81,11 @@ def download(repo: str, name: str, licence: str, on_event: ProgressCallback | No
 
 def _fetch(repo: str, name: str, on_event: ProgressCallback | None) -> Path:
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.hf_api import RepoFile
 
-    remote = {
-        entry.path: entry.size
-        for entry in HfApi().list_repo_tree(repo)
-        if isinstance(entry, RepoFile)
-    }
+    # This one call is not repeated by the client when it fails: without a network, the user is told
+    # at once.
+    info = HfApi().model_info(repo, files_metadata=True, timeout=_TIMEOUT)
+    remote = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     wanted = files_to_fetch(remote)
     if not wanted:
         raise ModelError(

@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from songloom.checkpoints import codec_files, reference_codec, reference_lm
+from songloom.checkpoints.catalogue import NON_COMMERCIAL
 from songloom.checkpoints.components import Components, LazyTextEncoder, ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree
 from songloom.checkpoints.hub import download
@@ -30,7 +31,6 @@ from songloom.progress import ProgressCallback
 
 STATE, CODEC_STATE, FINE_TUNED = "state_dict.bin", "compression_state_dict.bin", "trained_model.tar"
 TEXT_FOLDER = "text_encoder"
-_COMPANIONS = "part of MusicGen, CC-BY-NC 4.0"
 
 
 def checkpoint_file(path: Path) -> Path | None:
@@ -73,7 +73,11 @@ def read_components(
         own = path.parent / TEXT_FOLDER
         if own.is_dir():
             return own
-        return base or download(_text_repo(model.text_encoder), name, _COMPANIONS, on_event)
+        if base is not None:
+            return base
+        remedy = f"Or put a T5 in the transformers layout into {own}"
+        repo = _text_repo(model.text_encoder)
+        return _download(path, "text encoder", repo, "Apache-2.0", remedy, on_event)
 
     def read_text(folder: Path) -> TextEncoder:
         return read_text_encoder(folder, device, module_dtype)
@@ -160,8 +164,27 @@ def _codec(
             f"{folder} has no {CODEC_STATE}, and its checkpoint names no codec that could be "
             f"fetched; put that file beside the checkpoint"
         )
-    source = base or download(str(repo), str(repo), _COMPANIONS, on_event)
+    remedy = f"Or put {CODEC_STATE} into {folder}"
+    source = base or _download(folder, "codec", str(repo), NON_COMMERCIAL, remedy, on_event)
     return codec_files.read_codec(source, model.channels, device, dtype)
+
+
+def _download(
+    path: Path,
+    part: str,
+    repo: str,
+    licence: str,
+    remedy: str,
+    on_event: ProgressCallback | None,
+) -> Path:
+    """What the checkpoint at `path` lacks, from the hub."""
+    try:
+        return download(repo, repo, licence, on_event)
+    except ModelError as error:
+        raise ModelError(
+            f"{path} comes without its {part}, and {error}. {remedy}, or name a base model that "
+            "is on this machine"
+        ) from error
 
 
 def _open(path: Path) -> tuple[dict[str, Any], Weights]:
