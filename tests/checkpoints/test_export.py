@@ -121,6 +121,7 @@ def test_an_empty_folder_may_be_there(tmp_path: Path) -> None:
     folder = export(tiny_model(tmp_path / "source"), tmp_path / "target")
     assert json.loads((folder / "config.json").read_text())["model_type"] == "musicgen"
     assert folder.stat().st_mode & 0o777 == 0o755
+    assert (folder / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
 def test_what_transformers_has_no_place_for(tmp_path: Path) -> None:

@@ -165,6 +165,28 @@ def edit_config(folder: Path, section: str | None, **values: object) -> None:
     path.write_text(json.dumps(config))
 
 
+def test_configurations_of_old_versions(folder: Path) -> None:
+    """Official models were written when every part also held settings of generation."""
+    legacy = {
+        "_name_or_path": "",
+        "bad_words_ids": None,
+        "do_sample": False,
+        "max_length": 20,
+        "num_beams": 1,
+        "pruned_heads": {},
+        "task_specific_params": {"summarization": {"max_length": 200}},
+        "tf_legacy_loss": False,
+        "torch_dtype": "float32",
+        "transformers_version": "4.31.0.dev0",
+    }
+    expected = load_components(folder)
+    for section in ("decoder", "audio_encoder", "text_encoder"):
+        edit_config(folder, section, **legacy)
+    components = load_components(folder)
+    assert components.lm.config == expected.lm.config
+    assert components.info == expected.info
+
+
 def test_truncated_weights(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1000])

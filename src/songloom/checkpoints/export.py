@@ -61,13 +61,20 @@ def export(
         try:
             _WRITERS[format](components, text, text_folder, temporary)
             (temporary / "README.md").write_text(_readme(components, format), "utf-8")
-            temporary.chmod(0o755)  # mkdtemp's folders are private
+            _make_readable(temporary)
             temporary.replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"{target} cannot be written ({error}); choose another folder") from error
     return target
+
+
+def _make_readable(folder: Path) -> None:
+    """Give others the right to read, which temporary folders and safetensors' files lack."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _text(components: Components) -> tuple[TextEncoder, Path]:
