@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -155,6 +156,24 @@ def test_containers_inside_themselves(tmp_path: Path) -> None:
     path = archive_with(pickle.dumps({"model": loop}, 2), tmp_path / "loop.tar")
     with pytest.raises(ModelError, match="RecursionError"):
         Archive(path)
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"\x80\x02}r\xff\xff\xff\x3f.",  # remember this under a number of 30 bits
+        b"\x80\x05\x96\x00\x00\x00\x00\x02\x00\x00\x00.",  # 8 GB of bytes follow
+        b"\x80\x04\x8d\x00\x00\x00\x00\x02\x00\x00\x00.",  # 8 GB of text follow
+    ],
+)
+def test_a_few_bytes_cannot_ask_for_gigabytes(pickled: bytes, tmp_path: Path) -> None:
+    path = archive_with(pickled, tmp_path / "greedy.tar")
+    tracemalloc.start()
+    with contextlib.suppress(ModelError):
+        Archive(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def test_shared_containers_cost_once(tmp_path: Path) -> None:

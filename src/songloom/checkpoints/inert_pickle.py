@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,9 @@ _PLAIN_TYPES = {
     *("object", "set", "str", "tuple", "unicode"),
 }
 """Built-in types that OmegaConf mentions to say what a value may be; they are never called."""
+
+_MOST_PICKLED = 64 * 2**20
+"""Bytes of a pickle without its tensors; thousands of tensors take less than one million."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Archive:
             self._zip = zipfile.ZipFile(path)
             (pickled,) = (n for n in self._zip.namelist() if n.endswith("/data.pkl"))
             self._root = pickled.removesuffix("data.pkl")
+            if self._zip.getinfo(pickled).file_size > _MOST_PICKLED:
+                raise ValueError("it holds too much beside its tensors")
             with self._zip.open(pickled) as file:
                 content = _plain(_InertUnpickler(file, path).load(), {})
         except ModelError:
@@ -143,7 +148,15 @@ class _InertDict(dict[Any, Any]):
         pass
 
 
-class _InertUnpickler(pickle.Unpickler):
+class _InertUnpickler(pickle._Unpickler):
+    """In Python, as the one in C lets a few bytes of a pickle ask for gigabytes of memory."""
+
+    dispatch: ClassVar = {
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if code != pickle.BYTEARRAY8[0]  # makes room for as much as the pickle says
+    }
+
     def __init__(self, file: IO[bytes], path: Path) -> None:
         super().__init__(file)
         self._path = path
