@@ -2,8 +2,8 @@
 
 A model of MusicGen-small's shape with random weights, text-conditioned, guidance 3, top-k 250, on
 the CPU with two threads: both sides through their public `generate`, one after the other in the
-same run. A step is timed from one call of transformers' logits processor (of our progress
-callback) to the next, so loading, text encoding and audio decoding count on neither side.
+same run. Steps are timed between calls of transformers' logits processor, and between our progress
+events (of ten steps each), so loading, text encoding and audio decoding count on neither side.
 
     python -m benchmarks.decode [--quick] [--json]
 """
@@ -30,6 +30,7 @@ from transformers import (
 )
 
 import songloom
+import songloom.progress
 from benchmarks.report import Options, finish, median, options, say
 
 THREADS = 2
@@ -109,12 +110,19 @@ def transformers_steps(folder: Path, steps: int) -> list[float]:
 def songloom_steps(folder: Path, steps: int, dtype: str) -> list[float]:
     """Seconds of each step of `Model.generate`."""
     model = songloom.load(folder, device="cpu", dtype=dtype)
-    times: list[float] = []
-    request = songloom.GenerationRequest(
-        prompt=PROMPT, duration=steps / model.info.frame_rate, seed=0
-    )
-    model.generate(request, on_event=lambda _: times.append(time.perf_counter()))
-    return differences(times)
+    events: list[tuple[float, float]] = []  # moments, and seconds of audio that are done
+
+    def note(event: songloom.progress.GenerationProgress) -> None:
+        events.append((time.perf_counter(), event.seconds_done))
+
+    duration = (steps - 3) / model.info.frame_rate  # and three steps of delay
+    request = songloom.GenerationRequest(prompt=PROMPT, duration=duration, seed=0)
+    model.generate(request, on_event=note)
+    taken = []
+    for (before, done_before), (after, done) in itertools.pairwise(events):
+        count = round((done - done_before) * model.info.frame_rate)
+        taken += [(after - before) / count] * count
+    return taken
 
 
 def differences(times: list[float]) -> list[float]:

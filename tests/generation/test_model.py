@@ -196,7 +196,7 @@ def test_progress_grows_to_the_whole(models: dict[str, songloom.Model], clip: Pa
     assert done == sorted(done)
     assert len(total) == 1
     assert done[-1] == total.pop() == pytest.approx(3.5, abs=0.03)
-    assert done[0] < 0.1
+    assert 0 < done[0] < 0.5
 
 
 def test_cancelling_stops_at_the_next_step(models: dict[str, songloom.Model]) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import nn
 
 from songloom.checkpoints.configs import parse_config, read_json, section_of
 from songloom.checkpoints.weights import Weights, fill, open_weights, same
 from songloom.errors import ModelError
 from songloom.models.codec import Codec
+from songloom.models.encodec import Encodec, EncodecConfig
 from songloom.models.lm import LMConfig
-
-if TYPE_CHECKING:
-    from transformers import EncodecConfig, EncodecModel
 
 OLD_NORM_NAMES = {
     "parametrizations.weight.original0": "weight_g",
@@ -60,8 +58,6 @@ def codec_from(
     Raises:
         ModelError: weights are missing or of another shape, or the codec is of another kind.
     """
-    from transformers.models.encodec.configuration_encodec import EncodecConfig
-
     kind = config.get("model_type")
     if kind != "encodec":
         raise ModelError(
@@ -77,18 +73,15 @@ def codec_from(
         links.append(same(name, prefix + (old if prefix + old in weights else name)))
     fill(encodec, links, weights, device, dtype)
     weights.refuse_leftovers((n for link in links for n in link.theirs), (prefix,))
-    finish_encodec(encodec, device)
     return Codec(encodec, channels)
 
 
-def empty_encodec(config: EncodecConfig) -> EncodecModel:
+def empty_encodec(config: EncodecConfig) -> Encodec:
     """The network without memory for its weights.
 
     Raises:
         ModelError: there can be no such network.
     """
-    from transformers.models.encodec.modeling_encodec import EncodecModel
-
     size = config.codebook_size
     if size < 1 or size & (size - 1):
         raise ModelError(
@@ -96,20 +89,12 @@ def empty_encodec(config: EncodecConfig) -> EncodecModel:
             "copy or download the model again"
         )
     with torch.device("meta"):
-        return EncodecModel(config)
+        return Encodec(config)
 
 
-def finish_encodec(encodec: EncodecModel, device: torch.device) -> None:
-    """Compute the constants that no file holds: each convolution's stride and padding."""
-    for module in encodec.modules():
-        if not hasattr(module, "padding_total"):
-            continue
-        conv: nn.Conv1d = module.conv
-        (stride,), (kernel,), (dilation,) = conv.stride, conv.kernel_size, conv.dilation
-        reach = (kernel - 1) * dilation + 1
-        module.stride = torch.tensor(stride, device=device)
-        module.kernel_size = torch.tensor(reach, device=device)
-        module.padding_total = torch.tensor(reach - stride, device=device)
+def codec_section(config: EncodecConfig) -> dict[str, Any]:
+    """The codec's part of `config.json`."""
+    return {"model_type": "encodec", **dataclasses.asdict(config)}
 
 
 def check_codebooks(codec: Codec, lm: LMConfig, source: Path) -> None:

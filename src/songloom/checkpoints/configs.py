@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from songloom.errors import ModelError
 
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
+Config = TypeVar("Config")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -37,22 +37,41 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def parse_config(kind: type[PretrainedConfig], section: dict[str, Any], source: Path) -> Any:
-    """A transformers configuration, with its defaults for what `section` leaves out.
+def parse_config(kind: type[Config], section: dict[str, Any], source: Path) -> Config:
+    """A network's configuration: a dataclass whose fields have the names of `config.json`.
+
+    What `section` leaves out has the dataclass's default; what the dataclass does not know (there
+    is much that concerns training only) is passed over.
 
     Raises:
         ModelError: a value is of the wrong type or makes no sense.
     """
-    from huggingface_hub.errors import StrictDataclassError
+    values = {}
+    for item in dataclasses.fields(kind):  # type: ignore[arg-type]
+        value = section.get(item.name)
+        if value is None:
+            continue
+        if isinstance(item.default, tuple) and isinstance(value, list):
+            value = tuple(value)
+        if not _is_like(value, item.default):
+            raise ModelError(
+                f"{source} is not a valid MusicGen configuration: {item.name} is {value!r}, but "
+                f"something like {item.default!r} was expected; copy or download the model again"
+            )
+        values[item.name] = value
+    return kind(**values)
 
-    try:
-        return kind.from_dict(section)
-    except (TypeError, ValueError, StrictDataclassError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise ModelError(
-            f"{source} is not a valid MusicGen configuration ({reason}); "
-            "copy or download the model again"
-        ) from error
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether a value is of the same type as a default, and a size above zero where it is one."""
+    if isinstance(default, tuple):
+        return bool(value) and all(_is_like(part, default[0]) for part in value)
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, str):
+        return isinstance(value, str)
+    wanted = (int,) if default is None or isinstance(default, int) else (int, float)
+    return isinstance(value, wanted) and not isinstance(value, bool) and value > 0
 
 
 def section_of(config: dict[str, Any], part: str, source: Path) -> dict[str, Any]:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from songloom.checkpoints.codec_files import OLD_NORM_NAMES, empty_encodec, finish_encodec
+from songloom.checkpoints.codec_files import OLD_NORM_NAMES, empty_encodec
 from songloom.checkpoints.config_tree import ConfigTree, tree_of
 from songloom.checkpoints.weights import Link, Weights, collect, fill, same
 from songloom.models.codec import Codec
-
-if TYPE_CHECKING:
-    from transformers import EncodecConfig, EncodecModel
+from songloom.models.encodec import Encodec, EncodecConfig
 
 _CODEC_VALUES: dict[str, Any] = {
     "compression_model": "encodec",
@@ -57,11 +55,10 @@ def read_codec(
     links = codec_links(encodec)
     fill(encodec, links, weights, device, dtype)
     weights.refuse_leftovers((n for link in links for n in link.theirs), ("",))
-    finish_encodec(encodec, device)
     return Codec(encodec, channels)
 
 
-def codec_state(encodec: EncodecModel) -> dict[str, Tensor]:
+def codec_state(encodec: Encodec) -> dict[str, Tensor]:
     """The codec's weights under the reference library's names: the inverse of `read_codec`."""
     return collect(encodec, codec_links(encodec))
 
@@ -72,22 +69,20 @@ def read_config(cfg: ConfigTree) -> EncodecConfig:
     Raises:
         ModelError: a value is missing, or is one that songloom has no code for.
     """
-    from transformers.models.encodec.configuration_encodec import EncodecConfig
-
     cfg.require(_CODEC_VALUES)
     ratios, sample_rate = cfg.wholes("seanet.ratios"), cfg.whole("sample_rate")
     codes = cfg.whole("rvq.bins")
     return EncodecConfig(
-        target_bandwidths=[
-            _bandwidth(cfg.whole("rvq.n_q"), codes, math.ceil(sample_rate / math.prod(ratios)))
-        ],
+        target_bandwidths=(
+            _bandwidth(cfg.whole("rvq.n_q"), codes, math.ceil(sample_rate / math.prod(ratios))),
+        ),
         sampling_rate=sample_rate,
         audio_channels=cfg.whole("channels"),
         normalize=bool(cfg.find("encodec.renormalize")),
         hidden_size=cfg.whole("seanet.dimension"),
         num_filters=cfg.whole("seanet.n_filters"),
         num_residual_layers=cfg.whole("seanet.n_residual_layers"),
-        upsampling_ratios=ratios,
+        upsampling_ratios=tuple(ratios),
         norm_type=str(cfg.find("seanet.norm")),
         kernel_size=cfg.whole("seanet.kernel_size"),
         last_kernel_size=cfg.whole("seanet.last_kernel_size"),
@@ -170,6 +165,6 @@ def _reference_name(name: str, encodec: nn.Module) -> str:
 
 
 def _bandwidth(num_codebooks: int, codebook_size: int, frame_rate: int) -> float:
-    """Kilobits per second; transformers counts the codebooks from it, rounding down."""
+    """Kilobits per second, from which the codebooks are counted, rounding down."""
     bits = num_codebooks * math.ceil(math.log2(codebook_size)) * frame_rate
     return math.nextafter(bits / 1000, math.inf) if 1000 * (bits / 1000) < bits else bits / 1000

@@ -14,7 +14,14 @@ from torch import Tensor
 
 from songloom.checkpoints.components import ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree, tree_of
-from songloom.checkpoints.weights import Link, Weights, collect, fill, same, weight_and_bias
+from songloom.checkpoints.weights import (
+    Link,
+    Weights,
+    collect,
+    fill,
+    same,
+    weight_and_bias,
+)
 from songloom.errors import ModelError
 from songloom.models.chroma import HOP, WINDOW, chroma_frames
 from songloom.models.lm import LM, LMConfig

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from songloom.checkpoints.configs import parse_config, read_json, section_of
 from songloom.checkpoints.weights import (
@@ -16,16 +17,18 @@ from songloom.checkpoints.weights import (
     SAFETENSORS,
     Link,
     Weights,
+    collect,
     fill,
     open_weights,
     same,
 )
 from songloom.errors import ModelError
+from songloom.models.t5 import T5Config, T5Encoder
 from songloom.models.text import TextEncoder
 
 TOKENIZER = "tokenizer.json"
-TIED = ("shared.weight", "encoder.embed_tokens.weight")
-"""Names under which T5 holds its one embedding table."""
+EMBEDDING, OTHER_EMBEDDING = "shared.weight", "encoder.embed_tokens.weight"
+"""Names under which T5 holds its one embedding table; a file has either or both."""
 
 
 def read_text_encoder(folder: Path, device: torch.device, dtype: torch.dtype | None) -> TextEncoder:
@@ -46,18 +49,19 @@ def write_text_encoder(text: TextEncoder, tokenizer_folder: Path, folder: Path) 
     from safetensors.torch import save_file
 
     save_file(text_state(text.encoder), folder / SAFETENSORS, metadata={"format": "pt"})
-    config = {**text.encoder.config.to_dict(), "architectures": ["T5EncoderModel"]}
+    config = {**text_section(text.encoder.config), "architectures": ["T5EncoderModel"]}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
     copy_tokenizer(tokenizer_folder, folder)
 
 
-def text_state(encoder: nn.Module) -> dict[str, Tensor]:
-    """T5's weights on the CPU, its one embedding table once, as transformers writes them."""
-    return {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in encoder.state_dict().items()
-        if name != TIED[1]
-    }
+def text_state(encoder: T5Encoder) -> dict[str, Tensor]:
+    """T5's weights on the CPU, under transformers' names."""
+    return collect(encoder, text_links(encoder.config))
+
+
+def text_section(config: T5Config) -> dict[str, Any]:
+    """The text encoder's part of `config.json`."""
+    return {"model_type": "t5", **dataclasses.asdict(config)}
 
 
 def copy_tokenizer(source: Path, folder: Path) -> None:
@@ -89,8 +93,6 @@ def text_encoder_from(
         ModelError: a file is missing, broken or of another kind of model.
     """
     from tokenizers import Tokenizer
-    from transformers.models.t5.configuration_t5 import T5Config
-    from transformers.models.t5.modeling_t5 import T5EncoderModel
 
     kind = config.get("model_type")
     if kind != "t5":
@@ -106,16 +108,35 @@ def text_encoder_from(
     except Exception as error:  # the tokenizers library raises nothing more precise
         raise ModelError(f"{path} is not a tokenizer ({error}). {DOWNLOAD_AGAIN}") from error
     parsed = parse_config(T5Config, config, weights.source)
+    if parsed.feed_forward_proj not in ("relu", "gated-gelu"):
+        raise ModelError(
+            f"{weights.source}: feed_forward_proj of the text encoder is "
+            f"{parsed.feed_forward_proj!r}, but only 'relu' and 'gated-gelu' are supported; use a "
+            "model with a T5 or Flan-T5 text encoder"
+        )
     with torch.device("meta"):
-        encoder = T5EncoderModel(parsed)
-    fill(encoder, _links(encoder, weights, prefix), weights, device, dtype)
-    encoder.set_input_embeddings(encoder.shared)  # one table again, not two equal ones
+        encoder = T5Encoder(parsed)
+    embedding = EMBEDDING if prefix + EMBEDDING in weights else OTHER_EMBEDDING
+    fill(encoder, text_links(parsed, prefix, embedding), weights, device, dtype)
     return TextEncoder(tokenizer, encoder)
 
 
-def _links(encoder: nn.Module, weights: Weights, prefix: str) -> list[Link]:
-    """Names of T5's tensors; a file may hold its one embedding table under either of two names."""
-    shared = f"{prefix}shared.weight"
-    if shared not in weights:
-        shared = f"{prefix}encoder.embed_tokens.weight"
-    return [same(name, shared if name in TIED else prefix + name) for name in encoder.state_dict()]
+def text_links(config: T5Config, prefix: str = "", embedding: str = EMBEDDING) -> list[Link]:
+    """Names of T5's tensors in transformers' files."""
+    stack = f"{prefix}encoder."
+    bias = f"{stack}block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+    links = [
+        same("embedding.weight", prefix + embedding),
+        same("position_bias.table.weight", bias),
+        same("norm.weight", f"{stack}final_layer_norm.weight"),
+    ]
+    feed_forward = {"ffn_in": "wi", "ffn_out": "wo"}
+    if config.feed_forward_proj == "gated-gelu":
+        feed_forward = {"ffn_gate": "wi_0", "ffn_in": "wi_1", "ffn_out": "wo"}
+    for i in range(config.num_layers):
+        ours, theirs = f"blocks.{i}.", f"{stack}block.{i}.layer."
+        names = {part: f"0.SelfAttention.{part}" for part in "qkvo"}
+        names |= {part: f"1.DenseReluDense.{name}" for part, name in feed_forward.items()}
+        names |= {"attention_norm": "0.layer_norm", "ffn_norm": "1.layer_norm"}
+        links += [same(f"{ours}{a}.weight", f"{theirs}{b}.weight") for a, b in names.items()]
+    return links

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 from songloom.checkpoints import transformers_lm as lm_files
-from songloom.checkpoints.codec_files import check_codebooks, codec_from
+from songloom.checkpoints.codec_files import check_codebooks, codec_from, codec_section
 from songloom.checkpoints.components import Components, ModelInfo
 from songloom.checkpoints.configs import read_json, section_of
 from songloom.checkpoints.text_files import (
     copy_tokenizer,
     text_encoder_from,
+    text_section,
     text_state,
 )
 from songloom.checkpoints.weights import SAFETENSORS, open_weights
@@ -121,8 +122,8 @@ def _config(components: Components, text: TextEncoder) -> dict[str, Any]:
         ],
         "is_encoder_decoder": True,
         "decoder": lm_files.decoder_section(lm, components.info.channels),
-        _CODEC: components.codec.encodec.config.to_dict(),
-        _TEXT: text.encoder.config.to_dict(),
+        _CODEC: codec_section(components.codec.encodec.config),
+        _TEXT: text_section(text.encoder.config),
     }
     if melody:
         config |= {"num_chroma": lm.chroma_bins, "chroma_length": lm.chroma_frames}

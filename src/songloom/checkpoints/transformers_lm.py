@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,37 @@ import torch
 from torch import Tensor
 
 from songloom.checkpoints.configs import parse_config, section_of
-from songloom.checkpoints.weights import Link, Weights, collect, fill, same, weight_and_bias
+from songloom.checkpoints.weights import (
+    Link,
+    Weights,
+    collect,
+    fill,
+    same,
+    weight_and_bias,
+)
 from songloom.errors import ModelError
 from songloom.models.delay import delays_for
 from songloom.models.lm import LM, LMConfig
+from songloom.models.t5 import T5Config
 
 MUSICGEN, MELODY = "musicgen", "musicgen_melody"
 _LM_PREFIXES = ("decoder.", "enc_to_dec_proj.", "audio_enc_to_dec_proj.")
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """The part `decoder` of `config.json`, as far as it shapes the model."""
+
+    vocab_size: int = 2048
+    hidden_size: int = 1024
+    num_hidden_layers: int = 24
+    num_attention_heads: int = 16
+    ffn_dim: int = 4096
+    num_codebooks: int = 4
+    audio_channels: int = 1
+    activation_function: str = "gelu"
+    scale_embedding: bool = False
+    tie_word_embeddings: bool = False
 
 
 def read_config(config: dict[str, Any], path: Path) -> LMConfig:
@@ -24,26 +50,16 @@ def read_config(config: dict[str, Any], path: Path) -> LMConfig:
     Raises:
         ModelError: it is another kind of model, or a variant that songloom has no code for.
     """
-    from transformers.models.musicgen.configuration_musicgen import MusicgenDecoderConfig
-    from transformers.models.t5.configuration_t5 import T5Config
-
     kind = config.get("model_type")
     if kind not in (MUSICGEN, MELODY):
         raise ModelError(
             f"{path} describes a model of type {kind!r}, but {MUSICGEN!r} or {MELODY!r} was "
             "expected; choose a MusicGen model"
         )
-    # The melody decoder's configuration has the same fields and defaults.
-    section = {**section_of(config, "decoder", path), "model_type": "musicgen_decoder"}
-    decoder = parse_config(MusicgenDecoderConfig, section, path)
+    decoder = parse_config(DecoderConfig, section_of(config, "decoder", path), path)
     text = parse_config(T5Config, section_of(config, "text_encoder", path), path)
-    for key, expected in (
-        ("activation_function", "gelu"),
-        ("scale_embedding", False),
-        ("tie_word_embeddings", False),
-        ("cross_attention_hidden_size", None),
-    ):
-        found = getattr(decoder, key, expected)
+    for key in ("activation_function", "scale_embedding", "tie_word_embeddings"):
+        found, expected = getattr(decoder, key), getattr(DecoderConfig, key)
         if found != expected:
             raise ModelError(
                 f"{path}: decoder.{key} is {found!r}, but only {expected!r} is supported; "
@@ -136,15 +152,13 @@ def decoder_section(config: LMConfig, channels: int) -> dict[str, Any]:
     Raises:
         ModelError: transformers could not give the codebooks these delays.
     """
-    from transformers.models.musicgen.configuration_musicgen import MusicgenDecoderConfig
-
     usual = delays_for(config.num_codebooks, channels)
     if config.delays != usual:
         raise ModelError(
             f"the model delays its codebooks by {config.delays}, but transformers always delays "
             f"them by {usual}; export it in the reference layout"
         )
-    decoder = MusicgenDecoderConfig(
+    decoder = DecoderConfig(
         vocab_size=config.codebook_size,
         hidden_size=config.hidden_size,
         num_hidden_layers=config.num_layers,
@@ -152,11 +166,14 @@ def decoder_section(config: LMConfig, channels: int) -> dict[str, Any]:
         ffn_dim=config.ffn_size,
         num_codebooks=config.num_codebooks,
         audio_channels=channels,
-        pad_token_id=config.special_token,
-        bos_token_id=config.special_token,
     )
     kind = MELODY if config.melody else MUSICGEN
-    return {**decoder.to_dict(), "model_type": f"{kind}_decoder"}
+    return {
+        "model_type": f"{kind}_decoder",
+        "pad_token_id": config.special_token,
+        "bos_token_id": config.special_token,
+        **dataclasses.asdict(decoder),
+    }
 
 
 def lm_links(config: LMConfig) -> list[Link]:

@@ -74,7 +74,12 @@ class Slot:
     @property
     def done(self) -> bool:
         """Whether every step is filled."""
-        return self.step == self.sequence.shape[1]
+        return self.steps_left == 0
+
+    @property
+    def steps_left(self) -> int:
+        """Steps that are still to be filled."""
+        return self.sequence.shape[1] - self.step
 
     def frames_done(self, delays: tuple[int, ...]) -> int:
         """Frames whose tokens are decided in all codebooks."""

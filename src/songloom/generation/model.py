@@ -16,10 +16,12 @@ from songloom.errors import Cancelled
 from songloom.generation.engine import Engine, Job, Slot, steps_needed
 from songloom.generation.precision import (
     DType,
+    limited_threads,
     packs,
     prepare_for_inference,
     resolve_device,
     resolve_dtype,
+    threads_for,
 )
 from songloom.generation.prepare import Piece, audio_of, job_of, prepare
 from songloom.generation.track import Track
@@ -35,7 +37,8 @@ MAX_ROWS = 32
 """Rows of the key-value cache that one call may take: sixteen requests with guidance at once."""
 STREAM_SECONDS = 1.0
 """Least length of the chunks that `Model.stream` gives, the last one excepted."""
-_FRAMES_AT_ONCE = 10
+_STEPS_AT_ONCE = 10
+"""Token steps between looks at progress and cancellation; on a GPU, each look waits for it."""
 
 
 def load(
@@ -73,6 +76,7 @@ class Model:
 
     def __init__(self, components: Components, dtype: torch.dtype) -> None:
         self._components = components
+        self._threads = threads_for(components.lm)
         self.dtype = dtype
         """Precision of the language model's weights."""
 
@@ -111,7 +115,7 @@ class Model:
         Args:
             requests: one request, or several of any mixture of lengths and settings.
             on_event: called with `GenerationProgress` as the work goes on.
-            cancelled: asked at every step; once it says True, the call raises `Cancelled`.
+            cancelled: asked every few steps; once it says True, the call raises `Cancelled`.
 
         Raises:
             RequestError: a request does not fit the model or its audio; nothing is generated then.
@@ -119,13 +123,14 @@ class Model:
             Cancelled: see `cancelled`.
         """
         single = isinstance(requests, GenerationRequest)
-        pieces = [
-            prepare(request, self._components)
-            for request in ([requests] if isinstance(requests, GenerationRequest) else requests)
-        ]
-        for _ in self._decode(pieces, on_event, cancelled):
-            pass
-        tracks = [self._track(piece) for piece in pieces]
+        with limited_threads(self._threads):
+            pieces = [
+                prepare(request, self._components)
+                for request in ([requests] if isinstance(requests, GenerationRequest) else requests)
+            ]
+            for _ in self._decode(pieces, on_event, cancelled):
+                pass
+            tracks = [self._track(piece) for piece in pieces]
         return tracks[0] if single else tracks
 
     def stream(
@@ -140,7 +145,8 @@ class Model:
         Chunks are as decoded: normalisation needs the whole. Arguments and errors are those of
         `generate`; the request is checked at the call, before the first chunk is asked for.
         """
-        piece = prepare(request, self._components)
+        with limited_threads(self._threads):
+            piece = prepare(request, self._components)
         return self._stream(piece, on_event, cancelled)
 
     def _stream(
@@ -157,12 +163,14 @@ class Model:
         for _ in self._decode([piece], on_event, cancelled):
             if piece.done - decoded < least and piece.done < piece.frames:
                 continue
-            chunk = decoder.push(piece.codes[:, decoded : piece.done]).cpu()[:, :left]
+            with limited_threads(self._threads):
+                chunk = decoder.push(piece.codes[:, decoded : piece.done]).cpu()[:, :left]
             decoded = piece.done
             left -= chunk.shape[-1]
             if chunk.shape[-1]:
                 yield chunk
-        rest = decoder.finish().cpu()[:, :left]
+        with limited_threads(self._threads):
+            rest = decoder.finish().cpu()[:, :left]
         if rest.shape[-1]:
             yield rest
 
@@ -179,19 +187,23 @@ class Model:
         on_event: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[None]:
-        """Fill the codes of all pieces, window after window; yields after every step."""
+        """Fill the codes of all pieces, window after window; yields as frames are decided."""
         delays = self._components.lm.config.delays
-        waiting = deque(_Task.next_of(piece, self._components) for piece in pieces)
-        engine = self._engine([task.job for task in waiting if task is not None])
+        tasks = [_Task.next_of(piece, self._components) for piece in pieces]
+        waiting = deque(task for task in tasks if task is not None)
+        if not waiting:
+            return
+        engine = self._engine([task.job for task in waiting])
         active: list[tuple[_Task, Slot]] = []
         while waiting or active:
             if cancelled is not None and cancelled():
                 raise Cancelled("the generation was cancelled")
-            while waiting and (task := waiting[0]) is not None and engine.fits(task.job):
-                waiting.popleft()
-                active.append((task, engine.admit(task.job)))
-            if any(not slot.done for _, slot in active):
-                engine.advance()
+            with limited_threads(self._threads):
+                while waiting and engine.fits(waiting[0].job):
+                    task = waiting.popleft()
+                    active.append((task, engine.admit(task.job)))
+                for _ in range(min(_STEPS_AT_ONCE, *(slot.steps_left for _, slot in active))):
+                    engine.advance()
             for task, slot in list(active):
                 task.take(slot, delays)
                 if slot.done:
@@ -234,12 +246,9 @@ class _Task:
         return _Task(piece, window, job_of(piece, window, components))
 
     def take(self, slot: Slot, delays: tuple[int, ...]) -> None:
-        """Copy the frames that were decided since the last time into the piece.
-
-        A few at a time: on a GPU, each copy waits for what was asked of it before.
-        """
+        """Copy the frames that were decided since the last time into the piece."""
         piece, decided = self.piece, self.window.start + slot.frames_done(delays)
-        if slot.done or decided >= piece.done + _FRAMES_AT_ONCE:
+        if decided > piece.done:
             codes = slot.codes(delays)[:, piece.done - self.window.start :]
             piece.codes[:, piece.done : decided] = codes.cpu()
             piece.done = decided

@@ -65,8 +65,9 @@ class Track:
             **self.request.to_mapping(),
             "seed": self.seed,
         }
-        return {
-            "title": self.request.prompt,
+        tags = {
+            "title": self.request.prompt.strip(),
             "software": f"songloom {__version__}",
             "comment": json.dumps(made_by, ensure_ascii=False),
         }
+        return {name: text for name, text in tags.items() if text}

@@ -1,9 +1,8 @@
 """EnCodec in pieces: audio to codes and back, exactly, in memory that does not grow with duration.
 
-Source: "High Fidelity Neural Audio Compression" (Défossez et al., 2022). The network is
-transformers' `EncodecModel`; what is added here is running it piece by piece. Its convolutions see
-a few frames to either side, so a piece is computed with that much context and cropped; its LSTMs
-remember everything, so their state is carried on. Joined pieces equal the whole.
+Runs the networks of `encodec` piece by piece. Their convolutions see a few frames to either side,
+so a piece is computed with that much context and cropped; their LSTMs remember everything, so
+their state is carried on. Joined pieces equal the whole.
 
 Shapes: C audio channels, N samples, K codebooks (all channels together), T frames, B = C rows.
 """
@@ -11,16 +10,20 @@ Shapes: C audio channels, N samples, K codebooks (all channels together), T fram
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from songloom.errors import ModelError
+from songloom.models.encodec import Codes, Encodec
 
-if TYPE_CHECKING:
-    from transformers import EncodecModel
-
+_MUSICGEN = {
+    "norm_type": "weight_norm",
+    "normalize": False,
+    "audio_channels": 1,
+    "use_causal_conv": False,
+}
 PIECE_SECONDS = 10.0
 """Length of the pieces in which a whole is encoded or decoded."""
 
@@ -31,20 +34,19 @@ class Codec:
     Stereo is coded as two mono signals whose codebooks are interleaved: L0 R0 L1 R1 ...
     """
 
-    def __init__(self, encodec: EncodecModel, channels: int = 1) -> None:
+    def __init__(self, encodec: Encodec, channels: int = 1) -> None:
         config = encodec.config
-        if config.norm_type != "weight_norm" or config.normalize or config.audio_channels != 1:
-            raise ModelError(
-                f"the codec has norm_type={config.norm_type!r}, normalize={config.normalize}, "
-                f"audio_channels={config.audio_channels}; expected 'weight_norm', False and 1, as "
-                "in MusicGen's EnCodec. Use a MusicGen checkpoint's own codec."
-            )
+        for name, expected in _MUSICGEN.items():
+            found = getattr(config, name)
+            if found != expected:
+                raise ModelError(
+                    f"the codec has {name}={found!r}, but {expected!r} was expected, as in "
+                    "MusicGen's EnCodec; use a MusicGen checkpoint's own codec"
+                )
         self.encodec = encodec.eval()
         self.channels = channels
         self.sample_rate: int = config.sampling_rate
-        self.hop = 1
-        for ratio in config.upsampling_ratios:
-            self.hop *= ratio
+        self.hop: int = config.hop
         self.num_codebooks: int = config.num_quantizers * channels
         self.codebook_size: int = config.codebook_size
 
@@ -58,6 +60,10 @@ class Codec:
         """Where the network lies."""
         parameter: Tensor = next(self.encodec.parameters())
         return parameter.device
+
+    @property
+    def _codebooks(self) -> Iterable[Codes]:
+        return cast("Iterable[Codes]", self.encodec.quantizer.layers)
 
     def fold_weight_norm(self) -> None:
         """Multiply the weight norms out once, instead of at every call; for inference only."""
@@ -90,16 +96,13 @@ class Codec:
     def latents(self, codes: Tensor) -> Tensor:
         """Codes (K, T) -> quantised latents (C, hidden, T)."""
         channels = codes.view(-1, self.channels, codes.shape[-1])  # (K / C, C, T)
-        layers = self.encodec.quantizer.layers
-        total: Tensor = layers[0].decode(channels[0])
-        for layer, indices in zip(layers[1:], channels[1:], strict=False):
-            total = total + layer.decode(indices)
-        return total
+        vectors = [layer.decode(c) for layer, c in zip(self._codebooks, channels, strict=True)]
+        return torch.stack(vectors).sum(dim=0)
 
     def quantise(self, latents: Tensor) -> Tensor:
         """Latents (C, hidden, T) -> codes (K, T): each codebook codes what the last one left."""
         residual, codes = latents, []
-        for layer in self.encodec.quantizer.layers:
+        for layer in self._codebooks:
             indices = layer.encode(residual)
             residual = residual - layer.decode(indices)
             codes.append(indices)

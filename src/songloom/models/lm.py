@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from songloom.models.embedding import Embedding
+
 
 @dataclass(frozen=True)
 class LMConfig:
@@ -218,7 +220,7 @@ class LM(nn.Module):
         self.config = config
         width, vocabulary = config.hidden_size, config.codebook_size + 1
         self.embeddings = nn.ModuleList(
-            nn.Embedding(vocabulary, width) for _ in range(config.num_codebooks)
+            Embedding(vocabulary, width) for _ in range(config.num_codebooks)
         )
         self.text_projection = nn.Linear(config.text_size, width)
         self.chroma_projection = nn.Linear(config.chroma_bins, width) if config.melody else None
