@@ -10,32 +10,45 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recipes.nano.workers import ALONE, Workers
+
 MOMENTUM = 0.95
 DECAY = 0.05  # of weights, relative to the learning rate
 ROUNDS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Optimises two-dimensional parameters; a fused projection counts as square blocks."""
+    """Optimises two-dimensional parameters; a fused projection counts as square blocks.
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+    Args:
+        parameters: the matrices; all of them have gradients at every step.
+        lr: learning rate.
+        workers: those that train the same matrices; they share the work of a step.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float, workers: Workers = ALONE) -> None:
         super().__init__(parameters, {"lr": lr})
+        self._workers = workers
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Apply the gradients; they must be there before, so no closure is called."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
+            updates = []
+            for index, parameter in enumerate(group["params"]):
                 state = self.state[parameter]
                 if not state:
                     state["momentum"] = torch.zeros_like(parameter)
                 momentum = state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM)
-                update = parameter.grad.lerp(momentum, MOMENTUM)
-                blocks = max(1, update.shape[0] // update.shape[1])
-                orthogonal = torch.cat([orthogonalise(block) for block in update.chunk(blocks)])
-                parameter.mul_(1 - group["lr"] * DECAY).add_(orthogonal, alpha=-group["lr"])
+                update = torch.zeros_like(parameter)
+                if index % self._workers.count == self._workers.rank:
+                    blocks = max(1, parameter.shape[0] // parameter.shape[1])
+                    ahead = parameter.grad.lerp(momentum, MOMENTUM)
+                    update = torch.cat([orthogonalise(block) for block in ahead.chunk(blocks)])
+                updates.append(update)
+            self._workers.sum(updates)
+            for parameter, update in zip(group["params"], updates, strict=True):
+                parameter.mul_(1 - group["lr"] * DECAY).add_(update, alpha=-group["lr"])
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from recipes.nano.workers import Workers
 class TrainingSettings:
     """How the language model is trained."""
 
-    batch: int = 2  # of each process
+    batch: int = 1  # of each process
     matrix_rate: float = 0.015  # Muon's
     embedding_rate: float = 3e-3
     head_rate: float = 2e-3
@@ -66,7 +66,9 @@ def codebook_losses(logits: Tensor, tokens: Tensor, special: int) -> Tensor:
     ])  # fmt: skip
 
 
-def optimizers(model: NanoModel, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def optimizers(
+    model: NanoModel, settings: TrainingSettings, workers: Workers
+) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, AdamW for everything else."""
     matrices, embeddings, rest = [], [], []
     for name, parameter in model.named_parameters():
@@ -84,7 +86,7 @@ def optimizers(model: NanoModel, settings: TrainingSettings) -> list[torch.optim
         betas=(0.9, 0.95),
         weight_decay=0.0,
     )
-    return [adam, Muon(matrices, settings.matrix_rate)]
+    return [adam, Muon(matrices, settings.matrix_rate, workers)]
 
 
 def train_lm(
@@ -104,7 +106,8 @@ def train_lm(
     torch.manual_seed(0)
     model = NanoModel(model_settings).to(device)
     special = model.lm.config.special_token
-    steppers = optimizers(model, settings)
+    workers = Workers.join()
+    steppers = optimizers(model, settings, workers)
     for stepper in steppers:
         for group in stepper.param_groups:
             group["peak"] = group["lr"]
@@ -118,7 +121,7 @@ def train_lm(
     clips, held_out = load_training_clips(folder / "tokens"), load_held_out_clips(folder / "tokens")
     weights = torch.tensor(settings.codebook_weights, device=device)
     weights = weights / weights.mean()
-    workers, clock = Workers.join(), Clock(budget, spent)
+    clock = Clock(budget, spent)
     random = Random(step * workers.count + workers.rank)
     log = Log(folder / "lm.log", quiet=not workers.first)
     parameters = sum(p.numel() for p in model.parameters())

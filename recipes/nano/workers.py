@@ -36,15 +36,20 @@ class Workers:
 
     def average_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Replace every gradient by its mean over the processes."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.sum(gradients)
+        for gradient in gradients:
+            gradient /= self.count
+
+    def sum(self, tensors: list[Tensor]) -> None:
+        """Replace every tensor by its sum over the processes."""
         if self.count == 1:
             return
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
-        flat /= self.count
-        means = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for gradient, mean in zip(gradients, means, strict=True):
-            gradient.copy_(mean.view_as(gradient))
+        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
 
     def of_first(self, value: float) -> float:
         """The first process's value, so that all decide alike."""
@@ -53,3 +58,6 @@ class Workers:
         shared = torch.tensor(value, dtype=torch.float64)
         dist.broadcast(shared, src=0)
         return float(shared)
+
+
+ALONE = Workers(0, 1)
