@@ -77,7 +77,10 @@ def codec_from(
 
 
 def empty_encodec(config: EncodecConfig) -> Encodec:
-    """The network without memory for its weights.
+    """The network, for `fill` to give it its weights.
+
+    It is small, so it is made in memory: on the meta device its weight norms would make PyTorch
+    import its compiler, which takes longer. The caller's random numbers are left as they were.
 
     Raises:
         ModelError: there can be no such network.
@@ -88,7 +91,7 @@ def empty_encodec(config: EncodecConfig) -> Encodec:
             f"the codec has {size} codes a codebook, but EnCodec needs a power of two; "
             "copy or download the model again"
         )
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):
         return Encodec(config)
 
 

@@ -227,7 +227,7 @@ class LM(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(width)
         self.heads = nn.Linear(width, config.num_codebooks * config.codebook_size, bias=False)
-        self._positions = sinusoidal_positions(0, width)
+        self._positions = torch.empty(0, width)  # grows when it is first needed
 
     @property
     def device(self) -> torch.device:
