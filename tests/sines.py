@@ -30,9 +30,15 @@ class SineEngine:
     info: Info = field(default_factory=lambda: Info("nano"))
 
     def load(
-        self, name: str, *, device: str, dtype: str, on_event: ProgressCallback
+        self,
+        name: str,
+        *,
+        device: str,
+        dtype: str,
+        base: str | None,
+        on_event: ProgressCallback,
     ) -> "SineEngine":
-        self.loaded.append({"name": name, "device": device, "dtype": dtype})
+        self.loaded.append({"name": name, "device": device, "dtype": dtype, "base": base})
         self.info = Info(name)
         return self
 

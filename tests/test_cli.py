@@ -120,13 +120,16 @@ def test_a_drawn_seed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_model_device_and_precision_are_passed_on(engine: SineEngine) -> None:
     generate("piano", "--model", "small", "--device", "cpu", "--dtype", "float32")
-    assert engine.loaded == [{"name": "small", "device": "cpu", "dtype": "float32"}]
+    assert engine.loaded == [
+        {"name": "small", "device": "cpu", "dtype": "float32", "base": None}
+    ]
 
 
 def test_weights_win_over_the_model(engine: SineEngine) -> None:
     Path("mine").mkdir()
     generate("piano", "--model", "small", "--weights", "mine")
     assert engine.loaded[0]["name"] == "mine"
+    assert engine.loaded[0]["base"] == "small"
 
 
 def test_variations_have_seeds_in_a_row_and_numbered_files(engine: SineEngine) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from songloom.generation.precision import DType
     from songloom.generation.track import Track
 
+DEFAULT_MODEL = "nano"
 _METAVARS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
 
 app = typer.Typer(
@@ -117,11 +118,13 @@ def generate(
         typer.Option(
             metavar="NAME", help="A name that `songloom models` lists, a hub id, or a folder."
         ),
-    ] = "nano",
+    ] = DEFAULT_MODEL,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Fine-tuned weights, a file or a folder, used in place of --model."
+            metavar="PATH",
+            help="Fine-tuned weights, a file or a folder, used in place of --model; what they lack "
+            "(codec, text encoder) is taken from --model where that is given.",
         ),
     ] = None,
     count: Annotated[
@@ -174,12 +177,12 @@ def generate(
     _check_inputs(request, weights)
     if output == destination.STANDARD_OUTPUT:
         destination.check_standard_output(count, as_json)
-        [track], _ = _generate(requests, str(weights or model), device, dtype)
+        [track], _ = _generate(requests, model, weights, device, dtype)
         track.save(sys.stdout.buffer, track.request.output_format)
         print(_line(track, "standard output"), file=sys.stderr)
         return
     paths = destination.choose_paths(output, request, count, overwrite)
-    tracks, seconds_taken = _generate(requests, str(weights or model), device, dtype)
+    tracks, seconds_taken = _generate(requests, model, weights, device, dtype)
     for track, path in zip(tracks, paths, strict=True):
         track.save(path, track.request.output_format)
         _report(track, path, seconds_taken, as_json)
@@ -203,14 +206,19 @@ def _check_inputs(request: GenerationRequest, weights: Path | None) -> None:
 
 
 def _generate(
-    requests: list[GenerationRequest], model: str, device: str, dtype: "DType"
+    requests: list[GenerationRequest],
+    model: str,
+    weights: Path | None,
+    device: str,
+    dtype: "DType",
 ) -> tuple[list["Track"], float]:
     """Load a model and generate; return the tracks and the seconds that generating them took."""
     # Whatever a library prints must not end up among the results.
-    with redirect_stdout(sys.stderr), terminal.progress_bars(f"loading {model}") as show:
+    with redirect_stdout(sys.stderr), terminal.progress_bars(f"loading {weights or model}") as show:
         import songloom
 
-        loaded = songloom.load(model, device=device, dtype=dtype, on_event=show)
+        name, base = (model, None) if weights is None else (str(weights), _base(model))
+        loaded = songloom.load(name, device=device, dtype=dtype, base=base, on_event=show)
         started = time.monotonic()
         tracks = loaded.generate(requests, on_event=show)
         seconds_taken = time.monotonic() - started
@@ -221,6 +229,11 @@ def _generate(
         file=sys.stderr,
     )
     return tracks, seconds_taken
+
+
+def _base(model: str) -> str | None:
+    """The model that completes fine-tuned weights; the default one is nobody's base but its own."""
+    return None if model == DEFAULT_MODEL else model
 
 
 def _report(track: "Track", path: Path, seconds_taken: float, as_json: bool) -> None:

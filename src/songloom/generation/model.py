@@ -46,6 +46,7 @@ def load(
     *,
     device: str = "auto",
     dtype: DType = "auto",
+    base: str | Path | None = None,
     on_event: ProgressCallback | None = None,
 ) -> Model:
     """Load a model, downloading it where it is not on this machine yet.
@@ -56,6 +57,8 @@ def load(
         device: "auto" (CUDA where there is one), or a torch device such as "cpu" or "cuda:1".
         dtype: precision of the language model's weights; "auto" takes the fastest that keeps
             logits within 2e-3 of float32.
+        base: the model that gives what a fine-tune's file lacks (codec, text encoder); without it
+            they are looked for beside the file, then on the hub.
         on_event: called with `DownloadProgress`.
 
     Raises:
@@ -65,7 +68,7 @@ def load(
     precision = resolve_dtype(dtype, where)
     # Weights that are packed stay as they are in the file until then: it takes less memory.
     as_read = None if packs(where, precision) else precision
-    components = read_components(name_or_path, where, as_read, torch.float32, on_event)
+    components = read_components(name_or_path, where, as_read, torch.float32, on_event, base)
     prepare_for_inference(components.lm, where, precision)
     components.codec.fold_weight_norm()
     return Model(components, precision)
