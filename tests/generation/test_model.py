@@ -90,6 +90,17 @@ def test_mixed_requests_together_equal_each_alone(
         assert track.seconds == pytest.approx(wanted.duration)
 
 
+def test_requests_wait_where_memory_is_short(
+    models: dict[str, songloom.Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [request(duration=0.2 + 0.1 * i, seed=i) for i in range(4)]
+    together = models["text"].generate(requests)
+    monkeypatch.setattr("songloom.generation.model.CACHE_BYTES", 1)
+    in_turn = models["text"].generate(requests)
+    for first, second in zip(together, in_turn, strict=True):
+        assert torch.equal(first.tokens, second.tokens)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("duration", [0.1, 1.7, 5.03])
 def test_streamed_chunks_joined_are_the_track(

@@ -27,14 +27,17 @@ from songloom.generation.prepare import Piece, audio_of, job_of, prepare
 from songloom.generation.track import Track
 from songloom.generation.windows import Window
 from songloom.models.codec import StreamingDecoder
+from songloom.models.lm import KVCache
 from songloom.progress import GenerationProgress, ProgressCallback
 from songloom.request import GenerationRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_ROWS = 32
-"""Rows of the key-value cache that one call may take: sixteen requests with guidance at once."""
+MAX_ROWS = 64
+"""Rows that are decoded together: thirty-two requests with guidance; others wait for a place."""
+CACHE_BYTES = 4 * 2**30
+"""Memory that their key-value cache may take, where one request alone does not need more."""
 STREAM_SECONDS = 1.0
 """Least length of the chunks that `Model.stream` gives, the last one excepted."""
 _STEPS_AT_ONCE = 10
@@ -220,9 +223,12 @@ class Model:
             yield
 
     def _engine(self, jobs: list[Job]) -> Engine:
+        """An engine with room for all jobs, or for as many as memory allows."""
         lm = self._components.lm
-        rows = max(max(job.rows for job in jobs), min(MAX_ROWS, sum(job.rows for job in jobs)))
         steps = max(steps_needed(lm, job) for job in jobs)
+        fitting = CACHE_BYTES // KVCache.bytes_per_row(lm.config, steps, lm.dtype)
+        wanted = sum(job.rows for job in jobs)
+        rows = max(max(job.rows for job in jobs), min(wanted, MAX_ROWS, fitting))
         return Engine(lm, rows, steps)
 
     def _progress(self, pieces: list[Piece]) -> GenerationProgress:

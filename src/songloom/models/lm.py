@@ -66,8 +66,7 @@ class KVCache:
     def __init__(
         self, config: LMConfig, rows: int, max_steps: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        head_size = config.hidden_size // config.num_heads
-        shape = (rows, config.num_heads, max_steps, head_size)
+        shape = (rows, config.num_heads, max_steps, config.hidden_size // config.num_heads)
         self.keys = [
             torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.num_layers)
         ]
