@@ -73,6 +73,11 @@ class KVCache:
         self.values = [torch.zeros_like(k) for k in self.keys]
         self.max_steps = max_steps
 
+    @staticmethod
+    def bytes_per_row(config: LMConfig, max_steps: int, dtype: torch.dtype) -> int:
+        """Memory that a row takes once it is filled."""
+        return 2 * config.num_layers * max_steps * config.hidden_size * dtype.itemsize
+
 
 @dataclass(frozen=True)
 class CachePlace:
