@@ -59,19 +59,17 @@ class LMConfig:
 class KVCache:
     """Self-attention keys and values of up to `rows` sequences, allocated once.
 
-    Active rows are the first `active`; each has a length of its own, so sequences of different
-    ages can share a step.
+    The rows in use are the first ones. Each has a length of its own, so sequences of different
+    ages can share a step. The system gives the memory as it is filled.
     """
 
     def __init__(
         self, config: LMConfig, rows: int, max_steps: int, device: torch.device, dtype: torch.dtype
     ) -> None:
         shape = (rows, config.num_heads, max_steps, config.hidden_size // config.num_heads)
-        self.keys = [
-            torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.num_layers)
-        ]
-        self.values = [torch.zeros_like(k) for k in self.keys]
-        self.max_steps = max_steps
+        layers = range(config.num_layers)
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
 
     @staticmethod
     def bytes_per_row(config: LMConfig, max_steps: int, dtype: torch.dtype) -> int:
