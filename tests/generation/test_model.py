@@ -246,6 +246,12 @@ def test_one_bad_request_and_nothing_is_generated(
     assert events == []
 
 
+def test_a_duration_below_a_sample_is_refused(models: dict[str, songloom.Model]) -> None:
+    with pytest.raises(RequestError, match="duration is 1e-09 s"):
+        models["text"].generate(request(duration=1e-9))
+    assert models["text"].generate(request(duration=0.0001)).audio.shape == (1, 3)
+
+
 def test_diffusion_is_refused_clearly(models: dict[str, songloom.Model]) -> None:
     with pytest.raises(RequestError, match="multi_band_diffusion is on"):
         models["text"].generate(request(multi_band_diffusion=True))

@@ -79,6 +79,21 @@ def test_the_ends_of_the_unit_interval_are_safe() -> None:
             assert sample(logits, params, torch.tensor([u])) == 0
 
 
+@pytest.mark.parametrize("temperature", [1e-40, 1e-6, 1e30])
+def test_extreme_temperatures_are_safe(temperature: float) -> None:
+    logits = logits_of(4, 30) * 100
+    for params in (
+        SamplingParams(temperature=temperature),
+        SamplingParams(top_p=0.5, temperature=temperature),
+    ):
+        drawn = sample(logits, params, torch.full((4,), 0.5))
+        if temperature < 1:
+            assert torch.equal(drawn, logits.argmax(-1))
+        else:
+            assert drawn.min() >= 0
+            assert drawn.max() < 30
+
+
 def test_guidance() -> None:
     conditional, null = torch.tensor([2.0, 0.0]), torch.tensor([1.0, 1.0])
     assert torch.equal(guide(conditional, null, 1.0), conditional)

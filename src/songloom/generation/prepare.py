@@ -62,6 +62,11 @@ def prepare(request: GenerationRequest, components: Components) -> Piece:
             f"multi_band_diffusion is on, but the model {info.name!r} has no diffusion weights; "
             "leave it off to decode with the codec"
         )
+    if round(request.duration * info.sample_rate) == 0:
+        raise RequestError(
+            f"duration is {request.duration:g} s, less than one sample at {info.sample_rate} Hz; "
+            "expected something that can be heard: raise it"
+        )
     # A part of a frame takes a whole one; 0.1 s at 50 frames a second is 5, whatever floats say.
     frames = max(1, math.ceil(request.duration * info.frame_rate - 1e-6))
     prompt = _prompt(request, components, frames)

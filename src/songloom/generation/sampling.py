@@ -37,7 +37,8 @@ def sample(logits: Tensor, params: SamplingParams, uniforms: Tensor) -> Tensor:
     """
     if params.temperature == 0:
         return logits.argmax(dim=-1)
-    logits = logits / params.temperature
+    # Of all logits only differences count; from the largest down, none overflows.
+    logits = (logits - logits.amax(dim=-1, keepdim=True)) / params.temperature
     if params.top_p > 0:
         logits, tokens = logits.sort(dim=-1, descending=True)
         probabilities = logits.softmax(dim=-1)
