@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import MusicgenForConditionalGeneration, MusicgenMelodyForConditionalGeneration
+from transformers import (
+    AutoTokenizer,
+    MusicgenForConditionalGeneration,
+    MusicgenMelodyForConditionalGeneration,
+)
 
 import songloom
 from songloom.audio.files import Audio, write_audio
+from songloom.checkpoints.catalogue import embedded_folder
 from songloom.models.chroma import chroma
-from tests.tiny import tiny_model, tiny_tokenizer
+from tests.tiny import tiny_model
 
 FRAMES = 30
 PROMPT = "slow jazz in c minor , drums"
@@ -20,11 +25,11 @@ def greedy_transformers(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Tokens (K, T) and audio (C, N) of transformers' greedy search."""
     kind = MusicgenMelodyForConditionalGeneration if melody else MusicgenForConditionalGeneration
-    model = kind.from_pretrained(folder).eval()
+    model = kind.from_pretrained(folder, dtype=torch.float32).eval()
     # transformers wants more than one new token for each delayed step.
     channels = model.config.decoder.audio_channels
     delays = model.config.decoder.num_codebooks // channels - 1
-    ids = torch.tensor([tiny_tokenizer().encode(PROMPT).ids])
+    ids = AutoTokenizer.from_pretrained(folder)(PROMPT, return_tensors="pt").input_ids
     heard: list[torch.Tensor] = []
     decode = model.audio_encoder.decode
 
@@ -84,3 +89,12 @@ def test_a_melody_gives_equal_tokens(tmp_path: Path, channels: int) -> None:
     )
     tokens, _ = greedy_transformers(folder, True, 3.0, chroma(tone, 32_000))
     assert torch.equal(track.tokens, tokens)
+
+
+def test_the_embedded_model_is_one_for_transformers_too() -> None:
+    tokens, audio = greedy_transformers(embedded_folder(), True, 3.0)
+    track = songloom.load("nano", dtype="float32").generate(
+        songloom.GenerationRequest(prompt=PROMPT, duration=FRAMES / 50, temperature=0)
+    )
+    assert torch.equal(track.tokens, tokens)
+    torch.testing.assert_close(track.audio, audio, atol=1e-4, rtol=0)
