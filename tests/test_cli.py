@@ -120,9 +120,7 @@ def test_a_drawn_seed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_model_device_and_precision_are_passed_on(engine: SineEngine) -> None:
     generate("piano", "--model", "small", "--device", "cpu", "--dtype", "float32")
-    assert engine.loaded == [
-        {"name": "small", "device": "cpu", "dtype": "float32", "base": None}
-    ]
+    assert engine.loaded == [{"name": "small", "device": "cpu", "dtype": "float32", "base": None}]
 
 
 def test_weights_win_over_the_model(engine: SineEngine) -> None:
@@ -192,6 +190,11 @@ def test_missing_files_are_found_before_the_model_is_loaded(
     refused(capsys, "melody_audio is 'whistle.wav'", "no such file", "give the path")
     assert generate("piano", "--weights", "mine") == 2
     refused(capsys, "weights is 'mine'", "no such file or folder", "leave it out")
+    assert generate("--input-audio", "x" * 300) == 2
+    refused(capsys, "input_audio is 'xxx", "no such file", "give the path")
+    Path("songs").mkdir()
+    assert generate("--input-audio", "songs") == 2
+    refused(capsys, "input_audio is 'songs'", "not a file", "give the path")
     assert engine.loaded == []
 
 

@@ -194,15 +194,21 @@ def _check_inputs(request: GenerationRequest, weights: Path | None) -> None:
         ("input_audio", request.input_audio),
         ("melody_audio", request.melody_audio),
     ):
-        if path is not None and not path.is_file():
-            raise AudioError(
-                f"{name} is '{path}', but there is no such file; give the path of an audio file"
-            )
-    if weights is not None and not weights.exists():
+        if path is not None and not (_exists(path) and path.is_file()):
+            problem = "that is not a file" if _exists(path) else "there is no such file"
+            raise AudioError(f"{name} is '{path}', but {problem}; give the path of an audio file")
+    if weights is not None and not _exists(weights):
         raise ModelError(
             f"weights is '{weights}', but there is no such file or folder; "
             "give the path of fine-tuned weights, or leave it out to use --model"
         )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for the disk, or a folder that may not be looked into
+        return False
 
 
 def _generate(

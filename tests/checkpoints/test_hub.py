@@ -211,7 +211,9 @@ def test_did_you_mean(name: str, meant: str) -> None:
         resolve(name)
 
 
-@pytest.mark.parametrize("name", ["qqq", "./not/there", "/not/there", "a/b/c", ""])
+@pytest.mark.parametrize(
+    "name", ["qqq", "./not/there", "/not/there", "a/b/c", "", "x" * 300, "~nobody/tune"]
+)
 def test_unknown_names(name: str) -> None:
     with pytest.raises(ModelError, match="Expected one of nano, small"):
         resolve(name)

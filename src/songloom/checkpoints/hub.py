@@ -43,13 +43,21 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     if name == NANO:
         return _embedded()
     known = known_model(name)
-    if known is None and name and Path(name).expanduser().exists():
-        return Path(name).expanduser()
+    if known is None and name and (path := _on_this_machine(name)) is not None:
+        return path
     if known is not None:
         return download(known.source, name, known.licence, on_event)
     if isinstance(name_or_path, str) and _HUB_ID.fullmatch(name) and not name.startswith("."):
         return download(name, name, "stated on its page", on_event)
     raise ModelError(_unknown(name))
+
+
+def _on_this_machine(name: str) -> Path | None:
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError):  # too long for a path, or the home of nobody
+        return None
 
 
 def download(repo: str, name: str, licence: str, on_event: ProgressCallback | None = None) -> Path:
