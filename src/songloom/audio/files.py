@@ -103,9 +103,6 @@ def write_audio(
     - `flac`: 16-bit.
     - `mp3`: 256 kbit/s, constant; below 32 kHz the most that the format allows (160, or 64).
       A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
-      A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
-      A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
-      A last frame of 47 samples or fewer is padded to them, so a length may grow by a millisecond.
     - `ogg`: Vorbis at quality 8 of 10, about 256 kbit/s for stereo at 44.1 kHz.
 
     Samples beyond [-1, 1] are clipped. `tags` may hold what `TAG_NAMES` lists, in any language;
