@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import math
+import shutil
+import tempfile
 from pathlib import Path
 
 import torch
@@ -69,6 +73,27 @@ def tiny_model(
     window_seconds: float = 2.0,
 ) -> Path:
     """Write a whole model: 32 kHz, 50 frames a second, 4 codebooks of 64 codes a channel."""
+    source = _written_once(
+        melody, channels, seed, hidden_size, text_size, layers, card, window_seconds
+    )
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    return folder
+
+
+@functools.cache
+def _written_once(
+    melody: bool,
+    channels: int,
+    seed: int,
+    hidden_size: int,
+    text_size: int,
+    layers: int,
+    card: int,
+    window_seconds: float,
+) -> Path:
+    """The files of each kind of model: to copy them is much faster than to make them again."""
+    folder = Path(tempfile.mkdtemp(prefix="songloom-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     model = tiny_transformers(
         melody=melody,
         channels=channels,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import get_args
 
@@ -86,8 +87,15 @@ def test_mp3_bitrate(tmp_path: Path, sample_rate: int, kilobits: int) -> None:
 
 def test_a_long_vorbis_file_does_not_overflow(tmp_path: Path) -> None:
     path = tmp_path / "long.ogg"
-    audio = Audio(0.1 * torch.randn(2, 8000 * 300), 8000)
-    write_audio(path, audio, format="ogg")
+    audio = Audio(0.1 * torch.randn(2, 200_000), 8000)
+    # A thread with a sixteenth of the usual stack: a sixteenth of the song shows what a whole does.
+    before = threading.stack_size(512 * 1024)
+    try:
+        writer = threading.Thread(target=write_audio, args=(path, audio), kwargs={"format": "ogg"})
+        writer.start()
+    finally:
+        threading.stack_size(before)
+    writer.join()
     assert read_audio(path).samples.shape == audio.samples.shape
 
 
@@ -104,7 +112,7 @@ def test_tags_in_any_language(tmp_path: Path, format: OutputFormat) -> None:
 def test_any_prompt_survives_as_json(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     for format in FORMATS:
         path = tmp_path_factory.getbasetemp() / f"prompt.{format}"
-        write_audio(path, tone_audio(0.5), format=format, tags={"comment": json.dumps(text)})
+        write_audio(path, tone_audio(0.05), format=format, tags={"comment": json.dumps(text)})
         assert json.loads(read_tags(path)["comment"]) == text
 
 

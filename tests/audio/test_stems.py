@@ -39,7 +39,7 @@ def test_none_takes_the_whole() -> None:
 
 
 def test_harmonic_part_keeps_tones_and_drops_beats() -> None:
-    tone, strokes = tones(2, 32000), beat(2, 32000)
+    tone, strokes = tones(1, 32000), beat(1, 32000)
     kept = separate(Audio(tone + strokes, 32000), "harmonic")
     assert kept.sample_rate == 32000
     middle = slice(4000, -4000)
@@ -47,7 +47,7 @@ def test_harmonic_part_keeps_tones_and_drops_beats() -> None:
     assert kept.samples.abs().max() < 0.6  # of 1.3
 
 
-@pytest.mark.parametrize("length", [1, 1000, 4 * 512, 8 * 512 + 1, 40000])
+@pytest.mark.parametrize("length", [1, 1000, 4 * 512, 8 * 512 + 1, 20000])
 def test_harmonic_part_in_chunks_equals_the_whole(
     length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ The reference attends to zeroed padding, so its zeros are not masked here.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import pytest
@@ -30,6 +31,7 @@ pytestmark = [
 ]
 
 
+@functools.cache
 def read(kind: str, file: str) -> tuple[LM, ReferenceModel, dict[str, Tensor]]:
     folder = golden_folder() / kind
     lm, model = read_lm(folder / file, CPU, torch.float32)
