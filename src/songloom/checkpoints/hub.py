@@ -26,6 +26,10 @@ _REFERENCE_FILES = ("state_dict.bin", "compression_state_dict.bin")
 _TIMEOUT = 15.0
 """Seconds to wait for the hub's first answer."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_INSTEAD = (
+    "give a folder that holds it, as in `songloom generate --model /path/to/folder`; or use the "
+    f"embedded model, `--model {NANO}`"
+)
 
 
 def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) -> Path:
@@ -60,7 +64,13 @@ def _on_this_machine(name: str) -> Path | None:
         return None
 
 
-def download(repo: str, name: str, licence: str, on_event: ProgressCallback | None = None) -> Path:
+def download(
+    repo: str,
+    name: str,
+    licence: str,
+    on_event: ProgressCallback | None = None,
+    instead: str = _INSTEAD,
+) -> Path:
     """The folder of a hub repository, fetched once and then found without the network.
 
     Only the files that a model needs are fetched, and of several formats of weights only the best.
@@ -70,6 +80,7 @@ def download(repo: str, name: str, licence: str, on_event: ProgressCallback | No
         name: what the user called it.
         licence: of the weights, named in errors.
         on_event: told of the progress, in bytes.
+        instead: what else the user can do, named in errors.
 
     Raises:
         ModelError: it can't be fetched.
@@ -84,7 +95,7 @@ def download(repo: str, name: str, licence: str, on_event: ProgressCallback | No
     except Exception as error:
         # Which classes come out of a failed download differs between versions of the hub client
         # and of the HTTP library beneath it; each of them means the same to the user.
-        raise ModelError(_unreachable(repo, name, licence, error)) from error
+        raise ModelError(_unreachable(repo, name, licence, error, instead)) from error
 
 
 def _fetch(repo: str, name: str, on_event: ProgressCallback | None) -> Path:
@@ -200,12 +211,10 @@ def _unknown(name: str) -> str:
     )
 
 
-def _unreachable(repo: str, name: str, licence: str, error: Exception) -> str:
+def _unreachable(repo: str, name: str, licence: str, error: Exception, instead: str) -> str:
     cause = str(error.__cause__ or error).strip().partition("\n")[0].rstrip(".")
     return (
         f"the model {name!r} is not on this machine and {repo} (licence: {licence}) can't be "
         f"fetched: {cause}. Get online once so that it is downloaded and kept (and unset "
-        "HF_HUB_OFFLINE if it is set); or give a folder that holds it, as in "
-        "`songloom generate --model /path/to/folder`; or use the embedded model, "
-        f"`--model {NANO}`"
+        f"HF_HUB_OFFLINE if it is set); or {instead}"
     )

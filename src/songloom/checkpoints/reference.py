@@ -75,7 +75,7 @@ def read_components(
             return own
         if base is not None:
             return base
-        remedy = f"Or put a T5 in the transformers layout into {own}"
+        remedy = f"put a T5 in the transformers layout into {own}"
         repo = _text_repo(model.text_encoder)
         return _download(path, "text encoder", repo, "Apache-2.0", remedy, on_event)
 
@@ -164,7 +164,7 @@ def _codec(
             f"{folder} has no {CODEC_STATE}, and its checkpoint names no codec that could be "
             f"fetched; put that file beside the checkpoint"
         )
-    remedy = f"Or put {CODEC_STATE} into {folder}"
+    remedy = f"put {CODEC_STATE} into {folder}"
     source = base or _download(folder, "codec", str(repo), NON_COMMERCIAL, remedy, on_event)
     return codec_files.read_codec(source, model.channels, device, dtype)
 
@@ -178,13 +178,11 @@ def _download(
     on_event: ProgressCallback | None,
 ) -> Path:
     """What the checkpoint at `path` lacks, from the hub."""
+    instead = f"{remedy}; or name the model that it was tuned from (base, or --model)"
     try:
-        return download(repo, repo, licence, on_event)
+        return download(repo, repo, licence, on_event, instead)
     except ModelError as error:
-        raise ModelError(
-            f"{path} comes without its {part}, and {error}. {remedy}, or name a base model that "
-            "is on this machine"
-        ) from error
+        raise ModelError(f"{path} comes without its {part}, and {error}") from error
 
 
 def _open(path: Path) -> tuple[dict[str, Any], Weights]:
