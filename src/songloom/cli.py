@@ -147,7 +147,11 @@ def generate(
         bool, typer.Option("--overwrite", help="Replace a file that exists already.")
     ] = False,
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda or mps.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Where to compute: cpu, cuda, mps, or auto (CUDA where there is one, else CPU).",
+        ),
     ] = "auto",
     dtype: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],

@@ -1,5 +1,6 @@
 """Files that cannot be used: each is refused with its name, what was expected and what to do."""
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -212,3 +213,13 @@ def test_header_size_of_riff_is_believed(tmp_path: Path) -> None:
     content[4:8] = struct.pack("<I", len(content) - 8 + 64000)  # a second more of 16-bit mono
     path.write_bytes(content)
     assert_refused(path, r"the 2\.00 s that it announces, but only 1\.00 s", "export")
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    holder = os.open(pipe, os.O_RDWR)  # opening the other end would wait without it
+    try:
+        assert_refused(pipe, "is a pipe: expected an audio file", "save it")
+    finally:
+        os.close(holder)

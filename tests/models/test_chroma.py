@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from songloom.models.chroma import chroma, chroma_frames
+from songloom.models.chroma import WINDOW, _filters, chroma, chroma_frames
 from tests.golden_values import golden_folder
 
 
@@ -25,6 +25,17 @@ def test_a_tone_falls_on_its_pitch_class(note: int, pitch_class: int) -> None:
     frames = chroma(tone, 32_000)
     assert frames.shape == (1, chroma_frames(64_000), 12)
     assert (frames.argmax(-1) == pitch_class).all()
+
+
+@pytest.mark.parametrize("sample_rate", [16_000, 32_000, 44_100])
+@pytest.mark.parametrize("bins", [12, 24])
+def test_filters_are_those_of_librosa(sample_rate: int, bins: int) -> None:
+    from librosa import filters
+
+    expected = filters.chroma(sr=sample_rate, n_fft=WINDOW, tuning=0, n_chroma=bins)
+    torch.testing.assert_close(
+        _filters(sample_rate, bins), torch.from_numpy(expected), atol=1e-6, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("samples", [1, 100, 20_000])

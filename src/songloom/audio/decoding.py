@@ -182,6 +182,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
             f"{name} cannot be opened ({error.strerror}): expected an audio file; check the name"
         ) from error
     with file:
+        if not file.seekable():
+            raise AudioError(f"{name} is a pipe: expected an audio file; save it to one first")
         if not file.read(1):
             raise AudioError(f"{name} is empty (0 bytes): {EXPECTED}; {AGAIN}")
         file.seek(0)

@@ -47,7 +47,22 @@ def chroma(wav: Tensor, sample_rate: int, bins: int = 12) -> Tensor:
 
 @functools.cache
 def _filters(sample_rate: int, bins: int) -> Tensor:
-    from librosa.filters import chroma as chroma_filters
+    """How much each frequency of a spectrum counts for each pitch class: (bins, WINDOW / 2 + 1).
 
-    table = chroma_filters(sr=sample_rate, n_fft=WINDOW, tuning=0, n_chroma=bins)
-    return torch.from_numpy(table).float()
+    Source: the chroma features of Ellis (2007), in librosa's form, which the reference uses: a bell
+    around each pitch class, no narrower than a semitone, and a wide one around octave 5. It is
+    tested against librosa, whose import takes longer than all of this.
+    """
+    frequencies = torch.arange(1, WINDOW, dtype=torch.float64) * sample_rate / WINDOW
+    pitches = bins * torch.log2(frequencies / (440 / 16))  # steps above A0
+    # Frequency 0 has no pitch: it is put one and a half octaves below the first that has.
+    pitches = torch.cat([pitches[:1] - 1.5 * bins, pitches])
+    widths = torch.cat([pitches.diff().clamp(min=1), torch.ones(1, dtype=torch.float64)])
+    distances = pitches - torch.arange(bins, dtype=torch.float64)[:, None]
+    half = round(bins / 2)
+    distances = (distances + half) % bins - half
+    bells = torch.exp(-0.5 * (2 * distances / widths) ** 2)
+    bells = F.normalize(bells, dim=0)
+    bells *= torch.exp(-0.5 * ((pitches / bins - 5) / 2) ** 2)
+    from_c = bells.roll(-3 * (bins // 12), dims=0)
+    return from_c[:, : WINDOW // 2 + 1].float()
