@@ -223,3 +223,13 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         assert_refused(pipe, "is a pipe: expected an audio file", "save it")
     finally:
         os.close(holder)
+
+
+def test_unknown_coding(tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    write_audio(path, tone_audio(0.2), format="wav")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"fmt ") + 8
+    content[at : at + 2] = b"\x00\x00"  # the number of the coding
+    path.write_bytes(content)
+    assert_refused(path, "coding that is not known", "")

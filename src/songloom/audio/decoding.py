@@ -202,6 +202,10 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
                     f"{name} has no sound: expected an audio stream, found {found}; "
                     "choose a file with sound"
                 )
+            if container.streams.audio[0].codec_context is None:
+                raise AudioError(
+                    f"{name} holds sound in a coding that is not known: {EXPECTED}; {AGAIN}"
+                )
             yield file, container
 
 
