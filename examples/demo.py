@@ -5,6 +5,7 @@ python examples/demo.py [FOLDER]
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import songloom
@@ -16,17 +17,16 @@ BRIGHT = "happy synth-pop, synth lead, synth bass, drum machine"
 
 def requests(first: Path) -> dict[str, songloom.GenerationRequest]:
     """A request for each piece; the second and third listen to the `first` one."""
+    # What suits nano: it is too small to be sure of much.
+    calm = songloom.GenerationRequest(
+        CALM, duration=8, seed=7, temperature=0.7, classifier_free_guidance=1.5
+    )
     return {
-        "prompt": songloom.GenerationRequest(CALM, duration=8, seed=7),
-        "continuation": songloom.GenerationRequest(
-            CALM,
-            input_audio=first,
-            continuation=True,
-            continuation_end=4,
-            duration=10,
-            seed=8,
+        "prompt": calm,
+        "continuation": replace(
+            calm, input_audio=first, continuation=True, continuation_end=4, duration=10, seed=8
         ),
-        "melody": songloom.GenerationRequest(BRIGHT, input_audio=first, duration=8, seed=9),
+        "melody": replace(calm, prompt=BRIGHT, input_audio=first, seed=9),
     }
 
 
