@@ -22,7 +22,7 @@ def load_components(
     name_or_path: str | Path,
     *,
     device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
     base: str | Path | None = None,
     on_event: ProgressCallback | None = None,
 ) -> Components:
@@ -31,8 +31,8 @@ def load_components(
     Args:
         name_or_path: see `hub.resolve`.
         device: where the networks go.
-        dtype: precision of the language model. Codec and text encoder, which are small and
-            sensitive, stay in float32.
+        dtype: precision of the language model; None keeps the file's. Codec and text encoder,
+            which are small and sensitive, stay in float32.
         base: model in the transformers layout that gives what a checkpoint of the reference library
             or a `trained_model.tar` may lack: codec and text encoder. Without it they come from the
             checkpoint's folder or else from the hub.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 import torch
 
 from songloom.checkpoints.components import Components, ModelInfo
-from songloom.checkpoints.load import read_components
+from songloom.checkpoints.load import load_components
 from songloom.errors import Cancelled
 from songloom.generation.engine import Engine, Job, Slot, steps_needed
 from songloom.generation.precision import (
@@ -23,7 +23,7 @@ from songloom.generation.precision import (
     resolve_dtype,
     threads_for,
 )
-from songloom.generation.prepare import Piece, audio_of, job_of, prepare
+from songloom.generation.prepare import Piece, job_of, prepare
 from songloom.generation.track import Track
 from songloom.generation.windows import Window
 from songloom.models.codec import StreamingDecoder
@@ -71,7 +71,9 @@ def load(
     precision = resolve_dtype(dtype, where)
     # Weights that are packed stay as they are in the file until then: it takes less memory.
     as_read = None if packs(where, precision) else precision
-    components = read_components(name_or_path, where, as_read, torch.float32, on_event, base)
+    components = load_components(
+        name_or_path, device=where, dtype=as_read, base=base, on_event=on_event
+    )
     prepare_for_inference(components.lm, where, precision)
     components.codec.fold_weight_norm()
     return Model(components, precision)
@@ -128,16 +130,13 @@ class Model:
             AudioError: an input file cannot be read.
             Cancelled: see `cancelled`.
         """
-        single = isinstance(requests, GenerationRequest)
+        several = [requests] if isinstance(requests, GenerationRequest) else requests
         with limited_threads(self._threads):
-            pieces = [
-                prepare(request, self._components)
-                for request in ([requests] if isinstance(requests, GenerationRequest) else requests)
-            ]
+            pieces = [prepare(request, self._components) for request in several]
             for _ in self._decode(pieces, on_event, cancelled):
                 pass
             tracks = [self._track(piece) for piece in pieces]
-        return tracks[0] if single else tracks
+        return tracks[0] if isinstance(requests, GenerationRequest) else tracks
 
     def stream(
         self,
@@ -165,7 +164,7 @@ class Model:
         decoder = StreamingDecoder(codec)
         least = round(STREAM_SECONDS * codec.frame_rate)
         decoded = 0
-        left = round(piece.request.duration * codec.sample_rate)
+        left = piece.samples
         for _ in self._decode([piece], on_event, cancelled):
             if piece.done - decoded < least and piece.done < piece.frames:
                 continue
@@ -182,7 +181,7 @@ class Model:
 
     def _track(self, piece: Piece) -> Track:
         codec = self._components.codec
-        audio = audio_of(piece, codec.decode(piece.codes).cpu(), codec.sample_rate)
+        audio = codec.decode(piece.codes).cpu()[:, : piece.samples]
         return Track(
             audio, codec.sample_rate, piece.codes, piece.seed, piece.request, self.info.name
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,13 +35,16 @@ class Piece:
     """(K, T) tokens; those from `done` on are still to come."""
     done: int
     prompt_frames: int
+    samples: int
+    """Length of the audio asked for, which may end within the last frame."""
     text: Tensor | None
     """(1, E, text_size) states of the prompt."""
     melody: Tensor | None
     """(1, N) the separated melody at the codec's sample rate."""
     uniforms: Tensor
     """(T, K) the random numbers of its draws."""
-    windows: Iterator[Window] = field(default_factory=lambda: iter(()))
+    windows: Iterator[Window]
+    """What is still to be decoded."""
 
     @property
     def frames(self) -> int:
@@ -62,7 +65,8 @@ def prepare(request: GenerationRequest, components: Components) -> Piece:
             f"multi_band_diffusion is on, but the model {info.name!r} has no diffusion weights; "
             "leave it off to decode with the codec"
         )
-    if round(request.duration * info.sample_rate) == 0:
+    samples = round(request.duration * info.sample_rate)
+    if samples == 0:
         raise RequestError(
             f"duration is {request.duration:g} s, less than one sample at {info.sample_rate} Hz; "
             "expected something that can be heard: raise it"
@@ -76,19 +80,19 @@ def prepare(request: GenerationRequest, components: Components) -> Piece:
         codes[:, :known] = prompt
     seed = secrets.randbelow(2**31) if request.seed is None else request.seed
     random = torch.Generator().manual_seed(seed)
-    piece = Piece(
+    window = round(info.window_seconds * info.frame_rate)
+    return Piece(
         request=request,
         seed=seed,
         codes=codes,
         done=known,
         prompt_frames=known,
+        samples=samples,
         text=components.text(request.prompt) if request.prompt.strip() else None,
         melody=_melody(request, components),
         uniforms=torch.rand(frames, codec.num_codebooks, generator=random),
+        windows=windows(frames, known, window, stride=round(window * STRIDE)),
     )
-    window = round(info.window_seconds * info.frame_rate)
-    piece.windows = windows(frames, known, window, stride=round(window * STRIDE))
-    return piece
 
 
 def job_of(piece: Piece, window: Window, components: Components) -> Job:
@@ -180,8 +184,3 @@ def _chroma_of(melody: Tensor, window: Window, frames: int, components: Componen
         positions = window.start * codec.hop + torch.arange(length)
         heard = melody[:, positions % melody.shape[-1]]
     return chroma(heard, codec.sample_rate, config.chroma_bins)
-
-
-def audio_of(piece: Piece, samples: Tensor, sample_rate: int) -> Tensor:
-    """Cut what was decoded (C, N) to the duration asked for."""
-    return samples[:, : round(piece.request.duration * sample_rate)]

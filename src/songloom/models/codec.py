@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from songloom.errors import ModelError
-from songloom.models.encodec import Codes, Encodec
+from songloom.models.encodec import LSTM, Codes, Encodec, LSTMState
 
 _MUSICGEN = {
     "norm_type": "weight_norm",
@@ -115,10 +115,12 @@ class StreamingDecoder:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         decoder, config = codec.encodec.decoder, codec.encodec.config
-        before, self._lstm, after = _split_at_lstm(decoder.layers)
-        self._before = _Pieces(before, config.kernel_size // 2, 1, 1)
-        self._after = _Pieces(after, _context_frames(codec), 1, codec.hop)
-        self._state: _LSTMState = None
+        before, lstm, after = _split_at_lstm(decoder.layers)
+        self._network = _Network(
+            _Pieces(before, config.kernel_size // 2, 1, 1),
+            lstm,
+            _Pieces(after, _context_frames(codec), 1, codec.hop),
+        )
 
     def push(self, codes: Tensor) -> Tensor:
         """Codes (K, t) -> the samples (C, n) that they complete; n may be 0."""
@@ -130,10 +132,7 @@ class StreamingDecoder:
 
     @torch.inference_mode()
     def _run(self, latents: Tensor | None, last: bool) -> Tensor:
-        x = self._before.push(latents, last)
-        if x is not None:
-            x, self._state = _run_lstm(self._lstm, x, self._state)
-        samples = self._after.push(x, last)
+        samples = self._network.push(latents, last)
         if samples is None:
             return torch.zeros(self._codec.channels, 0, device=self._codec.device)
         return samples[:, 0]
@@ -145,22 +144,36 @@ class _StreamingEncoder:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         encoder, config = codec.encodec.encoder, codec.encodec.config
-        before, self._lstm, after = _split_at_lstm(encoder.layers)
-        self._before = _Pieces(before, _context_frames(codec), codec.hop, 1)
-        self._after = _Pieces(after, config.last_kernel_size // 2, 1, 1)
-        self._state: _LSTMState = None
+        before, lstm, after = _split_at_lstm(encoder.layers)
+        self._network = _Network(
+            _Pieces(before, _context_frames(codec), codec.hop, 1),
+            lstm,
+            _Pieces(after, config.last_kernel_size // 2, 1, 1),
+        )
 
     @torch.inference_mode()
     def push(self, samples: Tensor, last: bool) -> Tensor:
         """Samples (C, n) -> codes (K, t) that they complete."""
         codec = self._codec
-        x = self._before.push(samples[:, None].to(codec.device), last)
-        if x is not None:
-            x, self._state = _run_lstm(self._lstm, x, self._state)
-        latents = self._after.push(x, last)
+        latents = self._network.push(samples[:, None].to(codec.device), last)
         if latents is None:
             return torch.zeros(codec.num_codebooks, 0, dtype=torch.long, device=codec.device)
         return codec.quantise(latents)
+
+
+class _Network:
+    """Layers of limited reach around an LSTM, piece by piece."""
+
+    def __init__(self, before: _Pieces, lstm: LSTM, after: _Pieces) -> None:
+        self._before, self._lstm, self._after = before, lstm, after
+        self._state: LSTMState | None = None
+
+    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
+        """Input (B, D, n) -> the output frames that are certain now; None where there are none."""
+        x = self._before.push(x, last)
+        if x is not None:
+            x, self._state = self._lstm.run(x, self._state)
+        return self._after.push(x, last)
 
 
 class _Pieces:
@@ -199,20 +212,9 @@ class _Pieces:
         return y[..., first:end]
 
 
-_LSTMState = tuple[Tensor, Tensor] | None
-
-
-def _run_lstm(lstm: nn.LSTM, x: Tensor, state: _LSTMState) -> tuple[Tensor, _LSTMState]:
-    """EnCodec's residual LSTM on (B, D, T), going on from `state`."""
-    steps = x.permute(2, 0, 1)
-    out, state = lstm(steps, state)
-    return (out + steps).permute(1, 2, 0), state
-
-
-def _split_at_lstm(layers: nn.ModuleList) -> tuple[nn.Sequential, nn.LSTM, nn.Sequential]:
+def _split_at_lstm(layers: nn.ModuleList) -> tuple[nn.Sequential, LSTM, nn.Sequential]:
     """The layers before the LSTM, the LSTM, the layers after it."""
-    (at,) = (i for i, layer in enumerate(layers) if hasattr(layer, "lstm"))
-    lstm = cast(nn.LSTM, layers[at].lstm)
+    ((at, lstm),) = ((i, layer) for i, layer in enumerate(layers) if isinstance(layer, LSTM))
     return nn.Sequential(*layers[:at]), lstm, nn.Sequential(*layers[at + 1 :])
 
 

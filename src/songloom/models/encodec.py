@@ -200,6 +200,10 @@ def residual_layers(config: EncodecConfig, width: int) -> list[nn.Module]:
     return [ResidualUnit(config, width, growth**i) for i in range(config.num_residual_layers)]
 
 
+LSTMState = tuple[Tensor, Tensor]
+"""What an LSTM remembers: its hidden and cell states."""
+
+
 class LSTM(nn.Module):
     """A recurrent layer over the frames, added to its input."""
 
@@ -209,9 +213,13 @@ class LSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, T) -> (B, width, T)."""
+        return self.run(x, None)[0]
+
+    def run(self, x: Tensor, state: LSTMState | None) -> tuple[Tensor, LSTMState]:
+        """The same for a part of the frames, going on from `state`."""
         steps = x.permute(2, 0, 1)
-        out: Tensor = self.lstm(steps)[0] + steps
-        return out.permute(1, 2, 0)
+        out, state = self.lstm(steps, state)
+        return (out + steps).permute(1, 2, 0), state
 
 
 class Quantizer(nn.Module):

@@ -252,9 +252,7 @@ class LM(nn.Module):
             text: (B, E, text_size) states of the text encoder.
             mask: (B, E) True where there is text; None when nothing is padded.
         """
-        projected = self.text_projection(text)
-        if mask is not None:
-            projected = projected * mask[..., None]
+        projected = self._project(text, mask)
         pairs = [block.cross.states(projected) for block in self._layers if block.cross]
         attention_mask = None if mask is None else mask.bool()[:, None, None, :]
         return CrossStates([k for k, _ in pairs], [v for _, v in pairs], attention_mask)
@@ -269,9 +267,7 @@ class LM(nn.Module):
             chroma: (B, frames, chroma_bins) one-hot; None for the null chroma. It is repeated, or
                 cut, to `chroma_frames`.
         """
-        projected: Tensor = self.text_projection(text)
-        if mask is not None:
-            projected = projected * mask[..., None]
+        projected = self._project(text, mask)
         if self.chroma_projection is None:
             return projected
         if chroma is None:
@@ -290,10 +286,7 @@ class LM(nn.Module):
         self, tokens: Tensor, prefix: Tensor | None = None, cross: CrossStates | None = None
     ) -> Tensor:
         """Teacher forcing: tokens (B, K, S) -> logits (B, K, S, V); step s predicts step s + 1."""
-        x = self._embed(tokens)
-        if prefix is not None:
-            x = torch.cat([prefix, x], dim=1)
-        x = x + self._positions_of(0, x.shape[1], x)
+        x = self._placed(tokens, prefix)
         x = self._blocks(x, cross, None, None)
         if prefix is not None:
             x = x[:, prefix.shape[1] :]
@@ -308,10 +301,7 @@ class LM(nn.Module):
         cross: CrossStates | None = None,
     ) -> Tensor:
         """Fill empty cache rows with prefix and tokens (B, K, S); logits (B, K, V) of the last."""
-        x = self._embed(tokens)
-        if prefix is not None:
-            x = torch.cat([prefix, x], dim=1)
-        x = x + self._positions_of(0, x.shape[1], x)
+        x = self._placed(tokens, prefix)
         x = self._blocks(x, cross, cache, CachePlace(rows, 0))
         return self._logits(x[:, -1:])[:, :, 0]
 
@@ -320,8 +310,9 @@ class LM(nn.Module):
     ) -> Tensor:
         """One further token step: tokens (B, K) -> logits (B, K, V)."""
         x = self._embed(tokens[..., None])
-        table = self._positions_of(0, place.start + 1, x)
-        x = x + (table[-1] if place.positions is None else table[place.positions][:, None])
+        table = self._position_table(place.start + 1, x.device)
+        here = table[place.start] if place.positions is None else table[place.positions][:, None]
+        x = x + here.to(x.dtype)
         x = self._blocks(x, cross, cache, place)
         return self._logits(x)[:, :, 0]
 
@@ -331,13 +322,24 @@ class LM(nn.Module):
             total = total + self.embeddings[k](tokens[:, k])
         return total
 
-    def _positions_of(self, start: int, steps: int, like: Tensor) -> Tensor:  # (steps, D)
-        table = self._positions
-        if table.shape[0] < start + steps or table.device != like.device:
-            size = max(2048, 2 ** math.ceil(math.log2(start + steps)))
-            table = sinusoidal_positions(size, self.config.hidden_size).to(like.device)
-            self._positions = table
-        return table[start : start + steps].to(like.dtype)
+    def _placed(self, tokens: Tensor, prefix: Tensor | None) -> Tensor:
+        """Prefix and tokens (B, K, S), embedded, at their positions: (B, P + S, D)."""
+        x = self._embed(tokens)
+        if prefix is not None:
+            x = torch.cat([prefix, x], dim=1)
+        steps = x.shape[1]
+        return x + self._position_table(steps, x.device)[:steps].to(x.dtype)
+
+    def _project(self, text: Tensor, mask: Tensor | None) -> Tensor:  # (B, E, D)
+        projected: Tensor = self.text_projection(text)
+        return projected if mask is None else projected * mask[..., None]
+
+    def _position_table(self, steps: int, device: torch.device) -> Tensor:
+        """Position vectors (at least `steps`, D), kept in float32."""
+        if self._positions.shape[0] < steps or self._positions.device != device:
+            size = max(2048, 2 ** math.ceil(math.log2(steps)))
+            self._positions = sinusoidal_positions(size, self.config.hidden_size).to(device)
+        return self._positions
 
     def _blocks(
         self,
