@@ -25,5 +25,72 @@ class DownloadProgress:
     bytes_total: int
 
 
-ProgressEvent = GenerationProgress | DownloadProgress
+@dataclass(frozen=True)
+class PrepareProgress:
+    """How much of the songs is prepared."""
+
+    songs_done: int
+    songs_total: int
+    seconds_done: float
+    """Seconds of audio that are prepared."""
+    seconds_total: float | None
+    """Seconds of audio in all; None while they are not known."""
+    song: str
+    """The song that was finished last; empty before the first."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """One update of the weights."""
+
+    step: int
+    """Updates done."""
+    steps: int
+    """Updates to do in all."""
+    loss: float
+    """Cross-entropy in nats, averaged over the codebooks."""
+    learning_rate: float
+    """As it was in this update (for an adaptive optimiser, the rate that it found)."""
+    gradient_norm: float
+    """Before clipping."""
+    frames_per_second: float
+    """Frames of tokens trained on, a second."""
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class ValidationProgress:
+    """The loss on songs that are held out from training."""
+
+    step: int
+    loss: float
+    per_codebook: tuple[float, ...]
+    best: bool
+    """Whether no earlier one was as low."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A long piece of work enters its next part."""
+
+    name: str
+    """In words: "preparing songs", "training", ..."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a person should know, and that stops nothing."""
+
+    text: str
+
+
+ProgressEvent = (
+    GenerationProgress
+    | DownloadProgress
+    | PrepareProgress
+    | TrainingProgress
+    | ValidationProgress
+    | Stage
+    | Notice
+)
 ProgressCallback = Callable[[ProgressEvent], None]

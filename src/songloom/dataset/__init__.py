@@ -1,0 +1,1 @@
+"""From songs to a data set: labels, captions and tokens."""

@@ -1,0 +1,1 @@
+"""Whole pieces of work, from what a person asks for to what they get."""
