@@ -12,7 +12,8 @@ from pathlib import Path
 from unittest import mock
 
 from songloom.cli import main
-from songloom.request import FieldSpec, GenerationRequest, fields_of
+from songloom.fields import FieldSpec, fields_of
+from songloom.request import GenerationRequest
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "cli.md")

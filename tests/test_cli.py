@@ -12,7 +12,8 @@ from songloom.audio.files import read_audio
 from songloom.checkpoints.catalogue import ModelListing
 from songloom.cli import main
 from songloom.errors import ModelError
-from songloom.request import GenerationRequest, fields_of
+from songloom.fields import fields_of
+from songloom.request import GenerationRequest
 from tests.sines import RATE, SineEngine
 
 

@@ -12,7 +12,8 @@ import pytest
 import songloom
 from songloom.checkpoints.catalogue import list_models
 from songloom.cli import main
-from songloom.request import GenerationRequest, fields_of
+from songloom.fields import fields_of
+from songloom.request import GenerationRequest
 from tests.sines import SineEngine
 
 ROOT = Path(__file__).parents[1]

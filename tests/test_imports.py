@@ -16,6 +16,7 @@ PACKAGE = Path(songloom.__file__).parent
 LAYERS: list[set[str]] = [
     {"errors"},
     {"progress"},
+    {"fields"},
     {"request"},
     {"audio", "models"},
     {"checkpoints"},

@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songloom.errors import RequestError, SongloomError
-from songloom.request import (
-    MAX_DURATION_VARIABLE,
-    FieldSpec,
-    GenerationRequest,
-    fields_of,
-    max_duration,
-)
+from songloom.fields import FieldSpec, fields_of
+from songloom.request import MAX_DURATION_VARIABLE, GenerationRequest, max_duration
 
 # The input schema of the hosted fine-tuner, in its order (weights aside).
 HOSTED_FIELDS = [

@@ -1,122 +1,38 @@
-"""What a person may ask for: each field once, with its type, bounds, default and help.
+"""What a person may ask for: music, a data set, a training. Each field is declared once.
 
-Interfaces are made from `fields_of(GenerationRequest)`, so none of them can disagree with what the
-engine accepts. Names, order and meaning are those of the hosted `sakemin/musicgen-fine-tuner`.
+Names, order and meaning are those of the hosted `sakemin/musicgen-fine-tuner`, whose inputs come
+first; where a default differs, the documentation says why.
 """
 
 import math
-import operator
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from numbers import Real
+from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Literal
 
 from songloom.errors import RequestError
+from songloom.fields import Option, Request
 
 NormalizationStrategy = Literal["loudness", "clip", "peak", "rms"]
 OutputFormat = Literal["wav", "mp3", "flac", "ogg"]
 MelodyStems = Literal["none", "harmonic", "demucs"]
+Tagger = Literal["none", "effnet", "clap"]
+VocalSeparator = Literal["auto", "demucs", "builtin"]
+OptimizerName = Literal["dadam", "adamw", "adafactor"]
+SchedulerName = Literal[
+    "exponential", "cosine", "polynomial_decay", "inverse_sqrt", "linear_warmup"
+]
+LoraTargets = Literal["attention", "layers", "all"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Checkpointing = Literal["auto", "on", "off"]
+Keep = Literal["best", "last"]
 
 MAX_DURATION_VARIABLE = "SONGLOOM_MAX_DURATION"
 DEFAULT_MAX_DURATION = 600.0
 
 
 @dataclass(frozen=True)
-class Option:
-    """What an annotation says beside the type: `Annotated[int, Option("...", minimum=0)]`."""
-
-    help: str
-    minimum: float | None = None
-    """Smallest value allowed."""
-    above: float | None = None
-    """Values must be greater than this."""
-    maximum: float | None = None
-    """Largest value allowed."""
-    unset: int | None = None
-    """A number that callers may pass instead of None, because the hosted original takes it."""
-
-
-@dataclass(frozen=True)
-class FieldSpec:
-    """One field of a request: all that an interface needs to offer it."""
-
-    name: str
-    type: type
-    """`str`, `int`, `float`, `bool` or `Path`; a field with choices is a `str`."""
-    default: Any
-    option: Option
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-    """Whether None is allowed."""
-
-    @property
-    def expectation(self) -> str:
-        """The values that are accepted, in words: "a number from 0 to 1"."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        words = _TYPE_WORDS[self.type]
-        low, above, high = self.option.minimum, self.option.above, self.option.maximum
-        if low is not None and high is not None:
-            words += f" from {low} to {high}"
-        elif low is not None:
-            words += f" of at least {low:g}"
-        elif above is not None:
-            words += f" above {above:g}"
-        if self.option.unset is not None:
-            words += f" (or {self.option.unset} for none)"
-        return words
-
-    def parse(self, value: Any) -> Any:
-        """Return `value` in this field's type.
-
-        Raises:
-            RequestError: `value` has another type or lies outside the bounds. A text is never
-                read as a number, nor a boolean as one: that could hide a mistake.
-        """
-        if self.optional and (value is None or _is_unset(value, self.option.unset)):
-            return None
-        try:
-            parsed = _PARSERS[self.type](value)
-        except (TypeError, ValueError):
-            raise self._refuse(value) from None
-        if self.choices and parsed not in self.choices:
-            raise self._refuse(value)
-        low, above, high = self.option.minimum, self.option.above, self.option.maximum
-        if (
-            (low is not None and parsed < low)
-            or (above is not None and parsed <= above)
-            or (high is not None and parsed > high)
-        ):
-            raise self._refuse(value)
-        return parsed
-
-    def parse_text(self, text: str) -> Any:
-        """Return what was typed, in this field's type; numbers are written as in Python.
-
-        Raises:
-            RequestError: the text stands for no value that `parse` takes.
-        """
-        if self.type not in (int, float):
-            return self.parse(text)
-        try:
-            number = self.type(text)
-        except ValueError:
-            raise self._refuse(text) from None
-        return self.parse(number)
-
-    def _refuse(self, value: Any) -> RequestError:
-        default = "none" if self.default is None else repr(self.default)
-        return RequestError(
-            f"{self.name} is {value!r}, but must be {self.expectation}; "
-            f"leave it out for the default ({default})"
-        )
-
-
-@dataclass(frozen=True)
-class GenerationRequest:
+class GenerationRequest(Request):
     """One piece of music to generate.
 
     Values are checked when the request is made, so one in hand is well-formed. What depends on the
@@ -218,31 +134,10 @@ class GenerationRequest:
 
     def __post_init__(self) -> None:
         """Bring every value into its declared type, then check the combinations."""
-        for spec in fields_of(type(self)):
-            object.__setattr__(self, spec.name, spec.parse(getattr(self, spec.name)))
+        super().__post_init__()
         self._check_duration()
         self._check_inputs()
         self._check_sampling()
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Make a request from names and values, as a JSON body holds them.
-
-        Raises:
-            RequestError: a name is unknown, or the values make no sense.
-        """
-        known = [spec.name for spec in fields_of(cls)]
-        for name in values:
-            if name not in known:
-                raise RequestError(f"unknown field {name!r}; {_suggestion(name, known)}")
-        return cls(**values)
-
-    def to_mapping(self) -> dict[str, str | int | float | bool | None]:
-        """Names and values that JSON can hold; `from_mapping` reads them back."""
-        values = {spec.name: getattr(self, spec.name) for spec in fields_of(type(self))}
-        return {
-            name: str(value) if isinstance(value, Path) else value for name, value in values.items()
-        }
 
     def _check_duration(self) -> None:
         longest = max_duration()
@@ -294,15 +189,6 @@ class GenerationRequest:
             )
 
 
-def fields_of(request: type[Any]) -> tuple[FieldSpec, ...]:
-    """The fields of a request class, in the order of their declaration.
-
-    Annotations are read as they stand, so a module that declares a request must not defer them
-    with `from __future__ import annotations`.
-    """
-    return tuple(_spec(item.name, item.type, item.default) for item in fields(request))
-
-
 def max_duration() -> float:
     """The longest `duration` that is accepted, in seconds; `SONGLOOM_MAX_DURATION` sets it.
 
@@ -324,67 +210,209 @@ def max_duration() -> float:
     return seconds
 
 
-def _spec(name: str, annotation: Any, default: Any) -> FieldSpec:
-    declared, option = get_args(annotation)
-    optional = NoneType in get_args(declared)
-    if optional:
-        declared = next(kind for kind in get_args(declared) if kind is not NoneType)
-    choices: tuple[str, ...] = get_args(declared) if get_origin(declared) is Literal else ()
-    return FieldSpec(name, str if choices else declared, default, option, choices, optional)
+@dataclass(frozen=True)
+class PrepareRequest(Request):
+    """Songs to make a data set of.
+
+    Raises:
+        RequestError: a value makes no sense.
+    """
+
+    dataset_path: Annotated[
+        Path,
+        Option(
+            "Songs to learn from: a folder, an archive (zip, tar, tar.gz, tgz), a single audio "
+            "file, or a data set that was prepared before."
+        ),
+    ]
+    auto_labeling: Annotated[
+        bool,
+        Option("Label each song by analysis: tempo, key, dynamics, with or without voice."),
+    ] = True
+    drop_vocals: Annotated[bool, Option("Remove the vocals before learning from the songs.")] = (
+        False
+    )
+    one_same_description: Annotated[
+        str | None,
+        Option("A description for all songs that have none of their own beside them."),
+    ] = None
+    model_version: Annotated[
+        str, Option("Model to train: a name that `songloom models` lists, a hub id, or a folder.")
+    ] = "nano"
+    labels: Annotated[
+        Path | None,
+        Option("A CSV file of labels and captions, with a column `file`; it wins over analysis."),
+    ] = None
+    tagger: Annotated[
+        Tagger,
+        Option(
+            "Model that tells genre, mood and instruments: none, effnet (Discogs-EffNet; an "
+            "extra), or clap (an extra)."
+        ),
+    ] = "none"
+    labels_optional: Annotated[
+        bool, Option("Go on without a tagger that cannot be loaded, instead of stopping.")
+    ] = False
+    vocal_separator: Annotated[
+        VocalSeparator,
+        Option(
+            "What removes vocals: demucs (a program of its own), builtin (weaker, no download), "
+            "or auto (demucs where it is installed)."
+        ),
+    ] = "auto"
+    held_out: Annotated[
+        float,
+        Option(
+            "Share of the songs that is kept from training to measure on; of fewer than four, "
+            "none is.",
+            minimum=0,
+            maximum=0.5,
+        ),
+    ] = 0.1
+    processes: Annotated[
+        int | None,
+        Option("Songs that are prepared at the same time; none is one for each core.", minimum=1),
+    ] = None
 
 
-def _suggestion(name: str, known: list[str]) -> str:
-    import difflib
+@dataclass(frozen=True)
+class TrainingRequest(PrepareRequest):
+    """A model to fine-tune on songs.
 
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else "expected one of " + ", ".join(known)
+    Raises:
+        RequestError: a value or a combination of values makes no sense.
+    """
 
+    epochs: Annotated[int, Option("Epochs to train for.", minimum=1)] = 3
+    updates_per_epoch: Annotated[int, Option("Updates of the weights in one epoch.", minimum=1)] = (
+        100
+    )
+    batch_size: Annotated[int, Option("Windows of music in one update.", minimum=1)] = 16
+    optimizer: Annotated[
+        OptimizerName,
+        Option("dadam (finds its own learning rate), adamw, or adafactor (the least memory)."),
+    ] = "dadam"
+    lr: Annotated[
+        float | None,
+        Option(
+            "Learning rate; none is the optimizer's own: 1 for dadam (a factor on what it finds), "
+            "for the others one that suits LoRA or full training.",
+            above=0,
+        ),
+    ] = None
+    lr_scheduler: Annotated[
+        SchedulerName, Option("How the learning rate changes after the warm-up.")
+    ] = "cosine"
+    warmup: Annotated[
+        int, Option("Updates in which the learning rate rises from 0.", minimum=0)
+    ] = 8
+    cfg_p: Annotated[
+        float,
+        Option(
+            "Share of windows that are trained without text and melody, which guidance needs.",
+            minimum=0,
+            maximum=1,
+        ),
+    ] = 0.3
+    full: Annotated[
+        bool, Option("Train all weights of the language model instead of a LoRA adapter.")
+    ] = False
+    lora_rank: Annotated[
+        int, Option("Rank of the adapter: how much it can learn, and how large it is.", minimum=1)
+    ] = 16
+    lora_alpha: Annotated[
+        float | None,
+        Option(
+            "Strength of the adapter: its product is scaled by alpha / rank; none is twice the "
+            "rank.",
+            above=0,
+        ),
+    ] = None
+    lora_targets: Annotated[
+        LoraTargets,
+        Option(
+            "Layers that the adapter changes: attention, layers (attention and feed-forward), or "
+            "all (also what reads the conditions, and the output)."
+        ),
+    ] = "layers"
+    lora_dropout: Annotated[
+        float, Option("Dropout at the adapter's input.", minimum=0, maximum=0.9)
+    ] = 0.0
+    weight_decay: Annotated[float, Option("Weight decay of the optimizer.", minimum=0)] = 0.0
+    max_grad_norm: Annotated[
+        float, Option("Gradients are scaled down to this norm; 0 leaves them.", minimum=0)
+    ] = 1.0
+    ema_decay: Annotated[
+        float,
+        Option(
+            "Decay of an average of the weights, which is then kept in their place; 0 is none.",
+            minimum=0,
+            maximum=0.99999,
+        ),
+    ] = 0.0
+    window_seconds: Annotated[
+        float | None,
+        Option("Length of a window of music; none is the longest that the model sees.", above=0),
+    ] = None
+    precision: Annotated[
+        Precision,
+        Option("Precision of the arithmetic; auto is bfloat16 on a GPU that has it, else float32."),
+    ] = "auto"
+    micro_batch: Annotated[
+        int | None,
+        Option(
+            "Windows computed at once, the rest of a batch after them; none is what fits into "
+            "memory. It does not change what is learned.",
+            minimum=1,
+        ),
+    ] = None
+    gradient_checkpointing: Annotated[
+        Checkpointing,
+        Option("Save memory by computing layers twice: on, off, or auto (where memory is short)."),
+    ] = "auto"
+    validate_every: Annotated[
+        int | None,
+        Option("Updates between measurements on held-out songs; none is one an epoch.", minimum=1),
+    ] = None
+    patience: Annotated[
+        int | None,
+        Option("Stop after so many measurements without improvement; none never does.", minimum=1),
+    ] = None
+    keep: Annotated[
+        Keep, Option("Which weights become the model: best (on held-out songs), or last.")
+    ] = "best"
+    save_minutes: Annotated[
+        float, Option("Minutes between saved states, from which training goes on.", minimum=0)
+    ] = 5.0
+    max_minutes: Annotated[
+        float | None,
+        Option(
+            "Stop training after so many minutes, and make a model of what was learned until then.",
+            above=0,
+        ),
+    ] = None
+    previews: Annotated[
+        int, Option("Pieces that are generated before and after, for the report.", minimum=0)
+    ] = 2
+    preview_seconds: Annotated[float, Option("Length of these pieces in seconds.", above=0)] = 8.0
+    seed: Annotated[
+        int, Option("Decides all that is drawn at random.", minimum=0, maximum=2**63 - 1)
+    ] = 0
+    device: Annotated[
+        str,
+        Option("Where to compute: cpu, cuda, mps, or auto (CUDA where there is one, else CPU)."),
+    ] = "auto"
 
-def _is_unset(value: Any, unset: int | None) -> bool:
-    return unset is not None and isinstance(value, Real) and value == unset
+    @property
+    def steps(self) -> int:
+        """Updates in all."""
+        return self.epochs * self.updates_per_epoch
 
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _whole_number(value: Any) -> int:
-    if isinstance(value, bool):
-        raise TypeError
-    return operator.index(value)
-
-
-def _finite_number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise TypeError
-    return float(value)
-
-
-def _path(value: Any) -> Path:
-    if value == "":
-        raise ValueError
-    return Path(value)
-
-
-_PARSERS: dict[type, Callable[[Any], Any]] = {
-    str: _text,
-    bool: _boolean,
-    int: _whole_number,
-    float: _finite_number,
-    Path: _path,
-}
-_TYPE_WORDS = {
-    str: "a text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a finite number",
-    Path: "the path of a file",
-}
+    def __post_init__(self) -> None:
+        """Bring every value into its declared type, then check the combinations."""
+        super().__post_init__()
+        if self.warmup > self.steps:
+            raise RequestError(
+                f"warmup is {self.warmup} updates, but there are only {self.steps} in all "
+                f"(epochs x updates_per_epoch); lower it, or train longer"
+            )

@@ -1,112 +1,28 @@
-"""The `songloom` command. The options of `generate` are made from the request's fields.
+"""`songloom generate`."""
 
-Nothing heavy is imported before a command needs it, so that `songloom --help` is instant.
-"""
-
-import functools
-import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from songloom import __version__, destination, terminal
-from songloom.errors import AudioError, ModelError, RequestError, SongloomError
-from songloom.request import FieldSpec, GenerationRequest, fields_of
+from songloom import destination, terminal
+from songloom.cli.options import takes_fields
+from songloom.errors import AudioError, ModelError, RequestError
+from songloom.request import GenerationRequest
 
 if TYPE_CHECKING:
     from songloom.generation.precision import DType
     from songloom.generation.track import Track
 
 DEFAULT_MODEL = "nano"
-_METAVARS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
-
-app = typer.Typer(
-    name="songloom",
-    help="MusicGen that you own: write music from words and audio, on your machine.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich's help costs more time than everything else the command does
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exit with 0, 2 (an expected error, in one line) or 130 (Ctrl-C)."""
-    try:
-        app(args=arguments, prog_name="songloom")
-    except SongloomError as error:
-        print(f"songloom: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-def takes_request_fields(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option per field of a request.
-
-    The command gets the fields that were given as its first parameter, a dictionary; those left out
-    are not in it, so that the request's own defaults hold.
-    """
-    specs = fields_of(GenerationRequest)
-    own = list(inspect.signature(command).parameters.values())[1:]
-    parameters = [own[0], *map(_request_option, specs), *own[1:]]
-
-    @functools.wraps(command)
-    def with_fields(**values: Any) -> None:
-        given = {spec: values.pop(spec.name) for spec in specs}
-        fields = {
-            spec.name: spec.parse_text(value) if isinstance(value, str) else value
-            for spec, value in given.items()
-            if value is not None
-        }
-        command(fields, **values)
-
-    with_fields.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    with_fields.__annotations__ = {item.name: item.annotation for item in parameters}
-    return with_fields
-
-
-def _request_option(spec: FieldSpec) -> inspect.Parameter:
-    default = f"{spec.default:g}" if isinstance(spec.default, float) else str(spec.default)
-    hidden = spec.default in (None, "") or spec.default is False
-    option = typer.Option(
-        "--" + spec.name.replace("_", "-"),
-        help=spec.option.help if hidden else f"{spec.option.help}  [default: {default}]",
-        metavar=None if spec.type is bool else "|".join(spec.choices) or _METAVARS[spec.type],
-    )
-    return inspect.Parameter(
-        spec.name,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        default=None,  # "not given": the request knows the default
-        # Texts, which the field reads itself: one place decides what is right, in one wording.
-        annotation=Annotated[bool | None if spec.type is bool else str | None, option],
-    )
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        print(f"songloom {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options_of_all_commands(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
-@takes_request_fields
+@takes_fields(GenerationRequest)
 def generate(
     fields: dict[str, Any],
     words: Annotated[
@@ -264,55 +180,3 @@ def _report(track: "Track", path: Path, seconds_taken: float, as_json: bool) -> 
 
 def _line(track: "Track", place: Path | str) -> str:
     return f"{place}  {track.seconds:.1f} s  seed {track.seed}"
-
-
-@app.command()
-def models(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON array instead of a table.")
-    ] = False,
-) -> None:
-    """List the models and their licences."""
-    import songloom
-
-    listings = songloom.list_models()
-    if as_json:
-        print(json.dumps([asdict(listing) for listing in listings], default=str))
-        return
-    terminal.table(
-        ("name", "parameters", "channels", "melody", "licence", "on this machine"),
-        [
-            (
-                listing.name,
-                listing.parameters,
-                "stereo" if listing.channels == 2 else "mono",
-                "yes" if listing.melody else "no",
-                listing.licence,
-                "no" if listing.size_bytes is None else f"{listing.size_bytes / 1e6:.0f} MB",
-            )
-            for listing in listings
-        ],
-    )
-
-
-@app.command()
-def export(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A name, a hub id, a folder or a file.")
-    ],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
-    layout: Annotated[
-        Literal["transformers", "reference"],
-        typer.Option(
-            "--format",
-            metavar="transformers|reference",
-            help="Whose layout: that of transformers, or that of the reference library.",
-        ),
-    ] = "transformers",
-) -> None:
-    """Write a model's files in another layout."""
-    with redirect_stdout(sys.stderr):
-        import songloom
-
-        songloom.export(model, folder, format=layout)
-    print(folder)

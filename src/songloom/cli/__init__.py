@@ -1,0 +1,55 @@
+"""The `songloom` command. Options are made from the fields of requests.
+
+Nothing heavy is imported before a command needs it, so that `songloom --help` is instant.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from songloom import __version__
+from songloom.cli.generate import generate
+from songloom.cli.models import export, models
+from songloom.errors import SongloomError
+
+app = typer.Typer(
+    name="songloom",
+    help="MusicGen that you own: write music from words and audio, on your machine.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help costs more time than everything else the command does
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exit with 0, 2 (an expected error, in one line) or 130 (Ctrl-C)."""
+    try:
+        app(args=arguments, prog_name="songloom")
+    except SongloomError as error:
+        print(f"songloom: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"songloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options_of_all_commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(generate)
+app.add_typer(models, name="models")
+app.command()(export)

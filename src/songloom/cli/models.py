@@ -1,0 +1,68 @@
+"""`songloom models`, and what is done with whole models."""
+
+import json
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from songloom import terminal
+
+models = typer.Typer(help="List the models and their licences; remove trained ones.")
+
+
+@models.callback(invoke_without_command=True)
+def list_models(
+    context: typer.Context,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON array instead of a table.")
+    ] = False,
+) -> None:
+    """List the models and their licences."""
+    if context.invoked_subcommand is not None:
+        return
+    import songloom
+
+    listings = songloom.list_models()
+    if as_json:
+        print(json.dumps([asdict(listing) for listing in listings], default=str))
+        return
+    terminal.table(
+        ("name", "parameters", "channels", "melody", "licence", "on this machine"),
+        [
+            (
+                listing.name,
+                listing.parameters,
+                "stereo" if listing.channels == 2 else "mono",
+                "yes" if listing.melody else "no",
+                listing.licence,
+                "no" if listing.size_bytes is None else f"{listing.size_bytes / 1e6:.0f} MB",
+            )
+            for listing in listings
+        ],
+    )
+
+
+def export(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A name, a hub id, a folder or a file.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
+    layout: Annotated[
+        Literal["transformers", "reference"],
+        typer.Option(
+            "--format",
+            metavar="transformers|reference",
+            help="Whose layout: that of transformers, or that of the reference library.",
+        ),
+    ] = "transformers",
+) -> None:
+    """Write a model's files in another layout."""
+    with redirect_stdout(sys.stderr):
+        import songloom
+
+        songloom.export(model, folder, format=layout)
+    print(folder)
