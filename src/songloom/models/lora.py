@@ -1,0 +1,252 @@
+"""Low-rank adapters: a few trained weights beside a frozen language model.
+
+Source: "LoRA: Low-Rank Adaptation of Large Language Models" (Hu et al., 2021). A linear layer's
+output gets `scale * up(down(x))` added, whose inner width is the rank.
+
+Where our layers are fused and those of the ecosystem's files are not, an adapter has `parts`: each
+of queries, keys and values has matrices of its own, so an adapter can be exchanged without loss.
+The state of an adapter is a dictionary of `<layer>.down`, (parts, rank, in), and `<layer>.up`,
+(parts, out / parts, rank).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from songloom.errors import ModelError, RequestError
+from songloom.models.linear import HalfLinear
+from songloom.models.lm import LM, LMConfig
+
+Target = Literal["attention", "cross", "ffn", "conditions", "heads"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Shape of an adapter."""
+
+    rank: int = 16
+    alpha: float = 32.0
+    """The adapter counts `alpha / rank` times, so its strength does not change with the rank."""
+    targets: tuple[Target, ...] = ("attention", "cross", "ffn")
+    """Kinds of layers that are adapted; those that a model lacks are passed over."""
+    dropout: float = 0.0
+    """Part of the adapter's input that is dropped in training."""
+
+    def __post_init__(self) -> None:
+        unknown = [target for target in self.targets if target not in TARGETS]
+        if unknown or not self.targets:
+            raise RequestError(
+                f"targets is {self.targets!r}, but one or more of {', '.join(TARGETS)} were "
+                "expected; choose among these"
+            )
+        if self.rank < 1:
+            raise RequestError(f"rank is {self.rank}, but must be at least 1; 16 is usual")
+        if not 0 < self.alpha < math.inf:
+            raise RequestError(
+                f"alpha is {self.alpha:g}, but must be above 0; twice the rank is usual"
+            )
+        if not 0 <= self.dropout < 1:
+            raise RequestError(f"dropout is {self.dropout:g}, but must be from 0 to below 1")
+
+    @property
+    def scale(self) -> float:
+        """What the adapter's output is multiplied with."""
+        return self.alpha / self.rank
+
+
+def layers_of(config: LMConfig, targets: Iterable[Target] = TARGETS) -> dict[str, int]:
+    """The layers of a model that can be adapted: names and numbers of parts."""
+    per_block: dict[Target, dict[str, int]] = {
+        "attention": {"attention.qkv": 3, "attention.out": 1},
+        "cross": {"cross.q": 1, "cross.kv": 2, "cross.out": 1} if config.cross_attention else {},
+        "ffn": {"ffn_in": 1, "ffn_out": 1},
+    }
+    single: dict[Target, dict[str, int]] = {"conditions": {}, "heads": {}}
+    if config.text_size != config.hidden_size:  # else the ecosystem's files have no such layer
+        single["conditions"]["text_projection"] = 1
+    if config.melody:
+        single["conditions"]["chroma_projection"] = 1
+    single["heads"]["heads"] = config.num_codebooks
+    layers: dict[str, int] = {}
+    for target in dict.fromkeys(targets):
+        layers |= single.get(target, {})
+        for i in range(config.num_layers):
+            layers |= {f"blocks.{i}.{n}": parts for n, parts in per_block.get(target, {}).items()}
+    return layers
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear layer and its trainable adapter, which changes nothing at first.
+
+    Args:
+        base: the layer that is adapted.
+        parts: equal parts of the output that have matrices of their own.
+        config: rank, strength and dropout.
+        device: where the adapter goes; its weights are float32 whatever the base has.
+        generator: draws `down`; PyTorch's own by default.
+    """
+
+    def __init__(
+        self,
+        base: nn.Linear | HalfLinear,
+        parts: int,
+        config: LoraConfig,
+        device: torch.device,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.base = base
+        self.scale, self.dropout = config.scale, config.dropout
+        # Drawn on the CPU: the same numbers whatever the device.
+        bound = 1 / math.sqrt(base.in_features)
+        down = torch.empty(parts, config.rank, base.in_features)
+        down.uniform_(-bound, bound, generator=generator)
+        self.down = nn.Parameter(down.to(device))
+        width = base.out_features // parts
+        self.up = nn.Parameter(torch.zeros(parts, width, config.rank, device=device))
+        self.train(base.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out), in the base's precision."""
+        out: Tensor = self.base(x)
+        if self.dropout:
+            x = F.dropout(x, self.dropout, self.training)
+        low = F.linear(x, self.down.flatten(0, 1).to(x.dtype))
+        # One product over a block-diagonal matrix: the zeros in it cost less than another pass
+        # over the output, which putting parts together would take.
+        up = block_diagonal(self.up).to(x.dtype)
+        total = torch.addmm(out.flatten(0, -2), low.flatten(0, -2), up.t(), alpha=self.scale)
+        return total.view(out.shape)
+
+
+def block_diagonal(up: Tensor) -> Tensor:
+    """(parts, out / parts, rank) -> (out, parts * rank): zeros where parts do not meet."""
+    if len(up) == 1:
+        return up[0]
+    joined: Tensor = torch.block_diag(*up)  # type: ignore[no-untyped-call]
+    return joined
+
+
+def add_lora(lm: LM, config: LoraConfig, generator: torch.Generator | None = None) -> list[str]:
+    """Freeze a model and give it a trainable adapter, in place.
+
+    Args:
+        lm: the model, where it will be trained.
+        config: shape of the adapter.
+        generator: draws the adapter's first weights, on the CPU; PyTorch's own by default.
+
+    Returns:
+        The names of the adapted layers.
+
+    Raises:
+        ModelError: the model has an adapter already, or none of the targets.
+    """
+    if lora_layers(lm):
+        raise ModelError("the model has an adapter already; merge or remove that one first")
+    layers = layers_of(lm.config, config.targets)
+    if not layers:
+        raise ModelError(
+            f"the model has no layers of the kinds {', '.join(config.targets)}, which the adapter "
+            "is for; choose attention or ffn, which every model has"
+        )
+    lm.requires_grad_(False)
+    for path, parts in layers.items():
+        lm.set_submodule(path, LoraLinear(linear_at(lm, path), parts, config, lm.device, generator))
+    return list(layers)
+
+
+def linear_at(lm: LM, path: str) -> nn.Linear | HalfLinear:
+    """The linear layer called `path`."""
+    layer = lm.get_submodule(path)
+    assert isinstance(layer, nn.Linear | HalfLinear), f"{path} is a {type(layer).__name__}"
+    return layer
+
+
+def lora_layers(lm: LM) -> dict[str, LoraLinear]:
+    """The adapted layers of a model, by name."""
+    return {path: layer for path, layer in lm.named_modules() if isinstance(layer, LoraLinear)}
+
+
+def lora_state(lm: LM) -> dict[str, Tensor]:
+    """The adapter's weights: `<layer>.down` and `<layer>.up`, which share the model's memory."""
+    return {
+        f"{path}.{name}": tensor.detach()
+        for path, layer in lora_layers(lm).items()
+        for name, tensor in (("down", layer.down), ("up", layer.up))
+    }
+
+
+@torch.no_grad()
+def load_lora_state(lm: LM, state: Mapping[str, Tensor]) -> None:
+    """Give the adapter of a model other weights.
+
+    Raises:
+        ModelError: they belong to an adapter of another shape; the model is as it was then.
+    """
+    own = lora_state(lm)
+    different = sorted(own.keys() ^ state.keys())
+    if different:
+        raise ModelError(
+            f"the model's adapter and the weights for it differ in {len(different)} names, the "
+            f"first being {different[0]!r}; add an adapter with the same targets first"
+        )
+    for name, tensor in own.items():
+        if tensor.shape != state[name].shape:
+            raise ModelError(
+                f"{name!r} has shape {tuple(state[name].shape)}, but the model's adapter calls for "
+                f"{tuple(tensor.shape)}; add an adapter of the same rank to the same model first"
+            )
+    for name, tensor in own.items():
+        tensor.copy_(state[name])
+
+
+def merge_lora(lm: LM) -> None:
+    """Add the adapter to the model's own weights, in float32, and remove it.
+
+    Raises:
+        ModelError: the model's weights are packed, and cannot be changed.
+    """
+    layers = lora_layers(lm)
+    for path, layer in layers.items():
+        _add_product(layer.base, layer.down, layer.up, layer.scale, path)
+        lm.set_submodule(path, layer.base)
+
+
+def merge_state(lm: LM, state: Mapping[str, Tensor], scale: float) -> None:
+    """Add an adapter, given by its weights, to a model that has none.
+
+    Raises:
+        ModelError: the model's weights are packed, and cannot be changed.
+    """
+    for name, down in state.items():
+        path, _, leaf = name.rpartition(".")
+        if leaf == "down":
+            _add_product(linear_at(lm, path), down, state[f"{path}.up"], scale, path)
+
+
+def remove_lora(lm: LM) -> None:
+    """Take the adapter off: the model is as it was before, but stays frozen."""
+    for path, layer in lora_layers(lm).items():
+        lm.set_submodule(path, layer.base)
+
+
+@torch.no_grad()
+def _add_product(
+    base: nn.Linear | HalfLinear, down: Tensor, up: Tensor, scale: float, path: str
+) -> None:
+    if isinstance(base, HalfLinear):
+        raise ModelError(
+            f"{path} has packed float16 weights, into which no adapter can be merged; "
+            "load the model in float32 for that"
+        )
+    weight = base.weight
+    product = torch.bmm(up.float(), down.float()).flatten(0, 1).to(weight.device)
+    weight.copy_(weight.float().add_(product, alpha=scale))
