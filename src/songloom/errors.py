@@ -16,6 +16,14 @@ class AudioError(SongloomError):
     """An audio file cannot be read, or does not hold what the request needs."""
 
 
+class DatasetError(SongloomError):
+    """Songs, or a data set made of them, cannot be used."""
+
+
+class TrainingError(SongloomError):
+    """A training cannot start, or cannot go on."""
+
+
 class ModelError(SongloomError):
     """A model is unknown, cannot be fetched, or its files are broken."""
 

@@ -17,6 +17,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from songloom.models.embedding import Embedding
@@ -229,6 +230,8 @@ class LM(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(width)
         self.heads = nn.Linear(width, config.num_codebooks * config.codebook_size, bias=False)
+        self.recompute = False
+        """Whether training computes each layer's inner states again instead of keeping them."""
         self._positions = torch.empty(0, width)  # grows when it is first needed
 
     @property
@@ -254,8 +257,11 @@ class LM(nn.Module):
         """
         projected = self._project(text, mask)
         pairs = [block.cross.states(projected) for block in self._layers if block.cross]
-        attention_mask = None if mask is None else mask.bool()[:, None, None, :]
-        return CrossStates([k for k, _ in pairs], [v for _, v in pairs], attention_mask)
+        if mask is None:
+            return CrossStates([k for k, _ in pairs], [v for _, v in pairs])
+        # A row without text attends to zeros, as in the reference: to something it has to.
+        visible = mask.bool() | ~mask.bool().any(dim=1, keepdim=True)
+        return CrossStates([k for k, _ in pairs], [v for _, v in pairs], visible[:, None, None, :])
 
     def prefix(self, text: Tensor, mask: Tensor | None, chroma: Tensor | None) -> Tensor:
         """Prefix (B, P, D) of a melody model: chroma frames, then text.
@@ -286,11 +292,18 @@ class LM(nn.Module):
         self, tokens: Tensor, prefix: Tensor | None = None, cross: CrossStates | None = None
     ) -> Tensor:
         """Teacher forcing: tokens (B, K, S) -> logits (B, K, S, V); step s predicts step s + 1."""
+        return self._by_codebook(self.heads(self.states(tokens, prefix, cross)))
+
+    def states(
+        self, tokens: Tensor, prefix: Tensor | None = None, cross: CrossStates | None = None
+    ) -> Tensor:
+        """Teacher forcing up to what the heads read: tokens (B, K, S) -> states (B, S, D)."""
         x = self._placed(tokens, prefix)
         x = self._blocks(x, cross, None, None)
         if prefix is not None:
             x = x[:, prefix.shape[1] :]
-        return self._logits(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
     def prefill(
         self,
@@ -348,15 +361,21 @@ class LM(nn.Module):
         cache: KVCache | None,
         place: CachePlace | None,
     ) -> Tensor:
+        recompute = self.recompute and torch.is_grad_enabled()
         for i, block in enumerate(self._layers):
             text = None if cross is None else (cross.keys[i], cross.values[i], cross.mask)
             layer = None if cache is None else (cache.keys[i], cache.values[i])
-            x = block(x, text, layer, place)
+            if recompute:
+                x = torch.utils.checkpoint.checkpoint(block, x, text, use_reentrant=False)
+            else:
+                x = block(x, text, layer, place)
         return x
 
     def _logits(self, x: Tensor) -> Tensor:  # (B, S, D) -> (B, K, S, V)
-        batch, steps, _ = x.shape
-        logits: Tensor = self.heads(self.norm(x))
+        return self._by_codebook(self.heads(self.norm(x)))
+
+    def _by_codebook(self, logits: Tensor) -> Tensor:  # (B, S, K * V) -> (B, K, S, V)
+        batch, steps, _ = logits.shape
         return logits.view(batch, steps, self.config.num_codebooks, -1).transpose(1, 2)
 
 
