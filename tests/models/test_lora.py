@@ -13,9 +13,11 @@ from songloom.models.linear import HalfLinear, has_half_linear, pack_half
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import (
     TARGETS,
+    LayerShape,
     LoraConfig,
     add_lora,
     layers_of,
+    linear_at,
     load_lora_state,
     lora_layers,
     lora_state,
@@ -208,13 +210,17 @@ def test_dropout_is_for_training() -> None:
 
 
 def test_what_the_targets_stand_for() -> None:
-    assert layers_of(TEXT, ["heads"]) == {"heads": 4}
-    assert layers_of(TEXT, ["cross"])["blocks.1.cross.kv"] == 2
+    assert layers_of(TEXT, ["heads"]) == {"heads": LayerShape(4, 32, 64)}
+    assert layers_of(TEXT, ["cross"])["blocks.1.cross.kv"] == LayerShape(2, 32, 64)
     assert layers_of(MELODY, ["cross"]) == {}
     assert set(layers_of(MELODY, ["conditions"])) == {"text_projection", "chroma_projection"}
     equal = LMConfig(4, 16, 32, 2, 4, 64, delays_for(4, 1), text_size=32, cross_attention=True)
     assert layers_of(equal, ["conditions"]) == {}
     assert len(layers_of(TEXT)) == 2 * 7 + 2
+    for config in (TEXT, MELODY):
+        for path, shape in layers_of(config).items():
+            layer = linear_at(tiny(config), path)
+            assert (layer.in_features, layer.out_features) == (shape.inputs, shape.outputs)
 
 
 def test_errors_name_what_is_wrong() -> None:

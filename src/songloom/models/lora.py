@@ -62,24 +62,46 @@ class LoraConfig:
         return self.alpha / self.rank
 
 
-def layers_of(config: LMConfig, targets: Iterable[Target] = TARGETS) -> dict[str, int]:
-    """The layers of a model that can be adapted: names and numbers of parts."""
-    per_block: dict[Target, dict[str, int]] = {
-        "attention": {"attention.qkv": 3, "attention.out": 1},
-        "cross": {"cross.q": 1, "cross.kv": 2, "cross.out": 1} if config.cross_attention else {},
-        "ffn": {"ffn_in": 1, "ffn_out": 1},
+@dataclass(frozen=True)
+class LayerShape:
+    """A linear layer that can be adapted."""
+
+    parts: int
+    """Equal parts of the output that have matrices of their own."""
+    inputs: int
+    outputs: int
+
+
+def layers_of(config: LMConfig, targets: Iterable[Target] = TARGETS) -> dict[str, LayerShape]:
+    """The layers of a model that can be adapted, by name."""
+    width, ffn, K = config.hidden_size, config.ffn_size, config.num_codebooks
+    square = LayerShape(1, width, width)
+    in_blocks: dict[Target, dict[str, LayerShape]] = {
+        "attention": {"attention.qkv": LayerShape(3, width, 3 * width), "attention.out": square},
+        "cross": {
+            "cross.q": square,
+            "cross.kv": LayerShape(2, width, 2 * width),
+            "cross.out": square,
+        },
+        "ffn": {"ffn_in": LayerShape(1, width, ffn), "ffn_out": LayerShape(1, ffn, width)},
     }
-    single: dict[Target, dict[str, int]] = {"conditions": {}, "heads": {}}
-    if config.text_size != config.hidden_size:  # else the ecosystem's files have no such layer
-        single["conditions"]["text_projection"] = 1
+    if not config.cross_attention:
+        del in_blocks["cross"]
+    conditions = {}
+    if config.text_size != width:  # else the ecosystem's files have no such layer
+        conditions["text_projection"] = LayerShape(1, config.text_size, width)
     if config.melody:
-        single["conditions"]["chroma_projection"] = 1
-    single["heads"]["heads"] = config.num_codebooks
-    layers: dict[str, int] = {}
+        conditions["chroma_projection"] = LayerShape(1, config.chroma_bins, width)
+    alone: dict[Target, dict[str, LayerShape]] = {
+        "conditions": conditions,
+        "heads": {"heads": LayerShape(K, width, K * config.codebook_size)},
+    }
+    layers: dict[str, LayerShape] = {}
     for target in dict.fromkeys(targets):
-        layers |= single.get(target, {})
+        layers |= alone.get(target, {})
         for i in range(config.num_layers):
-            layers |= {f"blocks.{i}.{n}": parts for n, parts in per_block.get(target, {}).items()}
+            block = in_blocks.get(target, {})
+            layers |= {f"blocks.{i}.{name}": shape for name, shape in block.items()}
     return layers
 
 
@@ -88,7 +110,7 @@ class LoraLinear(nn.Module):
 
     Args:
         base: the layer that is adapted.
-        parts: equal parts of the output that have matrices of their own.
+        shape: its size, and the parts that have matrices of their own.
         config: rank, strength and dropout.
         device: where the adapter goes; its weights are float32 whatever the base has.
         generator: draws `down`; PyTorch's own by default.
@@ -97,7 +119,7 @@ class LoraLinear(nn.Module):
     def __init__(
         self,
         base: nn.Linear | HalfLinear,
-        parts: int,
+        shape: LayerShape,
         config: LoraConfig,
         device: torch.device,
         generator: torch.Generator | None = None,
@@ -106,12 +128,12 @@ class LoraLinear(nn.Module):
         self.base = base
         self.scale, self.dropout = config.scale, config.dropout
         # Drawn on the CPU: the same numbers whatever the device.
-        bound = 1 / math.sqrt(base.in_features)
-        down = torch.empty(parts, config.rank, base.in_features)
+        bound = 1 / math.sqrt(shape.inputs)
+        down = torch.empty(shape.parts, config.rank, shape.inputs)
         down.uniform_(-bound, bound, generator=generator)
         self.down = nn.Parameter(down.to(device))
-        width = base.out_features // parts
-        self.up = nn.Parameter(torch.zeros(parts, width, config.rank, device=device))
+        width = shape.outputs // shape.parts
+        self.up = nn.Parameter(torch.zeros(shape.parts, width, config.rank, device=device))
         self.train(base.training)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -158,8 +180,8 @@ def add_lora(lm: LM, config: LoraConfig, generator: torch.Generator | None = Non
             "is for; choose attention or ffn, which every model has"
         )
     lm.requires_grad_(False)
-    for path, parts in layers.items():
-        lm.set_submodule(path, LoraLinear(linear_at(lm, path), parts, config, lm.device, generator))
+    for path, shape in layers.items():
+        lm.set_submodule(path, LoraLinear(linear_at(lm, path), shape, config, lm.device, generator))
     return list(layers)
 
 
