@@ -55,17 +55,11 @@ def load_bank(path: Path) -> Bank:
 
 def build_bank(path: Path, sound_font: Path = SOUND_FONT) -> None:
     """Render all instruments from a sound font and write them as 16-bit samples."""
-    if not sound_font.exists():
-        raise FileNotFoundError(
-            f"the sound font {sound_font} is not there; install FluidR3_GM "
-            "(Debian: fluid-soundfont-gm) or name one with --sound-font"
-        )
     bank = {}
     for name, program in MELODIC_PROGRAMS.items():
-        notes = _render(sound_font, program, 0, range(HARMONY_LOW, MELODY_HIGH + 1))
-        bank[name] = _levelled(notes)
+        bank[name] = render_notes(program, range(HARMONY_LOW, MELODY_HIGH + 1), sound_font)
     for name, program in BASS_PROGRAMS.items():
-        bank[name] = _levelled(_render(sound_font, program, 0, range(BASS_LOW, BASS_HIGH + 1)))
+        bank[name] = render_notes(program, range(BASS_LOW, BASS_HIGH + 1), sound_font)
     for name, program in KIT_PROGRAMS.items():
         hits = _aligned(_render(sound_font, program, DRUM_CHANNEL, DRUM_KEYS.values()))
         bank[name] = hits * (DRUM_PEAK / np.abs(hits).max(axis=1, keepdims=True))
@@ -73,6 +67,17 @@ def build_bank(path: Path, sound_font: Path = SOUND_FONT) -> None:
     unfinished = path.with_suffix(".part.npz")
     np.savez(unfinished, allow_pickle=False, **stored)
     unfinished.replace(path)
+
+
+def render_notes(
+    program: int, pitches: Iterable[int], sound_font: Path = SOUND_FONT
+) -> NDArray[np.float32]:
+    """Notes of a General MIDI program (from 0), all equally loud: (pitches, samples).
+
+    Raises:
+        FileNotFoundError: there is no such sound font.
+    """
+    return _levelled(_render(sound_font, program, 0, pitches))
 
 
 def _sixteen_bit(notes: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -100,6 +105,11 @@ def _render(
     sound_font: Path, program: int, channel: int, pitches: Iterable[int]
 ) -> NDArray[np.float32]:
     """Play the pitches one after the other: (pitches, samples), mono."""
+    if not sound_font.exists():
+        raise FileNotFoundError(
+            f"the sound font {sound_font} is not there; install FluidR3_GM "
+            "(Debian: fluid-soundfont-gm) or name one with --sound-font"
+        )
     drums = channel == DRUM_CHANNEL
     seconds, slot = (DRUM_SECONDS, DRUM_SLOT) if drums else (NOTE_SECONDS, NOTE_SLOT)
     keys = list(pitches)

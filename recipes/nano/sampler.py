@@ -40,9 +40,11 @@ class Sampler:
             audio[start : start + length] = bars[notes][: len(audio) - start]
         return audio
 
-    def render_bar(self, notes: tuple[Note, ...], frames_per_sixteenth: int) -> Audio:
-        """One bar: (16 * frames_per_sixteenth * 640,); no note rings past its end."""
-        bar = np.zeros(SIXTEENTHS * frames_per_sixteenth * FRAME, np.float32)
+    def render_bar(
+        self, notes: tuple[Note, ...], frames_per_sixteenth: int, sixteenths: int = SIXTEENTHS
+    ) -> Audio:
+        """One bar: (sixteenths * frames_per_sixteenth * 640,); no note rings past its end."""
+        bar = np.zeros(sixteenths * frames_per_sixteenth * FRAME, np.float32)
         for note in notes:
             samples = self._note(note.instrument, note.pitch, note.length * frames_per_sixteenth)
             start = note.onset * frames_per_sixteenth * FRAME
