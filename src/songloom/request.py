@@ -407,12 +407,3 @@ class TrainingRequest(PrepareRequest):
     def steps(self) -> int:
         """Updates in all."""
         return self.epochs * self.updates_per_epoch
-
-    def __post_init__(self) -> None:
-        """Bring every value into its declared type, then check the combinations."""
-        super().__post_init__()
-        if self.warmup > self.steps:
-            raise RequestError(
-                f"warmup is {self.warmup} updates, but there are only {self.steps} in all "
-                f"(epochs x updates_per_epoch); lower it, or train longer"
-            )

@@ -197,6 +197,16 @@ def lora_layers(lm: LM) -> dict[str, LoraLinear]:
     return {path: layer for path, layer in lm.named_modules() if isinstance(layer, LoraLinear)}
 
 
+def head_weight(lm: LM) -> Tensor:
+    """The weight (K * V, D) of the heads, an adapter's share included."""
+    heads: nn.Module = lm.heads
+    if not isinstance(heads, LoraLinear):
+        return lm.heads.weight
+    product = torch.bmm(heads.up, heads.down).flatten(0, 1)
+    weight: Tensor = heads.base.weight
+    return torch.add(weight, product, alpha=heads.scale)
+
+
 def lora_state(lm: LM) -> dict[str, Tensor]:
     """The adapter's weights: `<layer>.down` and `<layer>.up`, which share the model's memory."""
     return {

@@ -1,0 +1,52 @@
+"""Captions for training: what is known about a song, said differently each time.
+
+A prompt names whatever its writer thinks of: a style and a tempo, or a mood alone. So a song's own
+description and its labels are mixed, shortened and shuffled anew for every window, as in the
+reference's training ("Simple and Controllable Music Generation", Copet et al., 2023, section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+
+Tags = Mapping[str, Sequence[str]]
+"""Words about a song, by what they speak of: {"genre": ("rock",), "key": ("C minor",), ...}."""
+
+DESCRIPTION_ALONE = 0.25
+"""Share of captions that are the song's description and nothing else."""
+TAGS_ALONE = 0.25
+"""Share of captions without the description, where there are tags."""
+KEEP_TAG = 0.7
+"""Share of the tags in a caption that has tags."""
+
+
+def full_caption(description: str, tags: Tags) -> str:
+    """All that is known, always in the same words."""
+    words = [word for group in tags.values() for word in group]
+    return _joined([description, *words])
+
+
+def mixed_caption(description: str, tags: Tags, random: Random) -> str:
+    """Some of what is known, in any order; empty only where nothing is known."""
+    words = [word for group in tags.values() for word in group]
+    if not words:
+        return _joined([description])
+    if not description.strip():
+        return _joined(_some(words, random))
+    kind = random.random()
+    if kind < DESCRIPTION_ALONE:
+        return _joined([description])
+    if kind < DESCRIPTION_ALONE + TAGS_ALONE:
+        return _joined(_some(words, random))
+    return _joined([description, *_some(words, random)])
+
+
+def _some(words: list[str], random: Random) -> list[str]:
+    kept = [word for word in words if random.random() < KEEP_TAG] or [random.choice(words)]
+    random.shuffle(kept)
+    return kept
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return ", ".join(part.strip() for part in parts if part.strip())
