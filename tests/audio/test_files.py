@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songloom.audio.encoding import TAG_NAMES
-from songloom.audio.files import Audio, format_of, read_audio, read_tags, write_audio
+from songloom.audio.files import (
+    Audio,
+    format_of,
+    read_audio,
+    read_seconds,
+    read_tags,
+    stream_audio,
+    write_audio,
+)
 from songloom.errors import AudioError, OutputError, RequestError
 from songloom.request import OutputFormat
 from tests.audio.sounds import encode, tone_audio, tones
@@ -58,6 +66,35 @@ def test_round_trip_of_a_single_sample(tmp_path: Path, format: OutputFormat) -> 
     write_audio(path, Audio(torch.full((1, 1), 0.5), 32000), format=format)
     length = read_audio(path).samples.shape[1]
     assert length <= 47 if format == "mp3" else length == 1  # LAME's padding ends in whole frames
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_pieces_joined_are_the_whole(tmp_path: Path, format: OutputFormat) -> None:
+    path = tmp_path / f"sound.{format}"
+    write_audio(path, tone_audio(4.3, 32000, 2), format=format)
+    pieces = list(stream_audio(path))
+    assert len(pieces) > 1
+    assert {piece.sample_rate for piece in pieces} == {32000}
+    joined = torch.cat([piece.samples for piece in pieces], dim=1)
+    assert torch.equal(joined, read_audio(path).samples)
+
+
+def test_pieces_come_before_the_fault_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    samples = tone_audio(3, 32000).samples
+    samples[0, -1] = torch.nan
+    soundfile.write(path, samples.T.numpy(), 32000, "FLOAT")
+    pieces = stream_audio(path)
+    assert next(pieces).samples.isfinite().all()
+    with pytest.raises(AudioError, match="holds 1 samples that are NaN"):
+        list(pieces)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_header_tells_the_length(tmp_path: Path, format: OutputFormat) -> None:
+    path = tmp_path / f"sound.{format}"
+    write_audio(path, tone_audio(2, 32000), format=format)
+    assert read_seconds(path) == pytest.approx(2, abs=0.1)
 
 
 @settings(max_examples=20, deadline=None)

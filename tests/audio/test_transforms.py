@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songloom.audio.files import Audio
-from songloom.audio.transforms import convert, resample, to_channels, to_mono
+from songloom.audio.transforms import convert, convert_stream, resample, to_channels, to_mono
 from songloom.errors import RequestError
 from tests.audio.sounds import tone_audio, tones
 
@@ -19,6 +19,7 @@ def test_to_mono_averages() -> None:
     assert to_mono(torch.tensor([[1.0, 0.5], [0.0, -0.5]])).tolist() == [[0.5, 0.0]]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10), st.integers(1, 2), st.integers(0, 50))
 def test_to_channels(has: int, wants: int, length: int) -> None:
     samples = torch.randn(has, length)
@@ -66,3 +67,16 @@ def test_convert() -> None:
     assert (audio.sample_rate, audio.samples.shape) == (32000, (2, 48000))
     mono = Audio(torch.rand(1, 100), 32000)
     assert torch.equal(convert(mono, 32000, 1).samples, mono.samples)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3), st.lists(st.integers(0, 3000), min_size=1, max_size=5), RATES, RATES)
+def test_pieces_are_converted_like_the_whole(
+    channels: int, lengths: list[int], from_rate: int, to_rate: int
+) -> None:
+    whole = torch.rand(channels, sum(lengths)) - 0.5
+    pieces = [Audio(piece, from_rate) for piece in whole.split(lengths, dim=1)]
+    converted = list(convert_stream(pieces, to_rate, 2))
+    expected = convert(Audio(whole, from_rate), to_rate, 2).samples
+    joined = torch.cat([torch.zeros(2, 0), *converted], dim=1)
+    torch.testing.assert_close(joined, expected, atol=1e-6, rtol=0)

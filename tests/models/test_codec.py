@@ -83,6 +83,33 @@ def test_long_audio_is_encoded_in_pieces_like_the_whole(
     assert torch.equal(codec.encode(wav), whole)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    samples=st.integers(1, 3000),
+    cuts=st.lists(st.integers(0, 3000), max_size=6),
+    channels=st.sampled_from([1, 2]),
+)
+def test_encoding_in_any_pieces_gives_the_whole(
+    samples: int, cuts: list[int], channels: int
+) -> None:
+    codec, wav = tiny(channels), noise(channels, samples)
+    edges = [0, *sorted(min(cut, samples) for cut in cuts), samples]
+    pieces = [wav[:, a:b] for a, b in itertools.pairwise(edges) if b > a]
+    assert torch.equal(torch.cat(list(codec.encode_stream(pieces)), dim=-1), codec.encode(wav))
+
+
+def test_the_fingerprint_tells_codecs_apart_that_code_differently() -> None:
+    codec = tiny()
+    fingerprint = codec.fingerprint()
+    assert fingerprint == tiny().fingerprint()
+    assert fingerprint != tiny(2).fingerprint()
+    with torch.no_grad():
+        next(codec.encodec.decoder.parameters()).add_(1)
+        assert codec.fingerprint() == fingerprint
+        next(codec.encodec.encoder.parameters()).add_(1)
+    assert codec.fingerprint() != fingerprint
+
+
 def test_stereo_interleaves_left_and_right() -> None:
     codec, mono = tiny(2), tiny(1)
     wav = noise(2, 800)

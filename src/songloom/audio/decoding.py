@@ -7,6 +7,7 @@ index, and gives some Opus files back at half their rate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,18 +48,56 @@ AGAIN = "export or download it again"
 def decode(path: Path, start: float, end: float) -> tuple[Samples, int]:
     """Decode the part of a file from `start` to `end` (seconds; infinity is the end of the file).
 
-    Gives samples `(C, N)` and the sample rate in Hz. It decodes from the beginning whatever `start`
-    is, since seeking in compressed audio is not exact. Raises `AudioError`.
+    Gives samples `(C, N)` and the sample rate in Hz. Raises `AudioError`.
+    """
+    kept: list[Samples] = []
+    size = rate = 0
+    for samples, rate in decode_blocks(path, start, end):
+        kept.append(samples)
+        size += samples.size
+        if size > MAX_SAMPLES:
+            channels = len(samples)
+            raise AudioError(
+                f"{str(path)!r} is too long to hold in memory: over "
+                f"{size / channels / rate / 60:.0f} minutes of {channels} channel(s) at {rate} Hz; "
+                "cut it into shorter files, or give a start and an end"
+            )
+    return np.concatenate(kept, axis=1), rate
+
+
+def decode_blocks(
+    path: Path, start: float = 0.0, end: float = math.inf
+) -> Iterator[tuple[Samples, int]]:
+    """Decode a part of a file block by block: samples `(C, n)`, n > 0, and the sample rate in Hz.
+
+    It decodes from the beginning whatever `start` is, since seeking in compressed audio is not
+    exact. Raises `AudioError`, after the last block where only the whole tells what is wrong.
     """
     with _opened(path) as (file, container):
         stream = container.streams.audio[0]
         announced = _announced_seconds(file, container.format.name, stream)
         reader = _Reader(path, start, end)
-        if container.format.name == "ogg" and stream.codec_context.name == "vorbis":
-            reader.take_vorbis(file)
-        else:
-            reader.take_packets(container.demux(stream))
-    return reader.result(announced), reader.rate
+        vorbis = container.format.name == "ogg" and stream.codec_context.name == "vorbis"
+        frames = reader.vorbis(file) if vorbis else reader.frames(container.demux(stream))
+        for samples, rate in frames:
+            wanted = reader.wanted(samples, rate)
+            if wanted.shape[1]:
+                yield wanted, rate
+            if reader.done:
+                break
+    reader.check(announced)
+
+
+def duration(path: Path) -> float | None:
+    """Tell a file's seconds from its header alone, roughly for some formats; None if not there.
+
+    Raises `AudioError`.
+    """
+    with _opened(path) as (_, container):
+        stream = container.streams.audio[0]
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        return None if container.duration is None else container.duration / av.time_base
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -70,7 +109,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 class _Reader:
-    """Collects the wanted part of a stream of packets."""
+    """Takes the wanted part of what a file decodes to, and counts what goes wrong."""
 
     def __init__(self, path: Path, start: float, end: float) -> None:
         self.name = repr(str(path))
@@ -78,9 +117,9 @@ class _Reader:
         self.end = end
         self.rate = 0  # Hz; 0 until the first frame tells
         self.channels = 0
-        self.position = 0  # samples of each channel decoded so far, kept or not
-        self.kept: list[Samples] = []
-        self.kept_samples = 0
+        self.position = 0  # samples of each channel decoded so far, wanted or not
+        self.any_wanted = False
+        self.not_finite = 0
         self.packets = 0
         self.lost = 0
 
@@ -88,7 +127,7 @@ class _Reader:
     def done(self) -> bool:
         return self.rate > 0 and self.position >= self.end * self.rate
 
-    def take_packets(self, packets: Iterable[av.Packet[AudioStream]]) -> None:
+    def frames(self, packets: Iterable[av.Packet[AudioStream]]) -> Iterator[tuple[Samples, int]]:
         for packet in packets:
             self.packets += 1
             try:
@@ -97,20 +136,17 @@ class _Reader:
                 self.lost += 1
                 continue
             for frame in frames:
-                self._keep(_as_float(frame), frame.sample_rate)
-            if self.done:
-                return
+                yield _as_float(frame), frame.sample_rate
 
-    def take_vorbis(self, file: IO[bytes]) -> None:
+    def vorbis(self, file: IO[bytes]) -> Iterator[tuple[Samples, int]]:
         file.seek(0)
-        # What came before an error counts: `result` judges whether it is enough.
+        # What came before an error counts: `check` judges whether it is enough.
         with suppress(soundfile.SoundFileError), soundfile.SoundFile(file) as vorbis:
             for block in vorbis.blocks(1 << 16, dtype="float32", always_2d=True):
-                self._keep(block.T, vorbis.samplerate)
-                if self.done:
-                    return
+                yield block.T, vorbis.samplerate
 
-    def _keep(self, samples: Samples, rate: int) -> None:
+    def wanted(self, samples: Samples, rate: int) -> Samples:
+        """Cut off what lies before the start and after the end: `(C, n)`, n may be 0."""
         channels, length = samples.shape
         if not self.rate:
             self.rate, self.channels = rate, channels
@@ -126,19 +162,13 @@ class _Reader:
         if (seconds_left := self.end - seconds) * self.rate < last:
             last = round(seconds_left * self.rate)
         self.position += length
-        if first >= last:
-            return
-        self.kept.append(samples[:, first:last])
-        self.kept_samples += (last - first) * channels
-        if self.kept_samples > MAX_SAMPLES:
-            raise AudioError(
-                f"{self.name} is too long to hold in memory: over {seconds / 60:.0f} minutes of "
-                f"{channels} channel(s) at {self.rate} Hz; cut it into shorter files, or give a "
-                "start and an end"
-            )
+        samples = samples[:, first : max(first, last)]
+        self.any_wanted |= samples.shape[1] > 0
+        self.not_finite += samples.size - int(np.isfinite(samples).sum())
+        return samples
 
-    def result(self, announced: float | None) -> Samples:
-        """Give what was kept, `(C, N)`, once the packets are through."""
+    def check(self, announced: float | None) -> None:
+        """Raise `AudioError` if what was decoded, now complete, is not what the file should be."""
         if not self.position:
             raise AudioError(
                 f"{self.name} holds no audio that can be decoded: {EXPECTED}, neither empty nor "
@@ -155,18 +185,16 @@ class _Reader:
                 f"{self.name} is damaged: {self.lost} of its {self.packets} packets cannot be "
                 f"decoded, expected all; {AGAIN}"
             )
-        if not self.kept:
+        if not self.any_wanted:
             raise AudioError(
                 f"{self.name} is {seconds:.2f} s long: expected it to go on past the start at "
                 f"{self.start:g} s; choose an earlier start"
             )
-        samples = np.concatenate(self.kept, axis=1)
-        if wrong := samples.size - int(np.isfinite(samples).sum()):
+        if self.not_finite:
             raise AudioError(
-                f"{self.name} holds {wrong} samples that are NaN or infinite: expected numbers "
-                "between -1 and 1; export it again"
+                f"{self.name} holds {self.not_finite} samples that are NaN or infinite: expected "
+                "numbers between -1 and 1; export it again"
             )
-        return samples
 
 
 @contextmanager

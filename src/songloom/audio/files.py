@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,7 +15,7 @@ from typing import BinaryIO, get_args
 import torch
 from torch import Tensor
 
-from songloom.audio.decoding import decode, metadata
+from songloom.audio.decoding import decode, decode_blocks, duration, metadata
 from songloom.audio.encoding import TAG_NAMES, encode
 from songloom.errors import AudioError, OutputError, RequestError
 from songloom.request import OutputFormat
@@ -62,6 +62,26 @@ def read_audio(
         )
     samples, sample_rate = decode(Path(path), start, math.inf if end is None else end)
     return Audio(torch.from_numpy(samples), sample_rate)
+
+
+def stream_audio(path: str | os.PathLike[str]) -> Iterator[Audio]:
+    """Read an audio file of any length in pieces, which joined are what `read_audio` gives.
+
+    Raises `AudioError` as `read_audio` does, but after the last piece where a file turns out to be
+    truncated or damaged, or to hold samples that are NaN: nothing may be made of the pieces until
+    the last has come.
+    """
+    for samples, sample_rate in decode_blocks(Path(path)):
+        yield Audio(torch.from_numpy(samples), sample_rate)
+
+
+def read_seconds(path: str | os.PathLike[str]) -> float | None:
+    """Read from a file's header how long it says that it is; None where it does not.
+
+    A hint, for estimates of time: the sound itself may be shorter, or damaged. Raises `AudioError`
+    for a file that is missing or not audio.
+    """
+    return duration(Path(path))
 
 
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
 import soxr
 import torch
 from torch import Tensor
@@ -47,3 +51,50 @@ def convert(audio: Audio, sample_rate: int, channels: int) -> Audio:
     """Give audio the sample rate (Hz) and the channel count (1 or 2) of a model."""
     samples = to_channels(audio.samples, channels)  # first: mostly fewer channels to resample
     return Audio(resample(samples, audio.sample_rate, sample_rate), sample_rate)
+
+
+def convert_stream(pieces: Iterable[Audio], sample_rate: int, channels: int) -> Iterator[Tensor]:
+    """Do as `convert` does, for pieces `(C, n)` of one recording as they come.
+
+    Gives `(channels, m)`, m > 0, which joined are what `convert` makes of the whole.
+    """
+    resampler: _Resampler | None = None
+    for piece in pieces:
+        samples = to_channels(piece.samples, channels)
+        if piece.sample_rate != sample_rate:
+            resampler = resampler or _Resampler(piece.sample_rate, sample_rate, channels)
+            samples = resampler.push(samples)
+        if samples.shape[1]:
+            yield samples
+    if resampler is not None and (rest := resampler.finish()).shape[1]:
+        yield rest
+
+
+class _Resampler:
+    """Changes the sample rate of pieces of one recording, as `resample` changes the whole's."""
+
+    def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
+        self._from, self._to, self._channels = from_rate, to_rate, channels
+        self._soxr = soxr.ResampleStream(from_rate, to_rate, channels, quality="HQ")
+        self._taken = self._given = 0
+
+    def push(self, samples: Tensor) -> Tensor:
+        """Take `(C, n)`, give what is certain by now: `(C, m)`, m may be 0."""
+        self._taken += samples.shape[1]
+        return self._limited(self._soxr.resample_chunk(samples.T.contiguous().numpy()))
+
+    def finish(self) -> Tensor:
+        """Give the rest, `(C, m)`."""
+        nothing = np.zeros((0, self._channels), np.float32)
+        rest = self._limited(self._soxr.resample_chunk(nothing, last=True))
+        return torch.nn.functional.pad(rest, (0, self._length - self._given))
+
+    @property
+    def _length(self) -> int:
+        return -(-self._taken * self._to // self._from)
+
+    def _limited(self, resampled: npt.NDArray[np.float32]) -> Tensor:
+        # soxr's own rounding of the length may be a sample more than ours, or less.
+        samples = torch.from_numpy(resampled[: self._length - self._given]).T.contiguous()
+        self._given += samples.shape[1]
+        return samples

@@ -9,6 +9,7 @@ Shapes: C audio channels, N samples, K codebooks (all channels together), T fram
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
@@ -65,6 +66,16 @@ class Codec:
     def _codebooks(self) -> Iterable[Codes]:
         return cast("Iterable[Codes]", self.encodec.quantizer.layers)
 
+    def fingerprint(self) -> str:
+        """Digest of what decides which codes a sound gets; ask before the weight norm is folded."""
+        digest = hashlib.sha256(f"{self.channels} channels".encode())
+        state = self.encodec.state_dict()
+        for name in sorted(state):
+            if name.startswith("encoder.") or name.endswith(".codebook.embed"):
+                digest.update(name.encode())
+                digest.update(state[name].float().cpu().contiguous().numpy())
+        return digest.hexdigest()
+
     def fold_weight_norm(self) -> None:
         """Multiply the weight norms out once, instead of at every call; for inference only."""
         for module in self.encodec.modules():
@@ -74,10 +85,16 @@ class Codec:
     def encode(self, samples: Tensor) -> Tensor:
         """Samples (C, N) at `sample_rate` -> codes (K, T), T = N / hop, rounded up."""
         piece = int(PIECE_SECONDS * self.frame_rate) * self.hop
-        encoder = _StreamingEncoder(self)
-        parts = torch.split(samples, piece, dim=-1)
-        codes = [encoder.push(part, last=i == len(parts) - 1) for i, part in enumerate(parts)]
-        return torch.cat(codes, dim=-1)
+        return torch.cat(list(self.encode_stream(torch.split(samples, piece, dim=-1))), dim=-1)
+
+    def encode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Samples (C, n) as they come -> codes (K, t), a few frames behind them."""
+        encoder = StreamingEncoder(self)
+        for piece in pieces:
+            codes = encoder.push(piece)
+            if codes.shape[-1]:
+                yield codes
+        yield encoder.finish()
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (K, T) -> samples (C, T * hop)."""
@@ -138,8 +155,8 @@ class StreamingDecoder:
         return samples[:, 0]
 
 
-class _StreamingEncoder:
-    """Encodes samples as they come, in pieces of whole frames (the last one of any length)."""
+class StreamingEncoder:
+    """Encodes samples as they come; what it returns, joined, is what encoding the whole gives."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
@@ -151,11 +168,18 @@ class _StreamingEncoder:
             _Pieces(after, config.last_kernel_size // 2, 1, 1),
         )
 
+    def push(self, samples: Tensor) -> Tensor:
+        """Samples (C, n) -> the codes (K, t) that they complete; t may be 0."""
+        return self._run(samples[:, None].to(self._codec.device), last=False)
+
+    def finish(self) -> Tensor:
+        """The codes (K, t) still owed."""
+        return self._run(None, last=True)
+
     @torch.inference_mode()
-    def push(self, samples: Tensor, last: bool) -> Tensor:
-        """Samples (C, n) -> codes (K, t) that they complete."""
+    def _run(self, samples: Tensor | None, last: bool) -> Tensor:
         codec = self._codec
-        latents = self._network.push(samples[:, None].to(codec.device), last)
+        latents = self._network.push(samples, last)
         if latents is None:
             return torch.zeros(codec.num_codebooks, 0, dtype=torch.long, device=codec.device)
         return codec.quantise(latents)
@@ -198,8 +222,10 @@ class _Pieces:
             self._buffer = x if self._buffer is None else torch.cat([self._buffer, x], dim=-1)
         if self._buffer is None:
             return None
-        frames = -(-self._buffer.shape[-1] // self._in)
-        certain = self._start + frames - (0 if last else self._reach)
+        steps = self._buffer.shape[-1]
+        # Only the last frame of all may be a part of one.
+        frames = -(-steps // self._in) if last else steps // self._in - self._reach
+        certain = self._start + frames
         if certain <= self._done:
             return None
         y = self._layers(self._buffer)

@@ -144,16 +144,27 @@ class Conv(nn.Module):
         right = self.padding // 2
         left = self.padding - right
         right += -x.shape[-1] % self.stride
+        if left == right == 0:
+            return self._convolved(x)
         if self.pad_mode != "reflect":
             return self._convolved(F.pad(x, (left, right), mode=self.pad_mode))
-        # A signal shorter than its reflection is continued with zeros first, then cut again.
-        missing = max(0, max(left, right) - x.shape[-1] + 1)
-        padded = F.pad(F.pad(x, (0, missing)), (left, right), mode="reflect")
-        return self._convolved(padded[..., : padded.shape[-1] - missing])
+        return self._convolved(_reflected(x, left, right))
 
     def _convolved(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(x)
         return out
+
+
+def _reflected(x: Tensor, left: int, right: int) -> Tensor:
+    """Mirror (B, D, N) at its ends: several times faster than `F.pad`, and for any N."""
+    length = x.shape[-1]
+    # A signal shorter than its reflection is continued with zeros first, then cut again.
+    missing = max(0, max(left, right) - length + 1)
+    longer = F.pad(x, (0, missing)) if missing else x
+    before = longer[..., 1 : left + 1].flip(-1)
+    after = longer[..., longer.shape[-1] - 1 - right : -1].flip(-1)
+    padded = torch.cat([before, longer, after], dim=-1)
+    return padded[..., : padded.shape[-1] - missing]
 
 
 class TransposedConv(nn.Module):
