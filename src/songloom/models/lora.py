@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -203,7 +203,7 @@ def head_weight(lm: LM) -> Tensor:
     if not isinstance(heads, LoraLinear):
         return lm.heads.weight
     product = torch.bmm(heads.up, heads.down).flatten(0, 1)
-    weight: Tensor = heads.base.weight
+    weight = cast("Tensor", heads.base.weight)
     return torch.add(weight, product, alpha=heads.scale)
 
 

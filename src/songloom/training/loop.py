@@ -20,7 +20,7 @@ from songloom.models.lm import LM
 from songloom.models.lora import head_weight
 from songloom.progress import Notice, ProgressCallback, TrainingProgress, ValidationProgress
 from songloom.training.batches import Batch, BatchBuilder, Song, draw_windows, fixed_windows
-from songloom.training.loss import codebook_losses
+from songloom.training.loss import cross_entropy
 from songloom.training.memory import is_out_of_memory
 from songloom.training.optimizers import effective_learning_rate, make_optimizer
 from songloom.training.plan import Plan
@@ -217,14 +217,14 @@ class Trainer:
         loss = 0.0
         for start in range(0, len(batch.tokens), size):
             part = batch.part(slice(start, start + size)).to(device)
-            objective = self._losses(part, totals).mean()
+            objective, _ = self._losses(part, totals)
             scaled: Tensor = self._scaler.scale(objective)
             torch.autograd.backward(scaled)
             loss += objective.item()
         return loss
 
-    def _losses(self, batch: Batch, totals: Tensor) -> Tensor:
-        """Losses of the codebooks, (K,), whose sum over the parts of a batch is the batch's."""
+    def _losses(self, batch: Batch, totals: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean loss, and that of each codebook, (K,); summed over the parts, they are a batch's."""
         lm, dtype = self._lm, self._plan.dtype
         inputs, targets = batch.tokens[:, :, :-1], batch.tokens[:, :, 1:]
         with torch.autocast(lm.device.type, dtype, enabled=dtype != torch.float32):
@@ -234,9 +234,7 @@ class Trainer:
                 text = batch.text.to(lm.dtype)
                 cross, prefix = None, lm.prefix(text, batch.text_mask, batch.chroma)
             states = lm.states(inputs, prefix, cross)
-            return codebook_losses(
-                states, head_weight(lm), targets, lm.config.special_token, totals
-            )
+            return cross_entropy(states, head_weight(lm), targets, lm.config.special_token, totals)
 
     def _lower_memory(self, error: BaseException, tell: ProgressCallback) -> None:
         """Take less memory from now on, after it ran out."""
@@ -294,7 +292,8 @@ class Trainer:
         with self._averaged_weights(), torch.no_grad():
             self._lm.eval()
             for row in range(len(batch.tokens)):
-                sums += self._losses(batch.part(slice(row, row + 1)).to(self._lm.device), totals)
+                part = batch.part(slice(row, row + 1)).to(self._lm.device)
+                sums += self._losses(part, totals)[1]
             self._lm.train()
             measured = Measured(state.step, tuple(sums.tolist()))
             state.measured.append(measured)

@@ -16,10 +16,10 @@ CHUNK = 512
 """Steps whose logits exist at the same time."""
 
 
-def codebook_losses(
+def cross_entropy(
     states: Tensor, weight: Tensor, targets: Tensor, ignored: int, totals: Tensor
-) -> Tensor:
-    """Cross-entropy of each codebook in nats, (K,): summed over the steps, divided by `totals`.
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy in nats, summed over the steps and divided by `totals`.
 
     Args:
         states: (B, S, D), what the heads read.
@@ -28,21 +28,23 @@ def codebook_losses(
         ignored: the target that does not count.
         totals: (K,) what to divide by: the targets that count in the whole batch, of which this
             may be a part.
+
+    Returns:
+        The mean over the codebooks, which can be derived, and that of each codebook, (K,), which
+        cannot.
     """
     per_step = targets.transpose(1, 2).flatten(0, 1)  # (B * S, K)
     # Under autocast the heads multiply in half precision, as any linear layer would.
     device = states.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
-    losses = _HeadsAndLoss.apply(states.flatten(0, 1), weight, per_step, ignored, totals, dtype)
-    return cast("Tensor", losses)
+    both = _HeadsAndLoss.apply(  # type: ignore[no-untyped-call]
+        states.flatten(0, 1), weight, per_step, ignored, totals, dtype
+    )
+    return cast("tuple[Tensor, Tensor]", both)
 
 
 class _HeadsAndLoss(torch.autograd.Function):
-    """Heads and cross-entropy in one, for chunks of steps.
-
-    The gradient of the sum over codebooks is computed in the forward pass. So it holds only where
-    the losses enter the objective with equal weights, which `backward` checks.
-    """
+    """Heads and cross-entropy in one, for chunks of steps; gradients come with the losses."""
 
     @staticmethod
     def forward(
@@ -53,7 +55,7 @@ class _HeadsAndLoss(torch.autograd.Function):
         ignored: int,
         totals: Tensor,
         dtype: torch.dtype,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         losses = torch.zeros(targets.shape[1], device=states.device)
         wanted = [context.needs_input_grad[0], context.needs_input_grad[1]]
         states_grad = torch.empty_like(states) if wanted[0] else None
@@ -68,18 +70,15 @@ class _HeadsAndLoss(torch.autograd.Function):
                 )
         context.save_for_backward(states_grad, weight_grad)
         context.weight_dtype = weight.dtype
-        return losses
+        context.mark_non_differentiable(losses)
+        return losses.mean(), losses
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> Any:
-        (factor,) = gradients
-        if factor.numel() > 1 and not torch.equal(factor, factor[:1].expand_as(factor)):
-            raise ValueError("the codebooks' losses must count equally in the objective")
+        factor = gradients[0]
         states_grad, weight_grad = context.saved_tensors
-        scaled = None if states_grad is None else states_grad * factor[0].to(states_grad.dtype)
-        of_weight = (
-            None if weight_grad is None else (weight_grad * factor[0]).to(context.weight_dtype)
-        )
+        scaled = None if states_grad is None else states_grad * factor.to(states_grad.dtype)
+        of_weight = None if weight_grad is None else (weight_grad * factor).to(context.weight_dtype)
         return scaled, of_weight, None, None, None, None
 
 
@@ -105,7 +104,7 @@ def _chunk(
         return losses
     gradient = logits.sub_(normaliser[..., None]).exp_()  # the softmax, in the logits' memory
     gradient.scatter_add_(-1, chosen, -torch.ones_like(gradient[..., :1]))
-    gradient *= (counted / totals)[..., None]
+    gradient *= (counted / (books * totals))[..., None]
     flat = gradient.view(n, -1).to(heads.dtype)
     if states_grad is not None:
         states_grad[chunk] = (flat @ heads).to(states_grad.dtype)
