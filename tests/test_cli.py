@@ -9,7 +9,7 @@ import torch
 
 import songloom
 from songloom.audio.files import read_audio
-from songloom.checkpoints.catalogue import ModelListing
+from songloom.checkpoints.listing import ModelListing
 from songloom.cli import main
 from songloom.errors import ModelError
 from songloom.fields import fields_of

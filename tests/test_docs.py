@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 import songloom
-from songloom.checkpoints.catalogue import list_models
+from songloom.checkpoints.listing import list_models
 from songloom.cli import main
 from songloom.fields import fields_of
 from songloom.request import GenerationRequest

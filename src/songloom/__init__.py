@@ -15,9 +15,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from songloom.checkpoints.catalogue import ModelListing as ModelListing
-    from songloom.checkpoints.catalogue import list_models as list_models
     from songloom.checkpoints.export import export as export
+    from songloom.checkpoints.export import merge as merge
+    from songloom.checkpoints.home import remove_model as remove_model
+    from songloom.checkpoints.listing import ModelListing as ModelListing
+    from songloom.checkpoints.listing import list_models as list_models
     from songloom.errors import SongloomError as SongloomError
     from songloom.generation.model import Model as Model
     from songloom.generation.model import load as load
@@ -29,12 +31,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "GenerationRequest": "songloom.request",
     "Model": "songloom.generation.model",
-    "ModelListing": "songloom.checkpoints.catalogue",
+    "ModelListing": "songloom.checkpoints.listing",
     "SongloomError": "songloom.errors",
     "Track": "songloom.generation.track",
     "export": "songloom.checkpoints.export",
-    "list_models": "songloom.checkpoints.catalogue",
+    "list_models": "songloom.checkpoints.listing",
     "load": "songloom.generation.model",
+    "merge": "songloom.checkpoints.export",
+    "remove_model": "songloom.checkpoints.home",
 }
 __all__ = ["__version__", *_HOMES]
 

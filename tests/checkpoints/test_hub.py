@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from songloom.checkpoints import catalogue
+from songloom.checkpoints import listing
 from songloom.checkpoints.hub import cached_folder, files_to_fetch, is_complete, resolve
 from songloom.checkpoints.load import load_components
 from songloom.errors import ModelError
@@ -278,8 +278,8 @@ def test_a_missing_shard_is_not_complete(tmp_path: Path) -> None:
 
 def test_the_list_of_models(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nano = tiny_model(tmp_path / "nano", melody=True)
-    monkeypatch.setattr(catalogue, "embedded_folder", lambda: nano)
-    listings = {model.name: model for model in catalogue.list_models()}
+    monkeypatch.setattr(listing, "embedded_folder", lambda: nano)
+    listings = {model.name: model for model in listing.list_models()}
     assert not hub.asked
     assert list(listings)[:4] == ["nano", "small", "medium", "large"]
     assert len(listings) == 11
@@ -292,7 +292,7 @@ def test_the_list_of_models(hub: Hub, tmp_path: Path, monkeypatch: pytest.Monkey
     assert not large.local
     assert large.size_bytes is None
     folder = resolve("small")
-    small = next(model for model in catalogue.list_models() if model.name == "small")
+    small = next(model for model in listing.list_models() if model.name == "small")
     assert small.local
     assert small.path == folder
     assert small.size_bytes == sum(path.stat().st_size for path in folder.iterdir())

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.load import load_components
 from songloom.errors import ModelError
+from tests.parity import lm_and_transformers_logits
 from tests.tiny import CARD, tiny_model, tiny_transformers
 
 KINDS = [(melody, channels) for melody in (False, True) for channels in (1, 2)]
@@ -26,36 +27,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "tiny"))
-
-
-def lm_and_transformers_logits(
-    components: Components, reference: torch.nn.Module, melody: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (B, K, S, V) of both for the same random tokens, text and chroma."""
-    lm, config = components.lm, components.lm.config
-    generator = torch.Generator().manual_seed(1)
-    tokens = torch.randint(0, CARD + 1, (2, config.num_codebooks, 9), generator=generator)
-    states = torch.randn(2, 5, config.text_size, generator=generator)
-    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
-    chroma = torch.eye(12)[torch.randint(0, 12, (2, 20), generator=generator)]
-    with torch.inference_mode():
-        common = {
-            "decoder_input_ids": tokens.flatten(0, 1),
-            "encoder_outputs": (states,),
-            "attention_mask": mask,
-        }
-        if melody:
-            ours = lm(tokens, prefix=lm.prefix(states, mask, chroma))
-            prefix_states = reference.enc_to_dec_proj(states) * mask[..., None]
-            filled = chroma.repeat(1, 12, 1)[:, : config.chroma_frames]
-            prefix = torch.cat([reference.audio_enc_to_dec_proj(filled), prefix_states], dim=1)
-            theirs = reference.decoder(
-                input_ids=tokens.flatten(0, 1), encoder_hidden_states=prefix
-            ).logits[:, prefix.shape[1] :]
-        else:
-            ours = lm(tokens, cross=lm.cross_states(states, mask))
-            theirs = reference(**common).logits
-    return ours, theirs.view(2, config.num_codebooks, 9, CARD)
 
 
 @pytest.mark.parametrize(("melody", "channels"), KINDS)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 NANO = "nano"
 NON_COMMERCIAL = "CC-BY-NC 4.0"
 """Licence of the official MusicGen weights, and so of what is fine-tuned from them."""
+UNKNOWN_LICENCE = "not stated; ask the maker of the weights"
 
 
 @dataclass(frozen=True)
@@ -53,22 +53,6 @@ KNOWN: tuple[KnownModel, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class ModelListing:
-    """A known model, and whether it can be used without a download."""
-
-    name: str
-    source: str
-    parameters: str
-    channels: int
-    melody: bool
-    licence: str
-    local: bool
-    path: Path | None
-    size_bytes: int | None
-    """Bytes on this machine; None where it is not."""
-
-
 def known_model(name: str) -> KnownModel | None:
     """The known model called `name`, or whose hub id that is."""
     return next((model for model in KNOWN if name in (model.name, model.source)), None)
@@ -79,44 +63,15 @@ def embedded_folder() -> Path:
     return Path(str(resources.files("songloom"))) / "assets" / NANO
 
 
-def list_models() -> tuple[ModelListing, ...]:
-    """Every known model; asks this machine's files only, never the network."""
-    from songloom.checkpoints.hub import cached_folder
-
-    listings = []
-    for model in KNOWN:
-        if model.name == NANO:
-            folder = embedded_folder()
-            path = folder if (folder / "config.json").is_file() else None
-        else:
-            path = cached_folder(model.source)
-        listings.append(
-            ModelListing(
-                name=model.name,
-                source=model.source,
-                parameters=model.parameters or _lm_parameters(path),
-                channels=model.channels,
-                melody=model.melody,
-                licence=model.licence,
-                local=path is not None,
-                path=path,
-                size_bytes=None if path is None else _size(path),
-            )
-        )
-    return tuple(listings)
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _lm_parameters(folder: Path | None) -> str:
-    """Size of a folder's language model, from the head of its weight file: "7.1M", or "?"."""
-    if folder is None:
-        return "?"
-    with (folder / "model.safetensors").open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    count = sum(
-        math.prod(entry["shape"]) for name, entry in header.items() if name.startswith("decoder.")
-    )
-    return f"{count / 1e6:.1f}M"
+def licence_of(name: str, folder: Path) -> str:
+    """The licence of a model: a known one's, or what the head of its README.md says."""
+    known = known_model(name)
+    if known is not None:
+        return known.licence
+    readme = folder / "README.md"
+    if readme.is_file():
+        head = readme.read_text("utf-8", errors="replace")[:4000]
+        match = re.match(r"---\n(?:.*\n)*?license:[ \t]*(\S.*)\n(?:.*\n)*?---", head)
+        if match:
+            return match[1].strip("\"' ")
+    return UNKNOWN_LICENCE

@@ -36,6 +36,10 @@ class ModelInfo:
     """The longest stretch that the language model has learned to see at once."""
     parameters: int
     """Weights of the language model."""
+    base: str = ""
+    """The model that an adapter was merged into, as it was asked for; empty where none was."""
+    adapter: Path | None = None
+    """The folder of that adapter; `path` is then the base's."""
 
 
 class LazyTextEncoder:

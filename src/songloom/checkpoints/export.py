@@ -11,9 +11,11 @@ from typing import Literal
 import torch
 
 from songloom.checkpoints import reference, transformers_layout
+from songloom.checkpoints.adapter import is_adapter
 from songloom.checkpoints.components import Components, LazyTextEncoder
+from songloom.checkpoints.hub import resolve
 from songloom.checkpoints.load import read_components
-from songloom.errors import OutputError
+from songloom.errors import ModelError, OutputError
 from songloom.models.text import TextEncoder
 from songloom.progress import ProgressCallback
 
@@ -68,6 +70,37 @@ def export(
     except OSError as error:
         raise OutputError(f"{target} cannot be written ({error}); choose another folder") from error
     return target
+
+
+def merge(
+    name_or_path: str | Path,
+    folder: str | Path,
+    *,
+    base: str | Path | None = None,
+    on_event: ProgressCallback | None = None,
+) -> Path:
+    """Write an adapter, merged into its base, as a whole model in the transformers layout.
+
+    Args:
+        name_or_path: a trained model's name, or the folder of an adapter.
+        folder: must not exist yet, or be empty.
+        base: the model to merge into, in place of the one that the adapter names.
+        on_event: told of a download's progress.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ModelError: that is no adapter, or it or its base cannot be read.
+        OutputError: the folder is not empty, or cannot be written.
+    """
+    path = resolve(name_or_path, on_event)
+    if not is_adapter(path):
+        raise ModelError(
+            f"{str(name_or_path)!r} is a whole model already ({path}), not an adapter that could "
+            "be merged; use export to write it elsewhere"
+        )
+    return export(name_or_path, folder, base=base, on_event=on_event)
 
 
 def _make_readable(folder: Path) -> None:

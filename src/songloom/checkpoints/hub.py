@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from songloom.checkpoints.catalogue import KNOWN, NANO, embedded_folder, known_model
+from songloom.checkpoints.home import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    trained_model,
+    trained_models,
+)
 from songloom.errors import ModelError
 from songloom.progress import DownloadProgress, ProgressCallback
 
@@ -23,6 +29,7 @@ _SMALL_FILES = (
     "tokenizer_config.json",
 )
 _REFERENCE_FILES = ("state_dict.bin", "compression_state_dict.bin")
+_ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 _TIMEOUT = 15.0
 """Seconds to wait for the hub's first answer."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -36,8 +43,9 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     """The folder, or the single file, that a model's name stands for; downloads it if need be.
 
     Args:
-        name_or_path: a known name (`small`), a folder, a file, or a hub id (`owner/name`). What
-            exists on this machine wins over a hub id; a known name wins over both.
+        name_or_path: in this order, whichever there is: a known name (`small`); the name of a
+            trained model; a folder or file (`./name` for one that is called like a trained model,
+            or a `Path`); a hub id (`owner/name`).
         on_event: told of the download's progress.
 
     Raises:
@@ -47,6 +55,13 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     if name == NANO:
         return _embedded()
     known = known_model(name)
+    if known is None and isinstance(name_or_path, str) and (trained := trained_model(name)):
+        if trained.kind == "broken":
+            raise ModelError(
+                f"the trained model {name!r} lacks files in {trained.path}; train it again, or "
+                f"remove it (`songloom models remove {name}`)"
+            )
+        return trained.path
     if known is None and name and (path := _on_this_machine(name)) is not None:
         return path
     if known is not None:
@@ -109,7 +124,7 @@ def _fetch(repo: str, name: str, on_event: ProgressCallback | None) -> Path:
     if not wanted:
         raise ModelError(
             f"{repo} holds no model that can be read: neither config.json with safetensors or "
-            "pytorch_model.bin, nor state_dict.bin; choose a MusicGen model"
+            "pytorch_model.bin, nor state_dict.bin, nor an adapter; choose a MusicGen model"
         )
     total, before = sum(remote[file] for file in wanted), 0
 
@@ -132,7 +147,7 @@ def cached_folder(repo: str) -> Path | None:
     """Where a hub repository lies on this machine, if all files that are needed are there."""
     from huggingface_hub import try_to_load_from_cache
 
-    for file in ("config.json", "state_dict.bin"):
+    for file in ("config.json", "state_dict.bin", ADAPTER_CONFIG):
         found = try_to_load_from_cache(repo, file)
         if isinstance(found, str) and is_complete(Path(found).parent):
             return Path(found).parent
@@ -153,6 +168,8 @@ _SHARD = re.compile(r"(?P<stem>model|pytorch_model)-\d+-of-(?P<count>\d+)\.(safe
 def files_to_fetch(names: Iterable[str]) -> tuple[str, ...]:
     """The files that a model needs, out of all that a repository or a folder holds."""
     present = set(names)
+    if present.issuperset(_ADAPTER_FILES):
+        return _ADAPTER_FILES
     small = [name for name in _SMALL_FILES if name in present]
     for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
         whole, index = f"{stem}.{suffix}", f"{stem}.{suffix}.index.json"
@@ -202,7 +219,7 @@ def _embedded() -> Path:
 
 
 def _unknown(name: str) -> str:
-    names = [model.name for model in KNOWN]
+    names = [model.name for model in KNOWN] + [model.name for model in trained_models()]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return (

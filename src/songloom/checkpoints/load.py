@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from songloom.checkpoints import reference, transformers_layout
-from songloom.checkpoints.catalogue import NON_COMMERCIAL, known_model
+from songloom.checkpoints.adapter import is_adapter, read_adapter
+from songloom.checkpoints.catalogue import NON_COMMERCIAL, UNKNOWN_LICENCE, licence_of
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.hub import resolve
+from songloom.checkpoints.peft_config import read_peft_config
 from songloom.checkpoints.weights import has_weights
 from songloom.errors import ModelError
+from songloom.models.lora import merge_state
 from songloom.progress import ProgressCallback
-
-UNKNOWN_LICENCE = "not stated; ask the maker of the weights"
 
 
 def load_components(
@@ -33,7 +34,8 @@ def load_components(
         device: where the networks go.
         dtype: precision of the language model; None keeps the file's. Codec and text encoder,
             which are small and sensitive, stay in float32.
-        base: model in the transformers layout that gives what a checkpoint of the reference library
+        base: the model that an adapter is merged into, in place of the one that it names; or the
+            model in the transformers layout that gives what a checkpoint of the reference library
             or a `trained_model.tar` may lack: codec and text encoder. Without it they come from the
             checkpoint's folder or else from the hub.
         on_event: told of a download's progress.
@@ -51,10 +53,30 @@ def read_components(
     module_dtype: torch.dtype | None,
     on_event: ProgressCallback | None = None,
     base: str | Path | None = None,
+    adapters: tuple[Path, ...] = (),
 ) -> Components:
-    """Like `load_components`; a precision of None keeps the files'."""
+    """Like `load_components`; a precision of None keeps the files'.
+
+    `adapters` are the folders of those that the model is to be the base of.
+    """
     name = str(name_or_path)
     path = resolve(name_or_path, on_event)
+    if is_adapter(path):
+        if path in adapters:
+            raise ModelError(
+                f"the adapter in {path} names itself as its base; name the model that it was "
+                "trained on (base)"
+            )
+        base = base or _base_of(path)
+        seen = (*adapters, path)
+        try:
+            components = read_components(base, device, dtype, module_dtype, on_event, adapters=seen)
+        except ModelError as error:
+            raise ModelError(f"{path} holds an adapter of {str(base)!r}: {error}") from error
+        adapter = read_adapter(path, components.lm.config)
+        merge_state(components.lm, adapter.tensors, adapter.config.scale)
+        info = replace(components.info, name=name, base=str(base), adapter=path)
+        return replace(components, info=info)
     if path.is_dir() and (path / "config.json").is_file() and has_weights(path):
         licence = licence_of(name, path)
         return transformers_layout.read_components(path, name, licence, device, dtype, module_dtype)
@@ -69,20 +91,16 @@ def read_components(
         )
     raise ModelError(
         f"{path} holds no model: expected a folder with config.json and model.safetensors (the "
-        "transformers layout), a folder with state_dict.bin (the reference library's), or a "
-        "trained_model.tar"
+        "transformers layout), a folder with adapter_config.json (an adapter), a folder with "
+        "state_dict.bin (the reference library's), or a trained_model.tar"
     )
 
 
-def licence_of(name: str, folder: Path) -> str:
-    """The licence of a model: a known one's, or what the head of its README.md says."""
-    known = known_model(name)
-    if known is not None:
-        return known.licence
-    readme = folder / "README.md"
-    if readme.is_file():
-        head = readme.read_text("utf-8", errors="replace")[:4000]
-        match = re.match(r"---\n(?:.*\n)*?license:[ \t]*(\S.*)\n(?:.*\n)*?---", head)
-        if match:
-            return match[1].strip("\"' ")
-    return UNKNOWN_LICENCE
+def _base_of(folder: Path) -> str:
+    """The model that an adapter says it was trained on."""
+    base = read_peft_config(folder).base
+    if not base:
+        raise ModelError(
+            f"the adapter in {folder} does not say which model it was trained on; name that (base)"
+        )
+    return base

@@ -137,20 +137,24 @@ def has_weights(folder: Path) -> bool:
     return any((folder / n).is_file() or (folder / f"{n}.index.json").is_file() for n in names)
 
 
-def open_weights(folder: Path) -> Weights:
+def open_weights(folder: Path, names: tuple[str, str] = (SAFETENSORS, PICKLED)) -> Weights:
     """The weights of a folder in the transformers layout, in one file or in several.
+
+    Args:
+        folder: the folder.
+        names: what the file is called as safetensors, and as a pickle.
 
     Raises:
         ModelError: a file is missing or broken.
     """
-    for name in (SAFETENSORS, PICKLED):
+    for name in names:
         path, index = folder / name, folder / f"{name}.index.json"
         if path.is_file():
             return Weights(path, _read([path]))
         if index.is_file():
             return Weights(index, _read(shard_paths(index)))
     raise ModelError(
-        f"{folder} holds neither {SAFETENSORS} nor {PICKLED}, nor an index of several such files. "
+        f"{folder} holds neither {names[0]} nor {names[1]}, nor an index of several such files. "
         f"{DOWNLOAD_AGAIN}"
     )
 
