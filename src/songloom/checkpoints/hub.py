@@ -71,6 +71,16 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     raise ModelError(_unknown(name))
 
 
+def find(name: str) -> Path | None:
+    """Where the model that `resolve` would give lies already; None where it would be fetched."""
+    known = known_model(name)
+    if known is not None:
+        return embedded_folder() if known.name == NANO else cached_folder(known.source)
+    trained = trained_model(name)
+    path = _on_this_machine(name) if trained is None else trained.path
+    return cached_folder(name) if path is None and _HUB_ID.fullmatch(name) else path
+
+
 def _on_this_machine(name: str) -> Path | None:
     try:
         path = Path(name).expanduser()

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from songloom.checkpoints import reference, transformers_layout
-from songloom.checkpoints.adapter import is_adapter, read_adapter
+from songloom.checkpoints.adapter import Adapter, is_adapter, read_adapter
 from songloom.checkpoints.catalogue import NON_COMMERCIAL, UNKNOWN_LICENCE, licence_of
 from songloom.checkpoints.components import Components
-from songloom.checkpoints.hub import resolve
+from songloom.checkpoints.hub import find, resolve
 from songloom.checkpoints.peft_config import read_peft_config
 from songloom.checkpoints.weights import has_weights
 from songloom.errors import ModelError
@@ -94,6 +94,32 @@ def read_components(
         "transformers layout), a folder with adapter_config.json (an adapter), a folder with "
         "state_dict.bin (the reference library's), or a trained_model.tar"
     )
+
+
+def load_adapter(
+    name_or_path: str | Path, components: Components, on_event: ProgressCallback | None = None
+) -> Adapter:
+    """Find an adapter and read it, for a model that is loaded already.
+
+    Raises:
+        ModelError: there is no such adapter, it cannot be read, or it was made for another model.
+    """
+    path = resolve(name_or_path, on_event)
+    if not is_adapter(path):
+        raise ModelError(
+            f"{str(name_or_path)!r} is no adapter, but a whole model ({path}); load it by itself"
+        )
+    info = components.info
+    base = read_peft_config(path).base
+    # A base that can't be found here may have moved: then the shapes alone must tell.
+    found = find(base) if base else None
+    own = (info.adapter or info.path).resolve()
+    if found is not None and found.resolve() not in (own, own.parent if own.is_file() else own):
+        raise ModelError(
+            f"{path} holds an adapter of {base!r} ({found}), but {info.name!r} is loaded from "
+            f"{own}; load {base!r} for it"
+        )
+    return read_adapter(path, components.lm.config)
 
 
 def _base_of(folder: Path) -> str:

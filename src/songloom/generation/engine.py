@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from songloom.generation.sampling import SamplingParams, guide, sample
+from songloom.models.adapter_bank import AdapterBank
 from songloom.models.delay import apply_delay, sequence_length, undo_delay
 from songloom.models.lm import LM, CachePlace, CrossStates, KVCache
 
@@ -51,6 +52,8 @@ class Job:
     """(T, K) the random numbers of its draws."""
     prompt: Tensor | None = None
     """(K, t) codes that the result begins with."""
+    adapter: str | None = None
+    """The adapter that it is decoded with; None for the model alone."""
 
     @property
     def rows(self) -> int:
@@ -97,10 +100,14 @@ class Engine:
         lm: the model, on its device, in evaluation mode.
         rows: sequences' rows that fit at once (two for a sequence with guidance).
         max_steps: longest sequence, the prefix included.
+        adapters: those that jobs can name.
     """
 
-    def __init__(self, lm: LM, rows: int, max_steps: int) -> None:
+    def __init__(
+        self, lm: LM, rows: int, max_steps: int, adapters: AdapterBank | None = None
+    ) -> None:
         self._lm = lm
+        self._adapters = AdapterBank(lm) if adapters is None else adapters
         self._device, self._dtype = lm.device, lm.dtype
         self._cache = KVCache(lm.config, rows, max_steps, lm.device, lm.dtype)
         self._capacity = rows
@@ -122,6 +129,7 @@ class Engine:
     def admit(self, job: Job) -> Slot:
         """Let a sequence join: read its conditions and prompt, and draw its first step."""
         config = self._lm.config
+        self._adapters.use([job.adapter])
         slot = self._new_slot(job)
         first = len(self._owners)
         slot.rows = list(range(first, first + job.rows))
@@ -141,6 +149,7 @@ class Engine:
     @torch.inference_mode()
     def advance(self) -> None:
         """Draw one further step of every active sequence."""
+        self._adapters.use([slot.job.adapter for slot in self._owners])
         tokens = torch.stack([slot.sequence[:, slot.step - 1] for slot in self._owners])
         rows = slice(0, len(self._owners))
         place = CachePlace.of(rows, self._lengths, self._cache.keys[0])

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, overload
 import torch
 
 from songloom.checkpoints.components import Components, ModelInfo
-from songloom.checkpoints.load import load_components
-from songloom.errors import Cancelled
+from songloom.checkpoints.load import load_adapter, load_components
+from songloom.errors import Cancelled, RequestError
 from songloom.generation.engine import Engine, Job, Slot, steps_needed
 from songloom.generation.precision import (
     DType,
@@ -26,6 +26,7 @@ from songloom.generation.precision import (
 from songloom.generation.prepare import Piece, job_of, prepare
 from songloom.generation.track import Track
 from songloom.generation.windows import Window
+from songloom.models.adapter_bank import AdapterBank
 from songloom.models.codec import StreamingDecoder
 from songloom.models.lm import KVCache
 from songloom.progress import GenerationProgress, ProgressCallback
@@ -55,13 +56,14 @@ def load(
     """Load a model, downloading it where it is not on this machine yet.
 
     Args:
-        name_or_path: a known name (see `songloom models`), a hub id, or a folder or file in a
-            layout that songloom reads.
+        name_or_path: a name that `songloom models` lists, a hub id, or a folder or file in a
+            layout that songloom reads. An adapter is merged into its base.
         device: "auto" (CUDA where there is one), or a torch device such as "cpu" or "cuda:1".
         dtype: precision of the language model's weights; "auto" takes the fastest that keeps
             logits within 2e-3 of float32.
-        base: the model that gives what a fine-tune's file lacks (codec, text encoder); without it
-            they are looked for beside the file, then on the hub.
+        base: the model that an adapter is merged into, in place of the one that it names; or the
+            model that gives what a fine-tune's file lacks (codec, text encoder), which else are
+            looked for beside the file, then on the hub.
         on_event: called with `DownloadProgress`.
 
     Raises:
@@ -84,6 +86,7 @@ class Model:
 
     def __init__(self, components: Components, dtype: torch.dtype) -> None:
         self._components = components
+        self._adapters = AdapterBank(components.lm)
         self._threads = threads_for(components.lm)
         self.dtype = dtype
         """Precision of the language model's weights."""
@@ -93,11 +96,48 @@ class Model:
         """Name, licence, channels, rates and the like."""
         return self._components.info
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Names of the attached adapters."""
+        return self._adapters.names
+
+    def add_adapter(self, name_or_path: str | Path, name: str | None = None) -> str:
+        """Attach an adapter, which requests can then be decoded with; the model's memory is shared.
+
+        Requests with different adapters, or with none, are decoded together; none of them changes
+        another. A model with a single adapter for all requests is faster when it is loaded by the
+        adapter's own name, for then the adapter is merged into it.
+
+        Args:
+            name_or_path: a trained model's name, or the folder or hub id of an adapter.
+            name: what to call it; its own name by default.
+
+        Returns:
+            The name, for `generate` and `stream`.
+
+        Raises:
+            ModelError: that is no adapter, it cannot be read, was made for another model, or has
+                the name of one that is attached already.
+        """
+        adapter = load_adapter(name_or_path, self._components)
+        name = name or Path(name_or_path).name or adapter.name
+        self._adapters.add(name, adapter.tensors, adapter.config.scale)
+        return name
+
+    def remove_adapter(self, name: str) -> None:
+        """Detach an adapter, which nothing may be decoded with at the time.
+
+        Raises:
+            ModelError: none of that name is attached.
+        """
+        self._adapters.remove(name)
+
     @overload
     def generate(
         self,
         requests: GenerationRequest,
         *,
+        adapters: str | None = None,
         on_event: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Track: ...
@@ -107,6 +147,7 @@ class Model:
         self,
         requests: Sequence[GenerationRequest],
         *,
+        adapters: str | Sequence[str | None] | None = None,
         on_event: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> list[Track]: ...
@@ -115,6 +156,7 @@ class Model:
         self,
         requests: GenerationRequest | Sequence[GenerationRequest],
         *,
+        adapters: str | Sequence[str | None] | None = None,
         on_event: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Track | list[Track]:
@@ -122,6 +164,7 @@ class Model:
 
         Args:
             requests: one request, or several of any mixture of lengths and settings.
+            adapters: the attached adapter for all of them, or one, or None, for each.
             on_event: called with `GenerationProgress` as the work goes on.
             cancelled: asked every few steps; once it says True, the call raises `Cancelled`.
 
@@ -131,8 +174,12 @@ class Model:
             Cancelled: see `cancelled`.
         """
         several = [requests] if isinstance(requests, GenerationRequest) else requests
+        chosen = self._chosen(adapters, len(several))
         with limited_threads(self._threads):
-            pieces = [prepare(request, self._components) for request in several]
+            pieces = [
+                prepare(request, self._components, adapter)
+                for request, adapter in zip(several, chosen, strict=True)
+            ]
             for _ in self._decode(pieces, on_event, cancelled):
                 pass
             tracks = [self._track(piece) for piece in pieces]
@@ -142,6 +189,7 @@ class Model:
         self,
         request: GenerationRequest,
         *,
+        adapter: str | None = None,
         on_event: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Iterator[Tensor]:
@@ -150,9 +198,29 @@ class Model:
         Chunks are as decoded: normalisation needs the whole. Arguments and errors are those of
         `generate`; the request is checked at the call, before the first chunk is asked for.
         """
+        [chosen] = self._chosen(adapter, 1)
         with limited_threads(self._threads):
-            piece = prepare(request, self._components)
+            piece = prepare(request, self._components, chosen)
         return self._stream(piece, on_event, cancelled)
+
+    def _chosen(
+        self, adapters: str | Sequence[str | None] | None, requests: int
+    ) -> list[str | None]:
+        """The adapter of each request."""
+        each = [adapters] * requests if adapters is None or isinstance(adapters, str) else adapters
+        if len(each) != requests:
+            raise RequestError(
+                f"adapters names {len(each)} for {requests} requests; expected one for each, or "
+                "None where there is none"
+            )
+        for name in each:
+            if name is not None and name not in self.adapters:
+                attached = ", ".join(map(repr, self.adapters)) or "none"
+                raise RequestError(
+                    f"adapter is {name!r}, but attached to {self.info.name!r} are: {attached}; "
+                    "attach it with add_adapter first"
+                )
+        return list(each)
 
     def _stream(
         self,
@@ -182,9 +250,8 @@ class Model:
     def _track(self, piece: Piece) -> Track:
         codec = self._components.codec
         audio = codec.decode(piece.codes).cpu()[:, : piece.samples]
-        return Track(
-            audio, codec.sample_rate, piece.codes, piece.seed, piece.request, self.info.name
-        )
+        made_by = piece.adapter or self.info.name
+        return Track(audio, codec.sample_rate, piece.codes, piece.seed, piece.request, made_by)
 
     def _decode(
         self,
@@ -228,7 +295,7 @@ class Model:
         fitting = CACHE_BYTES // KVCache.bytes_per_row(lm.config, steps, lm.dtype)
         wanted = sum(job.rows for job in jobs)
         rows = max(max(job.rows for job in jobs), min(wanted, MAX_ROWS, fitting))
-        return Engine(lm, rows, steps)
+        return Engine(lm, rows, steps, self._adapters)
 
     def _progress(self, pieces: list[Piece]) -> GenerationProgress:
         rate = self.info.frame_rate

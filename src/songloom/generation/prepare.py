@@ -45,6 +45,8 @@ class Piece:
     """(T, K) the random numbers of its draws."""
     windows: Iterator[Window]
     """What is still to be decoded."""
+    adapter: str | None = None
+    """The adapter that it is decoded with."""
 
     @property
     def frames(self) -> int:
@@ -52,7 +54,9 @@ class Piece:
         return self.codes.shape[1]
 
 
-def prepare(request: GenerationRequest, components: Components) -> Piece:
+def prepare(
+    request: GenerationRequest, components: Components, adapter: str | None = None
+) -> Piece:
     """Read a request's audio, encode its conditions, draw its seed.
 
     Raises:
@@ -92,6 +96,7 @@ def prepare(request: GenerationRequest, components: Components) -> Piece:
         melody=_melody(request, components),
         uniforms=torch.rand(frames, codec.num_codebooks, generator=random),
         windows=windows(frames, known, window, stride=round(window * STRIDE)),
+        adapter=adapter,
     )
 
 
@@ -109,6 +114,7 @@ def job_of(piece: Piece, window: Window, components: Components) -> Job:
         guidance=request.classifier_free_guidance,
         uniforms=piece.uniforms[window.start : window.end],
         prompt=piece.codes[:, window.start : known] if window.known else None,
+        adapter=piece.adapter,
     )
 
 
