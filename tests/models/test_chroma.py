@@ -4,9 +4,11 @@ import math
 
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from songloom.models.chroma import WINDOW, _filters, chroma, chroma_frames
+from songloom.models.chroma import HOP, WINDOW, _filters, chroma, chroma_classes, chroma_frames
 from tests.golden_values import golden_folder
 
 
@@ -43,3 +45,16 @@ def test_silence_and_short_signals_are_bin_zero(samples: int) -> None:
     frames = chroma(torch.zeros(1, samples), 32_000)
     assert frames.shape[1] == chroma_frames(samples)
     assert (frames.argmax(-1) == 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40 * HOP), st.integers(1, 9))
+@example(8 * HOP, 2)
+@example(8 * HOP - 1, 8)
+def test_classes_in_pieces_are_those_of_the_whole(samples: int, piece: int) -> None:
+    wav = torch.randn(1, samples, generator=torch.Generator().manual_seed(samples))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("songloom.models.chroma.PIECE_FRAMES", piece)
+        classes = chroma_classes(wav, 32_000)
+    assert classes.dtype == torch.uint8
+    assert torch.equal(classes.long(), chroma(wav, 32_000)[0].argmax(dim=-1))

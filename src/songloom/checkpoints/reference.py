@@ -25,7 +25,7 @@ from songloom.checkpoints.text_files import read_text_encoder, write_text_encode
 from songloom.checkpoints.weights import Weights
 from songloom.errors import ModelError
 from songloom.models.codec import Codec
-from songloom.models.lm import LM
+from songloom.models.lm import LM, LMConfig
 from songloom.models.text import TextEncoder
 from songloom.progress import ProgressCallback
 
@@ -118,6 +118,19 @@ def read_codec(path: Path, channels: int, device: torch.device, dtype: torch.dty
     """
     content, weights = _open(path)
     return reference_codec.read_codec(_config(content, path), weights, channels, device, dtype)
+
+
+def read_codec_of(
+    path: Path, device: torch.device, on_event: ProgressCallback | None = None
+) -> tuple[Codec, LMConfig]:
+    """The codec of a language model's checkpoint, and the shape of that model.
+
+    Raises:
+        ModelError: a file is missing or broken, or of a kind that is not supported.
+    """
+    content, weights = _open(path)
+    model = reference_lm.read_config(_config(content, path), reference_lm.text_size(weights))
+    return _codec(path.parent, model, device, torch.float32, None, on_event), model.lm
 
 
 def write_components(

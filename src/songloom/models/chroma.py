@@ -16,6 +16,8 @@ WINDOW = 16_384
 """Samples of one Fourier transform (half a second at 32 kHz: bass notes must be told apart)."""
 HOP = 4_096
 """Samples from one frame to the next."""
+PIECE_FRAMES = 1_024
+"""Frames that are computed at once where memory must not grow with the signal."""
 
 
 def chroma_frames(samples: int) -> int:
@@ -43,6 +45,26 @@ def chroma(wav: Tensor, sample_rate: int, bins: int = 12) -> Tensor:
     raw = _filters(sample_rate, bins).to(wav.device) @ power  # (B, bins, frames)
     loudest = F.normalize(raw, p=float("inf"), dim=1, eps=1e-6).argmax(dim=1)
     return F.one_hot(loudest, bins).float()
+
+
+def chroma_classes(wav: Tensor, sample_rate: int, bins: int = 12) -> Tensor:
+    """Loudest pitch class of each frame of a signal of any length, in pieces: what `chroma` marks.
+
+    Args:
+        wav: (1, N) samples; mapped from a file they need no memory.
+        sample_rate: in Hz.
+        bins: pitch classes of an octave.
+
+    Returns:
+        (frames,) of type uint8.
+    """
+    side = WINDOW // HOP  # frames before and after a piece: half of them see what pads its ends
+    classes = []
+    for start in range(0, chroma_frames(wav.shape[-1]), PIECE_FRAMES):
+        first, end = max(0, start - side), start + PIECE_FRAMES
+        marked = chroma(wav[:, first * HOP : (end + side) * HOP], sample_rate, bins)[0]
+        classes.append(marked[start - first : end - first].argmax(dim=-1).to(torch.uint8))
+    return torch.cat(classes)
 
 
 @functools.cache

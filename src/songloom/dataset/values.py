@@ -1,0 +1,149 @@
+"""What people write about songs, brought into one form: the values of labels and captions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from songloom.dataset.labels import FROM_FILE, LABEL_NAMES, Labels
+from songloom.errors import DatasetError
+
+SLOWEST, FASTEST = 20.0, 400.0
+"""Beats per minute that a song can have."""
+LISTS = ("genre", "mood", "instruments")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a person wrote about a song."""
+
+    caption: str | None = None
+    labels: Labels = field(default_factory=Labels)
+
+    def overridden_by(self, other: Written) -> Written:
+        """This, with what `other` says in its place."""
+        caption = self.caption if other.caption is None else other.caption
+        return Written(caption, self.labels.overridden_by(other.labels))
+
+
+def written(values: dict[str, Any], where: str) -> Written:
+    """From a caption and labels as they stand in a file to what they mean.
+
+    Args:
+        values: by "caption" and the names of `Labels`; empty ones are unknown.
+        where: the place that errors name, such as "songs.jsonl, line 3".
+
+    Raises:
+        DatasetError: a value makes no sense.
+    """
+    found = {name: label_value(name, values[name], where) for name in LABEL_NAMES if name in values}
+    known = {name: value for name, value in found.items() if value}
+    caption = text_value("caption", values.get("caption"), where)
+    return Written(caption, Labels(**known, sources=dict.fromkeys(known, FROM_FILE)))
+
+
+def label_value(name: str, value: Any, where: str) -> Any:
+    """The value of the label `name`; None or () where it is empty.
+
+    Raises:
+        DatasetError: it makes no sense.
+    """
+    if name in LISTS:
+        return _list(name, value, where)
+    match name:
+        case "bpm":
+            return _bpm(value, where)
+        case "key":
+            return _key(text_value(name, value, where), where)
+        case "voice":
+            return _voice(text_value(name, value, where), where)
+        case _:
+            return text_value(name, value, where)
+
+
+def text_value(name: str, value: Any, where: str) -> str | None:
+    """A text without blanks around it; None where it is empty.
+
+    Raises:
+        DatasetError: it is no text.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _wrong(name, value, where, "a text in quotation marks, or null")
+    # Half of a pair, which JSON can hold, is no character and cannot be written.
+    return value.encode("utf-8", "replace").decode().strip() or None
+
+
+def _list(name: str, value: Any, where: str) -> tuple[str, ...]:
+    """A list of texts; or a text of several, between ";" or "|" or else between commas."""
+    expected = 'a list of texts such as ["a", "b"]'
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = re.split(r"[;|]" if re.search(r"[;|]", value) else ",", value)
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise _wrong(name, value, where, expected)
+    parts = (text_value(name, part, where) for part in value)
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def _bpm(value: Any, where: str) -> float | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    expected = f"a number of beats per minute from {SLOWEST:g} to {FASTEST:g}"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _wrong("bpm", value, where, expected)
+    try:
+        bpm = float(value.lower().removesuffix("bpm") if isinstance(value, str) else value)
+    except (ValueError, OverflowError):
+        raise _wrong("bpm", value, where, expected) from None
+    if not SLOWEST <= bpm <= FASTEST:
+        raise _wrong("bpm", value, where, expected)
+    return bpm
+
+
+_KEY = re.compile(r"([A-Ga-g])\s*([#♯b♭]|sharp|flat)?[\s:_-]*([A-Za-z]*)")
+_MODES = {
+    "": "major",
+    "M": "major",
+    "maj": "major",
+    "major": "major",
+    "m": "minor",
+    "min": "minor",
+    "minor": "minor",
+}
+
+
+def _key(text: str | None, where: str) -> str | None:
+    """Tonic and mode: "Am", "a minor" and "A:min" are "A minor"; a tonic alone is major."""
+    if text is None:
+        return None
+    match = _KEY.fullmatch(text)
+    if match is not None:
+        tonic, sign, mode = match[1].upper(), match[2] or "", match[3]
+        known = _MODES.get(mode) or _MODES.get(mode.lower())
+        if known is not None:
+            sharp = sign in ("#", "♯", "sharp")
+            return f"{tonic}{'#' if sharp else 'b' if sign else ''} {known}"
+    raise _wrong("key", text, where, 'a tonic and a mode, such as "C minor" or "F# major"')
+
+
+_VOICES = {
+    "vocal": "vocal",
+    "vocals": "vocal",
+    "instrumental": "instrumental",
+}
+
+
+def _voice(text: str | None, where: str) -> str | None:
+    if text is None:
+        return None
+    if text.lower() not in _VOICES:
+        raise _wrong("voice", text, where, '"vocal" or "instrumental"')
+    return _VOICES[text.lower()]
+
+
+def _wrong(name: str, value: Any, where: str, expected: str) -> DatasetError:
+    return DatasetError(f"{where}: {name} is {value!r}, but must be {expected}; correct it")
