@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import songloom
 from songloom.checkpoints import listing
-from songloom.checkpoints.hub import cached_folder, files_to_fetch, is_complete, resolve
+from songloom.checkpoints.adapter import write_adapter
+from songloom.checkpoints.hub import cached_folder, files_to_fetch, find, is_complete, resolve
 from songloom.checkpoints.load import load_components
 from songloom.errors import ModelError
+from songloom.models.lora import LoraConfig, add_lora, lora_state
 from songloom.progress import DownloadProgress
 from tests.tiny import tiny_model
 
@@ -274,6 +277,31 @@ def test_a_missing_shard_is_not_complete(tmp_path: Path) -> None:
     assert not is_complete(tmp_path)
     (tmp_path / "model-00002-of-00002.safetensors").touch()
     assert is_complete(tmp_path)
+
+
+def test_an_adapter_comes_with_its_base(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = load_components(repository).lm
+    config = LoraConfig(rank=2)
+    add_lora(lm, config)
+    write_adapter(tmp_path / "style", lora_state(lm), config, lm.config, "small")
+    (tmp_path / "style" / "README.md").write_text("# Style")
+    hub = Hub({"facebook/musicgen-small": repository, "someone/style": tmp_path / "style"})
+    use_hub(monkeypatch, hub.address)
+    info = load_components("someone/style").info
+    asked = len(hub.asked)
+    assert {path.name for path in resolve("someone/style").iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
+    assert info.adapter == resolve("someone/style") == find("someone/style")
+    assert info.path == find("small") == find("facebook/musicgen-small")
+    assert (info.name, info.licence) == ("someone/style", "CC-BY-NC 4.0")
+    assert songloom.load("small").add_adapter("someone/style") == "style"
+    assert len(hub.asked) == asked
+    hub.close()
+    assert find("someone/other") is None
 
 
 def test_the_list_of_models(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
