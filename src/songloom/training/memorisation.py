@@ -77,24 +77,31 @@ class MemorisationCheck:
         return run.frames / self.frame_rate
 
     @property
+    def normal(self) -> ClipRuns:
+        """The longest runs of music that has nothing to do with these songs, or only the style."""
+        return longest_of([*self.before, *self.held_out])
+
+    @property
     def verdict(self) -> Verdict:
-        """What the longest runs say: nothing unusual, longer than chance and style, or a copy.
+        """What the longest runs say: nothing unusual, longer than chance and style, or a copy."""
+        longest, normal = longest_of(self.after), self.normal
+        if self.is_unusual(longest.exact, normal.exact):
+            copied = self.seconds(longest.exact) >= COPIED_SECONDS
+            return "copied" if copied else "unusual"
+        return "unusual" if self.is_unusual(longest.coarse, normal.coarse) else "clear"
 
-        Both kinds of runs are compared to the longest of the base model's and the held-out songs'.
-        """
-        unheard = (*self.before, *self.held_out)
-        exact = max((runs.exact.frames for runs in self.after), default=0)
-        coarse = max((runs.coarse.frames for runs in self.after), default=0)
-        normal_exact = max((runs.exact.frames for runs in unheard), default=0)
-        normal_coarse = max((runs.coarse.frames for runs in unheard), default=0)
-        if self._unusual(exact, normal_exact) and exact >= COPIED_SECONDS * self.frame_rate:
-            return "copied"
-        if self._unusual(exact, normal_exact) or self._unusual(coarse, normal_coarse):
-            return "unusual"
-        return "clear"
+    def is_unusual(self, run: Run, normal: Run) -> bool:
+        """Whether a run is well beyond the longest normal one."""
+        long = self.seconds(run) >= NOTICEABLE_SECONDS
+        return long and run.frames > WELL_BEYOND * normal.frames
 
-    def _unusual(self, frames: int, normal: int) -> bool:
-        return frames >= NOTICEABLE_SECONDS * self.frame_rate and frames > WELL_BEYOND * normal
+
+def longest_of(clips: Sequence[ClipRuns]) -> ClipRuns:
+    """The longest run of each kind in any of the clips."""
+    return ClipRuns(
+        max((runs.exact for runs in clips), key=lambda run: run.frames, default=Run()),
+        max((runs.coarse for runs in clips), key=lambda run: run.frames, default=Run()),
+    )
 
 
 def check_memorisation(

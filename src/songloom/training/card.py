@@ -1,0 +1,241 @@
+"""The model card: the README.md of a trained model, as model hubs read it.
+
+A card is published with its model, so it names no song, and of a path no more than its end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PureWindowsPath
+
+import yaml
+
+from songloom import __version__
+from songloom.checkpoints.catalogue import NANO, known_model
+from songloom.training.memorisation import MemorisationCheck, longest_of
+from songloom.training.summary import (
+    Setting,
+    TrainingSummary,
+    codebook_name,
+    duration_text,
+    label_counts,
+    licence_text,
+)
+
+PRIVATE_SETTINGS = frozenset({"dataset_path", "labels", "one_same_description"})
+"""Settings that tell of the songs, or of where they lie, more than a card should."""
+MOST_LABELS = 5
+_HUB_LICENCES = {
+    "apache-2.0": "apache-2.0",
+    "cc-by-nc 4.0": "cc-by-nc-4.0",
+    "cc-by-nc-4.0": "cc-by-nc-4.0",
+    "mit": "mit",
+}
+"""What hubs call a licence, by its name in lower case."""
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&$])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+
+
+def model_card(summary: TrainingSummary, memorisation: MemorisationCheck | None = None) -> str:
+    """Give the card: a YAML head, then Markdown."""
+    head = yaml.safe_dump(_metadata(summary), sort_keys=False, allow_unicode=True)
+    parts = [
+        f"---\n{head}---",
+        f"# {_plain(summary.name)}",
+        _introduction(summary),
+        "## How to use it",
+        _usage(summary),
+        "## What it was trained on",
+        _data(summary),
+        "## How it was measured",
+        _measurements(summary),
+        _copies(memorisation),
+        "## Limits",
+        _limits(summary),
+        "## Licence",
+        f"The base model is {_plain(base_name(summary.base))}. "
+        f"{_plain(licence_text(summary.licence))}",
+        "## Training settings",
+        _table(("setting", "value"), _public(summary.settings)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def base_name(base: str) -> str:
+    """What to call a base in public: its name or hub id; of a path the end."""
+    known = known_model(base)
+    if known is not None:
+        return known.name if known.name == NANO else known.source
+    return _without_folders(base)
+
+
+def _hub_id(base: str) -> str | None:
+    """The base's address on the model hub; None where it isn't there, for all one can tell."""
+    known = known_model(base)
+    if known is not None:
+        return None if known.name == NANO else known.source
+    looks_like_one = re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", base, re.ASCII)
+    return base if looks_like_one and not Path(base).exists() else None
+
+
+def _metadata(summary: TrainingSummary) -> dict[str, object]:
+    licence = _HUB_LICENCES.get(summary.licence.lower())
+    metadata: dict[str, object] = {"license": licence or "other"}
+    if licence is None:
+        metadata["license_name"] = summary.licence
+    if base := _hub_id(summary.base):
+        metadata["base_model"] = base
+        metadata["base_model_relation"] = "adapter" if summary.method == "lora" else "finetune"
+    metadata["library_name"] = "peft" if summary.method == "lora" else "transformers"
+    metadata["pipeline_tag"] = "text-to-audio"
+    metadata["tags"] = ["songloom", "musicgen", "music", *(["lora"] * (summary.method == "lora"))]
+    return metadata
+
+
+def _introduction(summary: TrainingSummary) -> str:
+    base = _plain(base_name(summary.base))
+    kind = "A LoRA adapter for" if summary.method == "lora" else "All weights of"
+    after = "" if summary.method == "lora" else ", trained further"
+    melody = " and, if you like, a melody" if summary.melody else ""
+    channels = "stereo" if summary.channels == 2 else "mono"
+    return (
+        f"{kind} the MusicGen model {base}{after}: text{melody} to {channels} music in the style "
+        f"of the songs it learned from. Made by songloom {__version__}."
+    )
+
+
+def _usage(summary: TrainingSummary) -> str:
+    command = f"songloom generate {shlex.quote('a prompt')} --model ."
+    family = "MusicgenMelody" if summary.melody else "Musicgen"
+    imports = [f"from transformers import AutoTokenizer, {family}ForConditionalGeneration"]
+    if summary.method == "full":
+        lines = [f'model = {family}ForConditionalGeneration.from_pretrained(".")']
+        source = '"."'
+    else:
+        imports.insert(0, "from peft import PeftModel")
+        source = json.dumps(_hub_id(summary.base) or base_name(summary.base), ensure_ascii=False)
+        if base_name(summary.base) == NANO:
+            imports.insert(0, "from importlib.resources import files")
+            source = 'files("songloom") / "assets/nano"'
+        lines = [
+            f"base = {family}ForConditionalGeneration.from_pretrained({source})",
+            'model = PeftModel.from_pretrained(base, ".")',
+        ]
+    lines += [
+        f"tokenizer = AutoTokenizer.from_pretrained({source})",
+        'inputs = tokenizer(["a prompt"], return_tensors="pt")',
+        "audio = model.generate(**inputs, max_new_tokens=400)  # eight seconds",
+    ]
+    return (
+        "In this model's folder, with songloom:\n\n"
+        f"```sh\n{command}\n```\n\n"
+        f"with {'transformers and PEFT' if summary.method == 'lora' else 'transformers'}:\n\n"
+        "```python\n" + "\n".join([*imports, "", *lines]) + "\n```"
+    )
+
+
+def _data(summary: TrainingSummary) -> str:
+    held_out = sum(song.held_out for song in summary.songs)
+    text = (
+        f"{_counted(len(summary.songs), 'song')}, {duration_text(summary.song_seconds)} in all; "
+        f"{held_out} of them were held out, to measure with."
+    )
+    rows = {
+        name: ", ".join(f"{value} ({count})" for value, count in list(counts.items())[:MOST_LABELS])
+        for name, counts in label_counts(summary.songs).items()
+    }
+    return f"{text}\n\n{_table(('label', 'most frequent (songs)'), rows)}" if rows else text
+
+
+def _measurements(summary: TrainingSummary) -> str:
+    trained = f"{_counted(summary.steps, 'update')} in {duration_text(summary.seconds)}."
+    before, after = summary.before, summary.after
+    if before is None or after is None:
+        return f"{trained} No songs were held out, so nothing was measured."
+    codebooks = range(len(before.per_codebook))
+    losses = [
+        ("all", before.loss, after.loss),
+        *(
+            (codebook_name(k, summary.channels), before.per_codebook[k], after.per_codebook[k])
+            for k in codebooks
+        ),
+    ]
+    rows = [(name, f"{old:.3f}", f"{new:.3f}") for name, old, new in losses]
+    header = ("tokens", "base model", f"after {after.step:,} updates")
+    return (
+        f"{trained} Cross-entropy on the held-out songs, in nats (lower is better):\n\n"
+        f"{_rows(header, rows)}"
+    )
+
+
+def _copies(check: MemorisationCheck | None) -> str:
+    if check is None or not check.after:
+        return ""
+    found = {
+        "this model": check.after, "the base model": check.before, "held-out songs": check.held_out
+    }  # fmt: skip
+    rows = [
+        (
+            name,
+            f"{check.seconds(longest_of(clips).exact):.2f} s",
+            f"{check.seconds(longest_of(clips).coarse):.2f} s",
+        )
+        for name, clips in found.items()
+        if clips
+    ]
+    return (
+        f"Longest stretch of {_counted(len(check.after), 'generated clip')} that stands in the "
+        "training songs, token for token:\n\n"
+        + _rows(("in", "all codebooks", "first codebook"), rows)
+    )
+
+
+def _limits(summary: TrainingSummary) -> str:
+    heard = sum(not song.held_out for song in summary.songs)
+    return (
+        f"It learned from {_counted(heard, 'song')} what its base did not know; everything else, "
+        "limits and biases included, it has from the base. Prompts near its songs' captions work "
+        "best. It may repeat stretches of songs it trained on: compare before you publish."
+    )
+
+
+def _public(settings: Mapping[str, Setting]) -> dict[str, str]:
+    return {
+        name: _public_value(value)
+        for name, value in settings.items()
+        if name not in PRIVATE_SETTINGS and value is not None
+    }
+
+
+def _public_value(value: Setting) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return _without_folders(value) if isinstance(value, str) else str(value)
+
+
+def _without_folders(text: str) -> str:
+    """The last part of what may be a path; hub ids, and text without slashes, as they are."""
+    return text if _hub_id(text) else PureWindowsPath(text).name or text.strip("/\\")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _table(header: tuple[str, str], rows: Mapping[str, str]) -> str:
+    return _rows(header, list(rows.items()))
+
+
+def _rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *(tuple(map(_plain, row)) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Text as Markdown that shows it as it is, on one line."""
+    return _MARKUP.sub(r"\\\1", _CONTROL.sub(" ", text)).strip()

@@ -1,0 +1,134 @@
+"""What there is to tell about a training, in plain data: the report and the model card show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from songloom.audio.files import Audio
+from songloom.training.state import Measured, Update
+
+Setting = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class SongSummary:
+    """One song of the data set."""
+
+    title: str
+    seconds: float
+    caption: str
+    held_out: bool
+    """Whether it was kept from training, to measure with."""
+    bpm: float | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What else is known, in words: {"genre": ("lo-fi",), "key": ("C minor",), ...}."""
+
+
+@dataclass(frozen=True)
+class ClipPair:
+    """The same prompt and seed, before training and after it."""
+
+    prompt: str
+    seed: int
+    before: Audio
+    after: Audio
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """A finished training."""
+
+    name: str
+    base: str
+    """The model that it started from: a known name, a hub id or a path."""
+    licence: str
+    """Of the base's weights, and so of the result."""
+    method: Literal["lora", "full"]
+    melody: bool
+    """Whether the model can follow a melody."""
+    channels: int
+    """1, or 2: the codebooks of left and right alternate."""
+    songs: Sequence[SongSummary]
+    updates: Sequence[Update]
+    """In order; not every one needs to be here."""
+    measured: Sequence[Measured]
+    """Losses on the held-out songs, in order; empty where no songs were held out."""
+    after: Measured | None
+    """Of the weights that were kept; None where no songs were held out."""
+    seconds: float
+    """How long training took."""
+    settings: Mapping[str, Setting]
+    """The request, by the names of its fields."""
+
+    @property
+    def steps(self) -> int:
+        """Updates done."""
+        return self.updates[-1].step if self.updates else 0
+
+    @property
+    def song_seconds(self) -> float:
+        """Seconds of all songs."""
+        return sum(song.seconds for song in self.songs)
+
+    @property
+    def before(self) -> Measured | None:
+        """The untrained model on the held-out songs; None where that was not measured."""
+        return next((measured for measured in self.measured if measured.step == 0), None)
+
+    @property
+    def loss_change(self) -> float | None:
+        """Relative change of the held-out loss: -0.1 is a tenth less. None where not measured."""
+        if self.before is None or self.after is None:
+            return None
+        return self.after.loss / self.before.loss - 1
+
+
+def codebook_name(index: int, channels: int) -> str:
+    """What people call a codebook: "codebook 1", in stereo "codebook 1, left"."""
+    if channels == 1:
+        return f"codebook {index + 1}"
+    return f"codebook {index // 2 + 1}, {('left', 'right')[index % 2]}"
+
+
+def duration_text(seconds: float) -> str:
+    """A length of time in words: "48 s", "12 min 5 s", "3 h 20 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def licence_text(licence: str) -> str:
+    """What the base's licence means for the result, in two sentences."""
+    if "NC" in re.split(r"[^A-Z]+", licence.upper()):
+        use = f"It is {licence}: no commercial use, and that goes for this model and what it makes."
+    else:
+        use = f"It is {licence}, and this model comes under it too."
+    return (
+        f"{use} Whether you may share a model that learned from these songs, or its music, depends "
+        "on the rights to the songs as well."
+    )
+
+
+def label_counts(songs: Sequence[SongSummary]) -> dict[str, dict[str, int]]:
+    """How many songs have each value of each label, the most frequent first; tempos by range."""
+    counts: dict[str, dict[str, int]] = {}
+    for song in songs:
+        for name, values in song.labels.items():
+            for value in dict.fromkeys(values):
+                by_value = counts.setdefault(name, {})
+                by_value[value] = by_value.get(value, 0) + 1
+    ordered = {
+        name: dict(sorted(values.items(), key=lambda item: (-item[1], item[0])))
+        for name, values in counts.items()
+    }
+    lowest_of_range = sorted(int(song.bpm // 20) * 20 for song in songs if song.bpm is not None)
+    tempos = {f"{low} to {low + 19} bpm": lowest_of_range.count(low) for low in lowest_of_range}
+    return {"tempo": tempos, **ordered} if tempos else ordered

@@ -1,0 +1,27 @@
+"""Text files appear whole."""
+
+from pathlib import Path
+
+import pytest
+
+from songloom.errors import OutputError
+from songloom.training.texts import write_text
+
+
+def test_text_replaces_text(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.md", "old")
+    write_text(tmp_path / "a.md", "naïve\n音楽 \ud800")
+    assert (tmp_path / "a.md").read_bytes() == "naïve\n音楽 ?".encode()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"missing/a\.md' cannot be written"):
+        write_text(tmp_path / "missing" / "a.md", "text")
+
+
+def test_a_folder_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.md").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_text(tmp_path / "a.md", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
