@@ -112,8 +112,8 @@ def verdict(summary: TrainingSummary, memorisation: MemorisationCheck | None = N
         )
     else:
         said = (
-            f"Songs it never heard surprise it {change:.0%} more than before: it learned its songs "
-            "by heart rather than their style. Fewer updates, or more songs, should help."
+            f"Songs it never heard surprise it {change:.0%} more than before: what it learned "
+            "does not carry over. Fewer updates, a lower learning rate or more songs may help."
         )
     return said + careful
 
