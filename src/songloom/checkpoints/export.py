@@ -122,14 +122,16 @@ def _readme(components: Components, layout: Layout) -> str:
     identifier = info.licence.lower().replace(" ", "-")
     head = f"---\nlicense: {identifier}\n---\n" if "not stated" not in info.licence else ""
     kind = "melody and text" if info.melody else "text"
-    beside = (
+    notes = (
         "\nThe text encoder, which this layout does not hold, lies in `text_encoder`.\n"
         if layout == "reference"
         else ""
     )
+    if info.base:
+        notes += f"\nIt was made of an adapter, merged into {info.base}.\n"
     return (
         f"{head}# {Path(info.name).name}\n\n"
         f"A MusicGen model ({kind}; {info.channels} audio channel(s), {info.sample_rate} Hz), "
-        f"exported by songloom in the {layout} layout.\n{beside}\n"
+        f"exported by songloom in the {layout} layout.\n{notes}\n"
         f"Licence of the weights: {info.licence}.\n"
     )
