@@ -22,6 +22,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 import torch
+from librosa.onset import onset_detect, onset_strength
 from numpy.typing import NDArray
 
 from benchmarks.report import Options, finish, options, say
@@ -90,10 +91,8 @@ def _brightness(power: Numbers) -> Numbers:
 
 def _rhythm(decibels: Numbers) -> Numbers:
     """Onsets a second, shares of the intervals between them, and how clear the pulse is."""
-    strength = librosa.onset.onset_strength(S=decibels, sr=SAMPLE_RATE, hop_length=HOP)
-    onsets = librosa.onset.onset_detect(
-        onset_envelope=strength, sr=SAMPLE_RATE, hop_length=HOP, units="time"
-    )
+    strength = onset_strength(S=decibels, sr=SAMPLE_RATE, hop_length=HOP)
+    onsets = onset_detect(onset_envelope=strength, sr=SAMPLE_RATE, hop_length=HOP, units="time")
     seconds = len(strength) * HOP / SAMPLE_RATE
     counts, _ = np.histogram(np.diff(onsets).clip(*INTERVAL_EDGES[[0, -1]]), INTERVAL_EDGES)
     centred = strength - strength.mean()
@@ -172,12 +171,17 @@ def example_excerpts(held_out: bool) -> list[Sound]:
     ]
 
 
-def own_excerpts(count: int) -> list[Sound]:
-    """Pieces in the styles that the embedded model was made of."""
+def own_sampler() -> Sampler:
+    """A sampler with the players of the embedded model's own styles."""
     with tempfile.TemporaryDirectory() as folder:
         bank = Path(folder, "bank.npz")
         build_bank(bank)
-        sampler = Sampler(load_bank(bank))
+        return Sampler(load_bank(bank))
+
+
+def own_excerpts(count: int) -> list[Sound]:
+    """Pieces in the styles that the embedded model was made of, but not from these."""
+    sampler = own_sampler()
     frames = SECONDS * FRAME_RATE
     return [sampler.render(compose(OWN_FIRST_SEED + i), frames) for i in range(count)]
 

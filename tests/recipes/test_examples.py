@@ -67,8 +67,21 @@ def test_songs_differ_and_last_half_a_minute():
     assert len({song.bars for song in songs()}) == len(songs()) == 8
     assert len({song.bpm for song in songs()}) >= 4
     assert len({song.key for song in songs()}) >= 5
+    assert len({(song.key, song.bpm) for song in songs()}) == len(songs())
     assert all(30 <= song.seconds <= 40 for song in songs())
     assert set(CAPTIONS) == {song.title for song in songs()}
+
+
+def test_songs_to_hold_out_have_no_bar_of_another():
+    for song in songs()[-2:]:
+        others = {
+            bar
+            for other in songs()
+            if other.bpm == song.bpm and other != song
+            for bar in other.bars
+        }
+        assert others
+        assert not others & set(song.bars)
 
 
 def test_a_song_has_an_introduction_and_comes_to_rest():

@@ -19,8 +19,19 @@ PROGRAMS = {LEAD: 8, STRINGS: 45, TICK: 115}  # General MIDI, from 0
 HIGHEST_PITCH = MELODY_LOW + 24
 TICK_PITCHES = (76, 84, 84)  # tock, tick, tick
 
-MAJOR = (0, 5, 3, 4, 0, 5, 4, 0)  # the chords of a theme, as scale degrees
-MINOR = (0, 3, 0, 4, 5, 3, 4, 0)
+# The chords of a theme, as scale degrees.
+MAJOR = ((0, 5, 3, 4, 0, 5, 4, 0), (0, 3, 0, 4, 5, 3, 4, 0), (0, 4, 5, 3, 0, 3, 4, 0))
+MINOR = ((0, 3, 0, 4, 5, 3, 4, 0), (0, 5, 2, 6, 3, 0, 4, 0), (0, 6, 5, 4, 0, 3, 4, 0))
+FIGURES = (  # six eighths, as steps from the chord's root
+    (0, 2, 4, 7, 4, 2),
+    (0, 4, 2, 4, 7, 4),
+    (7, 4, 2, 0, 2, 4),
+    (4, 2, 0, 2, 4, 7),
+    (2, 4, 7, 9, 7, 4),
+    (7, 9, 7, 4, 2, 4),
+    (4, 7, 4, 2, 4, 0),
+    (0, 1, 2, 4, 2, 4),
+)
 RHYTHMS = ((4, 4, 4), (8, 4), (4, 2, 2, 4), (6, 2, 4), (4, 4, 2, 2))
 STEPS = (-2, -1, -1, 1, 1, 2)
 
@@ -28,6 +39,7 @@ Bar = tuple[Note, ...]
 Chord = tuple[int, int, int]
 Line = tuple[tuple[int, int, int], ...]
 """(onset, length, steps from the chord's root) of a bar of melody."""
+CADENCE: Line = ((0, 4, 2), (4, 8, 0))
 
 
 @dataclass(frozen=True)
@@ -56,19 +68,20 @@ def compose_waltz(title: str, key: Key, frames_per_sixteenth: int) -> Waltz:
     Introduction, theme, (in a fast one) bridge, variation in running eighths, ending.
     """
     random = Random(title)
-    chords = MINOR if 3 in MODES[key.mode] else MAJOR
+    chords = random.choice(MINOR if 3 in MODES[key.mode] else MAJOR)
     question, answer = _line(random), _line(random)
-    theme = (question, question, answer, answer, question, question, answer, _cadence())
-    running = tuple(_broken_chord(random.choice((0, 2))) for _ in range(2)) * 4
-    short = frames_per_sixteenth >= 7
-    bridge = (3, 3, 4, 4) if not short else ()
-    opening = chords[:4] if frames_per_sixteenth < 6 else chords[:2]
+    theme = (question, question, answer, answer, question, question, answer, CADENCE)
+    first, second = (_running(figure) for figure in random.sample(FIGURES, 2))
+    variation = (first, second, first, second, second, first, second, CADENCE)
+    opening = chords[: 4 if frames_per_sixteenth < 6 else 2]
+    bridge = (3, 3, 4, 4) if frames_per_sixteenth < 7 else ()
     sections = (
-        *((chord, ()) for chord in opening),
+        (opening[0], ()),
+        *((chord, first) for chord in opening[1:]),
         *zip(chords, theme, strict=True),
-        *((chord, running[0]) for chord in bridge),
-        *zip(chords, running, strict=True),
-        *((0, running[0]) for _ in opening[1:]),
+        *((chord, second) for chord in bridge),
+        *zip(chords, variation, strict=True),
+        *((0, first) for _ in opening[1:]),
     )
     bars = [*_played(key, sections), _last_bar(key)]
     return Waltz(title, key, frames_per_sixteenth, tuple(bars))
@@ -84,14 +97,8 @@ def _line(random: Random) -> Line:
     return tuple(tones)
 
 
-def _cadence() -> Line:
-    return ((0, 4, 2), (4, 8, 0))
-
-
-def _broken_chord(lowest: int) -> Line:
-    """Six eighths up and down the chord."""
-    steps = (0, 2, 4, 7, 4, 2) if lowest == 0 else (2, 4, 7, 9, 7, 4)
-    return tuple((2 * i, 2, step) for i, step in enumerate(steps))
+def _running(figure: tuple[int, ...]) -> Line:
+    return tuple((2 * i, 2, step) for i, step in enumerate(figure))
 
 
 def _played(key: Key, sections: Sequence[tuple[int, Line]]) -> Iterator[Bar]:
