@@ -61,7 +61,7 @@ CAPTIONS = {
 def songs() -> tuple[Waltz, ...]:
     """The songs, in the order of their files; the last two are good ones to hold out.
 
-    No two have both key and tempo in common: they would share whole bars, token for token.
+    No two have both key and tempo in common: they would share many bars, token for token.
     """
     return (
         compose_waltz("Brass Key", Key(9, "minor"), 6),
