@@ -20,15 +20,21 @@ if TYPE_CHECKING:
     from songloom.checkpoints.home import remove_model as remove_model
     from songloom.checkpoints.listing import ModelListing as ModelListing
     from songloom.checkpoints.listing import list_models as list_models
+    from songloom.dataset.prepare import prepare as prepare
     from songloom.errors import SongloomError as SongloomError
     from songloom.generation.model import Model as Model
     from songloom.generation.model import load as load
     from songloom.generation.track import Track as Track
+    from songloom.jobs.finetune import FineTuned as FineTuned
+    from songloom.jobs.finetune import train as train
     from songloom.request import GenerationRequest as GenerationRequest
+    from songloom.request import PrepareRequest as PrepareRequest
+    from songloom.request import TrainingRequest as TrainingRequest
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "FineTuned": "songloom.jobs.finetune",
     "GenerationRequest": "songloom.request",
     "Model": "songloom.generation.model",
     "ModelListing": "songloom.checkpoints.listing",
@@ -38,7 +44,11 @@ _HOMES = {
     "list_models": "songloom.checkpoints.listing",
     "load": "songloom.generation.model",
     "merge": "songloom.checkpoints.export",
+    "prepare": "songloom.dataset.prepare",
+    "PrepareRequest": "songloom.request",
     "remove_model": "songloom.checkpoints.home",
+    "train": "songloom.jobs.finetune",
+    "TrainingRequest": "songloom.request",
 }
 __all__ = ["__version__", *_HOMES]
 

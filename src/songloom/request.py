@@ -283,6 +283,10 @@ class TrainingRequest(PrepareRequest):
         RequestError: a value or a combination of values makes no sense.
     """
 
+    name: Annotated[
+        str | None,
+        Option("What the new model is called; none is named after the songs."),
+    ] = None
     epochs: Annotated[int, Option("Epochs to train for.", minimum=1)] = 3
     updates_per_epoch: Annotated[int, Option("Updates of the weights in one epoch.", minimum=1)] = (
         100

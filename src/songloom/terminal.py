@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -11,23 +12,33 @@ from typing import TYPE_CHECKING
 from songloom.progress import (
     DownloadProgress,
     GenerationProgress,
+    Notice,
+    PrepareProgress,
     ProgressCallback,
     ProgressEvent,
+    Stage,
+    TrainingProgress,
+    ValidationProgress,
 )
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.progress import Progress
+
+_LINES_OF_A_TRAINING = 20
+"""Lines about updates where there is no terminal to draw a bar in."""
 
 
 @contextmanager
 def progress_bars(waiting: str) -> Iterator[ProgressCallback]:
-    """Yield a callback that draws progress on standard error, or nothing where that is no terminal.
+    """Yield a callback that draws progress on standard error; lines where that is no terminal.
 
     Args:
         waiting: what to show until the first event arrives, such as "loading nano".
     """
     if not sys.stderr.isatty():
-        yield _ignore
+        yield _print_line
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -56,12 +67,70 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console(width=width).print(drawn)
 
 
-def _ignore(event: ProgressEvent) -> None:
-    pass
+@contextmanager
+def stopped_by_interrupt(said: str) -> Iterator[Callable[[], bool]]:
+    """Yield a flag that Ctrl-C raises, so that work can end where it can go on later.
+
+    A second Ctrl-C ends the program at once.
+
+    Args:
+        said: what is told the person who presses it.
+    """
+    stopped = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        if stopped:
+            raise KeyboardInterrupt
+        stopped = True
+        print(f"\n{said}; press Ctrl-C again to leave at once", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield lambda: stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_line(event: ProgressEvent) -> None:
+    """What a log should hold of long work: its stages and measurements, and some updates."""
+    line = _told(event)
+    if isinstance(event, TrainingProgress) and event.step % max(
+        1, event.steps // _LINES_OF_A_TRAINING
+    ):
+        return
+    if line:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _told(event: ProgressEvent) -> str:
+    """An event as a line; empty for those that only move a bar."""
+    match event:
+        case Stage(name):
+            return name
+        case Notice(text):
+            return f"note: {text}"
+        case ValidationProgress(step, loss, per_codebook, best):
+            books = ", ".join(f"{value:.3f}" for value in per_codebook)
+            return f"update {step}: held-out loss {loss:.3f} ({books}){', the best' * best}"
+        case TrainingProgress():
+            return (
+                f"update {event.step} of {event.steps}: loss {event.loss:.3f}, "
+                f"{event.frames_per_second:.0f} frames/s, {_time(event.seconds_left)} left"
+            )
+        case PrepareProgress() if event.song:
+            return f"{event.songs_done} of {event.songs_total} songs: {event.song!r}"
+    return ""
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class _Bars:
-    """Turns events into one bar: what is awaited, then downloads, then seconds of audio."""
+    """Turns events into one bar, for whatever is going on, and lines above it that stay."""
 
     def __init__(self, bars: Progress, waiting: str) -> None:
         self._bars = bars
@@ -87,6 +156,28 @@ class _Bars:
                     total=total,
                     state=f"{done:.1f}/{total:.1f} s{self._speed(done)}",
                 )
+            case PrepareProgress():
+                self._bars.update(
+                    self._task,
+                    description="preparing songs",
+                    completed=event.seconds_done if event.seconds_total else event.songs_done,
+                    total=event.seconds_total or event.songs_total,
+                    state=f"{event.songs_done}/{event.songs_total} songs",
+                )
+            case TrainingProgress():
+                self._bars.update(
+                    self._task,
+                    description="training",
+                    completed=event.step,
+                    total=event.steps,
+                    state=f"{event.step}/{event.steps}, loss {event.loss:.3f}, "
+                    f"{event.frames_per_second:.0f} frames/s, {_time(event.seconds_left)} left",
+                )
+            case Stage(name):
+                self._generating_since = None
+                self._bars.reset(self._task, description=name, total=None, state="")
+            case Notice() | ValidationProgress():
+                self._bars.console.print(_told(event), markup=False, highlight=False)
 
     def _speed(self, seconds_done: float) -> str:
         now = monotonic()

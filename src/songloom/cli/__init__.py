@@ -11,7 +11,8 @@ import typer
 
 from songloom import __version__
 from songloom.cli.generate import generate
-from songloom.cli.models import export, models
+from songloom.cli.models import export, merge, models
+from songloom.cli.train import prepare, train
 from songloom.errors import SongloomError
 
 app = typer.Typer(
@@ -51,5 +52,8 @@ def _options_of_all_commands(
 
 
 app.command()(generate)
+app.command()(train)
+app.command()(prepare)
 app.add_typer(models, name="models")
+app.command()(merge)
 app.command()(export)

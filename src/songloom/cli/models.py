@@ -46,6 +46,30 @@ def list_models(
     )
 
 
+@models.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A trained model's name.")],
+) -> None:
+    """Remove a trained model for good."""
+    import songloom
+
+    print(songloom.remove_model(name))
+
+
+def merge(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A trained adapter: its name, or its folder.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
+) -> None:
+    """Make a whole model of an adapter and its base."""
+    with redirect_stdout(sys.stderr):
+        import songloom
+
+        songloom.merge(model, folder)
+    print(folder)
+
+
 def export(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A name, a hub id, a folder or a file.")

@@ -107,6 +107,11 @@ class Trainer:
             self._restore()
         lm.recompute = self._state.recompute
 
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self._state.step
+
     def run(
         self,
         on_event: ProgressCallback | None = None,

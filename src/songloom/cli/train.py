@@ -1,0 +1,141 @@
+"""`songloom prepare` and `songloom train`."""
+
+import json
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from songloom import terminal
+from songloom.cli.options import takes_fields
+from songloom.request import PrepareRequest, TrainingRequest
+
+if TYPE_CHECKING:
+    from songloom.dataset.prepare import Prepared
+    from songloom.jobs.finetune import FineTuned
+
+_SHORT = {"model_version": "--model"}
+
+
+def use_large_pages() -> None:
+    """Let PyTorch take large tensors in pages of 2 MB, which trains faster on a CPU under Linux.
+
+    It has an effect only before PyTorch is imported.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+@takes_fields(PrepareRequest, arguments={"dataset_path": "SONGS"}, short=_SHORT)
+def prepare(
+    fields: dict[str, Any],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DATASET", help="The folder of the data set."),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
+    ] = False,
+) -> None:
+    """Make a data set of songs: labels, captions and tokens, to be edited and trained on."""
+    request = PrepareRequest.from_mapping(fields)
+    with (
+        redirect_stdout(sys.stderr),
+        terminal.stopped_by_interrupt("stopping after the songs in hand") as stopped,
+        terminal.progress_bars("looking for songs") as show,
+    ):
+        import songloom
+
+        prepared = songloom.prepare(request, output, on_event=show, cancelled=stopped)
+    _report_songs(prepared, as_json)
+
+
+@takes_fields(TrainingRequest, arguments={"dataset_path": "SONGS"}, short=_SHORT)
+def train(
+    fields: dict[str, Any],
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin anew, and replace a model of that name."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of text.")
+    ] = False,
+) -> None:
+    """Fine-tune a model on songs, or on a data set. Run again, it goes on where it stopped."""
+    request = TrainingRequest.from_mapping(fields)
+    use_large_pages()
+    with (
+        redirect_stdout(sys.stderr),
+        terminal.stopped_by_interrupt("stopping after this update") as stopped,
+        terminal.progress_bars("starting") as show,
+    ):
+        import songloom
+
+        trained = songloom.train(request, restart=restart, on_event=show, cancelled=stopped)
+    _report_training(trained, as_json)
+
+
+def _report_songs(prepared: "Prepared", as_json: bool) -> None:
+    dataset = prepared.dataset
+    if as_json:
+        result = {
+            "folder": str(dataset.folder),
+            "songs": len(dataset.songs),
+            "held_out": sum(song.held_out for song in dataset.songs),
+            "seconds": round(dataset.seconds, 3),
+            "seconds_taken": round(prepared.seconds, 3),
+            "skipped": [{"file": s.file, "reason": s.reason} for s in prepared.skipped],
+        }
+        print(json.dumps(result))
+        return
+    terminal.table(
+        ("song", "seconds", "bpm", "key", "labels", ""),
+        [
+            (
+                song.file,
+                f"{song.seconds:.0f}",
+                f"{song.labels.bpm:.0f}" if song.labels.bpm else "",
+                song.labels.key or "",
+                _words(song.tags()),
+                "held out" if song.held_out else "",
+            )
+            for song in dataset.songs
+        ],
+    )
+    for skipped in prepared.skipped:
+        print(f"skipped {skipped.file!r}: {skipped.reason}", file=sys.stderr)
+    minutes = dataset.seconds / 60
+    print(
+        f"{len(dataset.songs)} songs, {minutes:.1f} minutes, in {prepared.seconds:.0f} s. "
+        f"Captions and labels can be edited in {dataset.folder / 'songs.jsonl'}",
+        file=sys.stderr,
+    )
+
+
+def _words(tags: dict[str, tuple[str, ...]]) -> str:
+    return ", ".join(
+        word for name, words in tags.items() if name not in ("bpm", "key") for word in words
+    )
+
+
+def _report_training(trained: "FineTuned", as_json: bool) -> None:
+    before = None if trained.before is None else trained.before.loss
+    after = None if trained.after is None else trained.after.loss
+    if as_json:
+        result = {
+            "name": trained.name,
+            "path": str(trained.path),
+            "report": str(trained.report),
+            "finished": trained.finished,
+            "held_out_loss_before": before,
+            "held_out_loss_after": after,
+        }
+        print(json.dumps(result))
+        return
+    print(f"{trained.name}  {trained.path}")
+    if before is not None and after is not None:
+        print(f"loss on held-out songs: {before:.3f} before, {after:.3f} after", file=sys.stderr)
+    print(f"what it learned, to see and hear: {trained.report}", file=sys.stderr)
+    print(f"use it: songloom generate --model '{trained.name}' 'your prompt'", file=sys.stderr)

@@ -1,0 +1,349 @@
+"""A fine-tuning from songs to a model with a name: prepare, train, compare, publish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from songloom import __version__
+from songloom.audio.files import Audio
+from songloom.checkpoints.components import Components
+from songloom.checkpoints.home import home, model_folder, remove_model, trained_model
+from songloom.checkpoints.load import load_components
+from songloom.dataset.manifest import Dataset, is_dataset, read_dataset
+from songloom.dataset.prepare import check_fits, prepare
+from songloom.errors import DatasetError, OutputError, TrainingError
+from songloom.generation.model import Model, load
+from songloom.generation.precision import resolve_device
+from songloom.generation.track import Track
+from songloom.jobs.runs import DATASET, alone, clear_state, logged
+from songloom.models.lm import LM
+from songloom.progress import Notice, ProgressCallback, Stage
+from songloom.request import GenerationRequest, TrainingRequest
+from songloom.training.batches import Song
+from songloom.training.captions import full_caption
+from songloom.training.loop import Trainer, TrainingResult
+from songloom.training.memorisation import MemorisationCheck, TokenisedSong, check_memorisation
+from songloom.training.plan import make_plan, make_trainable
+from songloom.training.publish import write_about, write_weights
+from songloom.training.report import write_report
+from songloom.training.state import Measured
+from songloom.training.summary import ClipPair, SongSummary, TrainingSummary
+
+REPORT = "report.html"
+PREVIEW_SEED = 1000
+"""Seed of the first piece that is generated for comparing; the others follow."""
+
+_DECIDING = (
+    "epochs", "updates_per_epoch", "batch_size", "optimizer", "lr", "lr_scheduler", "warmup",
+    "cfg_p", "full", "lora_rank", "lora_alpha", "lora_targets", "lora_dropout", "weight_decay",
+    "max_grad_norm", "ema_decay", "window_seconds", "precision", "validate_every", "seed",
+)  # fmt: skip
+"""Fields that decide what is learned: a training goes on only with the same."""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A finished fine-tuning."""
+
+    name: str
+    path: Path
+    """The model's folder."""
+    report: Path
+    """The report, an HTML file."""
+    dataset: Dataset
+    before: Measured | None
+    """Loss of the base model on the held-out songs; None where none are held out."""
+    after: Measured | None
+    """Loss of the new model on them."""
+    finished: bool
+    """Whether all updates were made; otherwise time ran out, or patience."""
+
+
+def train(
+    request: TrainingRequest,
+    *,
+    restart: bool = False,
+    on_event: ProgressCallback | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> FineTuned:
+    """Fine-tune a model on songs; the result is found by its name from then on.
+
+    Stopped at any time, even by force, the same call goes on where it was.
+
+    Args:
+        request: songs, base model and settings.
+        restart: begin anew, even where such a training was begun or finished before.
+        on_event: told of stages, progress and measurements.
+        cancelled: asked often; once it says True, the state is saved and `Cancelled` raised.
+
+    Raises:
+        DatasetError: there are no songs to train on, or they were prepared for another codec.
+        ModelError: the base model cannot be loaded, or the name is no name for a model.
+        TrainingError: the name is taken, the same training runs already, or training went wrong.
+        OutputError: something cannot be written.
+        Cancelled: see `cancelled`.
+    """
+    tell = on_event or (lambda event: None)
+    name = request.name or _name_after(request.dataset_path)
+    target, run = model_folder(name), home() / "runs" / model_folder(name).name
+    with alone(run, name):
+        if restart:
+            clear_state(run)
+        elif trained_model(name) is not None:
+            raise TrainingError(
+                f"there is a model {name!r} already, in {target}; choose another name, remove it "
+                f"(`songloom models remove {name}`), or replace it with --restart"
+            )
+        device = resolve_device(request.device)
+        tell(Stage(f"loading {request.model_version}"))
+        base = load_components(request.model_version, on_event=on_event)
+        tell(Stage("preparing the songs"))
+        dataset = _dataset(request, run, base, on_event, cancelled)
+        tell(Stage("training"))
+        result = _trained(request, base, dataset, device, run, tell, cancelled)
+        return _published(request, name, base, dataset, result, run, tell, cancelled)
+
+
+def _dataset(
+    request: TrainingRequest,
+    run: Path,
+    base: Components,
+    on_event: ProgressCallback | None,
+    cancelled: Callable[[], bool] | None,
+) -> Dataset:
+    if is_dataset(request.dataset_path):
+        dataset = read_dataset(request.dataset_path)
+        check_fits(dataset, base)
+    else:
+        dataset = prepare(request, run / DATASET, on_event=on_event, cancelled=cancelled).dataset
+    if all(song.held_out for song in dataset.songs):
+        raise DatasetError(
+            f"{dataset.folder} has no songs to train on: all {len(dataset.songs)} are held out; "
+            "set held_out to false for some in songs.jsonl, or add songs"
+        )
+    return dataset
+
+
+def _trained(
+    request: TrainingRequest,
+    base: Components,
+    dataset: Dataset,
+    device: torch.device,
+    run: Path,
+    tell: ProgressCallback,
+    cancelled: Callable[[], bool] | None,
+) -> TrainingResult:
+    """Train the base's language model, in place."""
+    info, lm = base.info, base.lm
+    settings = {name: getattr(request, name) for name in _DECIDING}
+    settings |= {"base": f"{info.name} {_fingerprint(lm)}", "songs": _songs_fingerprint(dataset)}
+    dtype = make_trainable(lm, request, device)
+    plan = make_plan(request, lm, info.window_seconds, info.frame_rate, dtype)
+    windows = f"{plan.micro_batch} of {request.batch_size} windows at once"
+    planned = plan.memory.total(plan.micro_batch, plan.recompute) / 2**30
+    tell(
+        Notice(
+            f"{windows}, {'layers computed twice, ' if plan.recompute else ''}about "
+            f"{planned:.1f} GiB of {plan.free_bytes / 2**30:.1f} GiB free"
+        )
+    )
+    songs = [_song(dataset, song) for song in dataset.songs if not song.held_out]
+    held_out = [_song(dataset, song) for song in dataset.songs if song.held_out]
+    hop = base.codec.hop
+    trainer = Trainer(lm, plan, songs, held_out, base.text, hop, run, settings)
+    with logged(run, trainer.step, tell) as log:
+        return trainer.run(log, cancelled)
+
+
+def _song(dataset: Dataset, song: Any) -> Song:
+    tokens = dataset.tokens(song)
+    return Song(song.file, tokens.codes, tokens.chroma, song.caption or "", song.tags())
+
+
+def _published(
+    request: TrainingRequest,
+    name: str,
+    base: Components,
+    dataset: Dataset,
+    result: TrainingResult,
+    run: Path,
+    tell: ProgressCallback,
+    cancelled: Callable[[], bool] | None,
+) -> FineTuned:
+    """Write the model, listen to it, and give it its name at last."""
+    summary = _summary(request, name, base, dataset, result)
+    target = model_folder(name)
+    new = target.with_name(f".new-{secrets.token_hex(4)}")
+    try:
+        new.mkdir(parents=True)
+        write_weights(new, base, request, summary.base)
+        clips, memorisation = _compared(request, dataset, new, summary.base, tell, cancelled)
+        write_report(new / REPORT, summary, clips, memorisation)
+        write_about(new, request, summary, memorisation, _facts(name, summary, dataset, result))
+        if target.exists():  # a restart replaces what there was
+            remove_model(name)
+        new.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"the model cannot be written into {target.parent} ({error}); make room there, then "
+            "run the same command again: the training itself is saved"
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    clear_state(run, keep_logs=True)
+    return FineTuned(
+        name=name,
+        path=target,
+        report=target / REPORT,
+        dataset=dataset,
+        before=summary.before,
+        after=summary.after,
+        finished=result.finished,
+    )
+
+
+def _compared(
+    request: TrainingRequest,
+    dataset: Dataset,
+    folder: Path,
+    base: str,
+    tell: ProgressCallback,
+    cancelled: Callable[[], bool] | None,
+) -> tuple[list[ClipPair], MemorisationCheck | None]:
+    """Pieces of the base and of the new model by the same prompts and seeds."""
+    prompts = _preview_prompts(dataset, request.previews)
+    if not prompts:
+        return [], None
+    pieces = [
+        GenerationRequest(prompt=prompt, duration=request.preview_seconds, seed=PREVIEW_SEED + i)
+        for i, prompt in enumerate(prompts)
+    ]
+
+    def made_by(model: Model) -> list[Track]:
+        return model.generate(pieces, on_event=tell, cancelled=cancelled)
+
+    tell(Stage("generating before and after"))
+    before = made_by(load(base, device=request.device))
+    after = made_by(load(folder, device=request.device, base=base))
+    clips = [
+        ClipPair(
+            old.request.prompt,
+            old.seed,
+            Audio(old.normalized(), old.sample_rate),
+            Audio(new.normalized(), new.sample_rate),
+        )
+        for old, new in zip(before, after, strict=True)
+    ]
+    songs = dataset.songs
+    memorisation = check_memorisation(
+        [track.tokens for track in before],
+        [track.tokens for track in after],
+        [dataset.tokens(song).codes for song in songs if song.held_out],
+        (
+            TokenisedSong(song.file, dataset.tokens(song).codes)
+            for song in songs
+            if not song.held_out
+        ),
+        dataset.info.frame_rate,
+    )
+    return clips, memorisation
+
+
+def _preview_prompts(dataset: Dataset, count: int) -> list[str]:
+    """What the songs are said to be, those that are held out first."""
+    songs = sorted(dataset.songs, key=lambda song: not song.held_out)
+    captions = [full_caption(song.caption or "", song.tags()) for song in songs]
+    distinct = list(dict.fromkeys(caption for caption in captions if caption))
+    return distinct[:count]
+
+
+def _summary(
+    request: TrainingRequest,
+    name: str,
+    base: Components,
+    dataset: Dataset,
+    result: TrainingResult,
+) -> TrainingSummary:
+    info = base.info
+    songs = [
+        SongSummary(
+            title=song.file,
+            seconds=song.seconds,
+            caption=song.caption or "",
+            held_out=song.held_out,
+            bpm=song.labels.bpm,
+            labels={key: words for key, words in song.tags().items() if key != "bpm"},
+        )
+        for song in dataset.songs
+    ]
+    return TrainingSummary(
+        name=name,
+        base=request.model_version,
+        licence=info.licence,
+        method="full" if request.full else "lora",
+        melody=info.melody,
+        channels=info.channels,
+        songs=songs,
+        updates=result.state.updates,
+        measured=result.state.measured,
+        after=result.best,
+        seconds=result.state.seconds,
+        settings=request.to_mapping(),
+    )
+
+
+def _facts(
+    name: str, summary: TrainingSummary, dataset: Dataset, result: TrainingResult
+) -> dict[str, Any]:
+    before, after = summary.before, summary.after
+    return {
+        "name": name,
+        "base": summary.base,
+        "licence": summary.licence,
+        "kind": "full" if summary.method == "full" else "adapter",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "songloom": __version__,
+        "songs": len(dataset.songs),
+        "seconds_of_music": round(dataset.seconds, 1),
+        "updates": result.state.step,
+        "seconds_trained": round(result.state.seconds, 1),
+        "held_out_loss_before": None if before is None else round(before.loss, 4),
+        "held_out_loss_after": None if after is None else round(after.loss, 4),
+    }
+
+
+def _name_after(songs: Path) -> str:
+    """A name for the model of a folder, an archive or a file: the letters and digits of its own."""
+    stem = re.split(r"\.(?:zip|tar|tgz|tar\.gz)$", songs.resolve().name)[0]
+    name = re.sub(r"[^\w.-]+", "-", stem).strip(" .-_")
+    if songs.is_file() and "." in name:
+        name = name.rpartition(".")[0] or name
+    return name or "my-style"
+
+
+def _fingerprint(lm: LM) -> str:
+    """Tells whether the weights are the same, from a few of them."""
+    digest = hashlib.sha256(repr(lm.config).encode())
+    for tensor in (lm.norm.weight, lm.embeddings[0].weight):  # type: ignore[union-attr]
+        digest.update(tensor.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _songs_fingerprint(dataset: Dataset) -> str:
+    """Tells whether songs, captions and labels are the same."""
+    known = [
+        [song.hash, song.held_out, song.caption or "", {k: list(v) for k, v in song.tags().items()}]
+        for song in dataset.songs
+    ]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]

@@ -1,0 +1,76 @@
+"""The result of a training as a folder: adapter or whole model, and what is known about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from songloom.checkpoints.adapter import write_adapter
+from songloom.checkpoints.components import Components, LazyTextEncoder
+from songloom.checkpoints.home import FACTS
+from songloom.checkpoints.transformers_layout import write_components
+from songloom.models.lora import lora_state
+from songloom.request import TrainingRequest
+from songloom.training.card import model_card
+from songloom.training.memorisation import MemorisationCheck
+from songloom.training.plan import lora_config
+from songloom.training.summary import TrainingSummary
+from songloom.training.texts import write_text
+
+REQUEST = "training_request.json"
+"""What was asked for, as `TrainingRequest.from_mapping` reads it."""
+
+
+def write_weights(
+    folder: Path, components: Components, request: TrainingRequest, base: str
+) -> None:
+    """Write what was trained into an existing folder: an adapter, or a whole model.
+
+    Args:
+        folder: where to.
+        components: with the trained language model, its adapter not merged.
+        request: what was asked for.
+        base: the model that it was trained from.
+
+    Raises:
+        OSError, OutputError: it cannot be written.
+        ModelError: the transformers layout has no place for the result.
+    """
+    if request.full:
+        _write_whole(folder, components)
+        return
+    lm = components.lm
+    write_adapter(folder, lora_state(lm), lora_config(request), lm.config, base)
+
+
+def write_about(
+    folder: Path,
+    request: TrainingRequest,
+    summary: TrainingSummary,
+    memorisation: MemorisationCheck | None,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write what is known about a trained model beside its weights: for people and for songloom.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(folder / "README.md", model_card(summary, memorisation))
+    write_text(folder / FACTS, _as_json(facts))
+    write_text(folder / REQUEST, _as_json(request.to_mapping()))
+
+
+def _write_whole(folder: Path, components: Components) -> None:
+    text = components.text
+    if isinstance(text, LazyTextEncoder):
+        encoder, text_folder = text.encoder(), text.folder()
+    else:
+        encoder, text_folder = text, components.info.path
+    components.lm.cpu()
+    write_components(components, encoder, text_folder, folder)
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(dict(content), indent=2, ensure_ascii=False) + "\n"
