@@ -81,6 +81,22 @@ def integrated_loudness(samples: Tensor, sample_rate: int) -> float:
     return _lufs(loud.mean()).item() if len(loud) else -math.inf
 
 
+def block_loudness(samples: Tensor, sample_rate: int) -> float:
+    """Measure a block `(C, N)` of a few seconds in LUFS, without gates; -inf where silent.
+
+    It weights the spectrum, which is much quicker than `integrated_loudness` and as good where the
+    block is long beside the filters' memory.
+    """
+    length = samples.shape[1]
+    spectrum = torch.fft.rfft(samples.float(), dim=1).abs().square()  # (C, frequencies)
+    for filter in (_high_shelf(sample_rate), _high_pass(sample_rate)):
+        spectrum = spectrum * _response(*filter, length).abs().square().float()
+    both_sides = 2 * spectrum.sum(dim=1) - spectrum[:, 0]
+    weights = torch.tensor([1, 1, 1, 1.41, 1.41])[: len(both_sides)]
+    power = (weights * both_sides[: len(weights)]).sum() / max(1, length) ** 2
+    return _lufs(power).item()
+
+
 def _lufs(power: Tensor) -> Tensor:
     return power.log10() * 10 - 0.691
 

@@ -1,0 +1,1 @@
+"""How the tempo analysis got its weights; `python -m recipes.tempo.fit` finds them anew."""

@@ -1,0 +1,1 @@
+"""Models that tell genre, mood and instruments."""
