@@ -335,8 +335,8 @@ def _name_after(songs: Path) -> str:
 def _fingerprint(lm: LM) -> str:
     """Tells whether the weights are the same, from a few of them."""
     digest = hashlib.sha256(repr(lm.config).encode())
-    for tensor in (lm.norm.weight, lm.embeddings[0].weight):  # type: ignore[union-attr]
-        digest.update(tensor.detach().float().cpu().numpy().tobytes())
+    for name in ("norm.weight", "embeddings.0.weight"):
+        digest.update(lm.get_parameter(name).detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -1,0 +1,272 @@
+"""From songs to a model with a name, on tiny models."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from filelock import FileLock
+
+import songloom
+from songloom.audio.files import Audio, write_audio
+from songloom.checkpoints.home import home, model_folder
+from songloom.errors import Cancelled, DatasetError, ModelError, OutputError, TrainingError
+from songloom.generation.model import load
+from songloom.jobs import finetune
+from songloom.jobs.finetune import train
+from songloom.progress import ProgressEvent, Stage, TrainingProgress
+from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from tests.tiny import tiny_model
+
+RATE = 32_000
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SONGLOOM_HOME", str(tmp_path / "home"))
+    yield
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five short songs, one of them with a description."""
+    folder = tmp_path_factory.mktemp("my songs")
+    time = torch.arange(3 * RATE) / RATE
+    for i in range(5):
+        wave = torch.sin(2 * torch.pi * 110 * (i + 2) * time) * torch.cos(4 * time + i) * 0.5
+        noise = torch.randn(len(time), generator=torch.Generator().manual_seed(i)) * 0.05
+        write_audio(folder / f"song {i}.wav", Audio((wave + noise)[None], RATE), format="wav")
+    (folder / "song 0.txt").write_text("warm piano")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("base"), melody=True)
+
+
+def request(songs: Path, base: Path, **values: Any) -> TrainingRequest:
+    defaults: dict[str, Any] = {
+        "dataset_path": songs,
+        "model_version": str(base),
+        "name": "mine",
+        "epochs": 2,
+        "updates_per_epoch": 2,
+        "batch_size": 2,
+        "window_seconds": 1.0,
+        "optimizer": "adamw",
+        "lr": 0.01,
+        "processes": 1,
+        "preview_seconds": 1.0,
+        "previews": 1,
+    }
+    return TrainingRequest(**{**defaults, **values})
+
+
+def test_songs_become_a_model_that_generates(songs: Path, base: Path) -> None:
+    events: list[ProgressEvent] = []
+    trained = train(request(songs, base), on_event=events.append)
+    assert trained.name == "mine"
+    assert trained.path == model_folder("mine")
+    assert trained.finished
+    assert trained.before is not None
+    assert trained.after is not None
+    assert trained.after.loss < trained.before.loss
+    assert {path.name for path in trained.path.iterdir()} == {
+        "README.md", "adapter_config.json", "adapter_model.safetensors", "report.html",
+        "songloom.json", "training_request.json",
+    }  # fmt: skip
+    stages = [event.name for event in events if isinstance(event, Stage)]
+    assert stages[1:] == ["preparing the songs", "training", "generating before and after"]
+    track = load("mine").generate(GenerationRequest(prompt="warm piano", duration=0.5, seed=1))
+    plain = load(base).generate(GenerationRequest(prompt="warm piano", duration=0.5, seed=1))
+    assert track.seconds == 0.5
+    assert not torch.equal(track.audio, plain.audio)
+    [listing] = [model for model in songloom.list_models() if model.name == "mine"]
+    assert (listing.kind, listing.base) == ("adapter", str(base))
+
+
+def test_what_is_known_about_the_model(songs: Path, base: Path) -> None:
+    asked = request(songs, base)
+    trained = train(asked)
+    facts = json.loads((trained.path / "songloom.json").read_text())
+    assert facts["base"] == str(base)
+    assert facts["songs"] == 5
+    assert facts["updates"] == 4
+    assert facts["held_out_loss_after"] == round(trained.after.loss, 4)  # type: ignore[union-attr]
+    stored = json.loads((trained.path / "training_request.json").read_text())
+    assert TrainingRequest.from_mapping(stored) == asked
+    report = trained.report.read_text()
+    assert "song 3.wav" in report
+    assert report.count("<audio") == 2
+    assert "song 3" not in (trained.path / "README.md").read_text()  # which gets published
+
+
+def test_all_weights(songs: Path, base: Path, tmp_path: Path) -> None:
+    from transformers import MusicgenMelodyForConditionalGeneration
+
+    trained = train(request(songs, base, full=True, previews=0))
+    assert (trained.path / "model.safetensors").is_file()
+    assert load("mine").info.parameters == load(base).info.parameters
+    model, problems = MusicgenMelodyForConditionalGeneration.from_pretrained(
+        trained.path, output_loading_info=True
+    )
+    assert not problems["missing_keys"]
+    assert model.config.num_chroma == 12
+
+
+@pytest.mark.parametrize("kind", [{"channels": 2}, {"melody": True, "channels": 2}])
+def test_text_and_stereo_models(songs: Path, tmp_path: Path, kind: dict[str, Any]) -> None:
+    model = tiny_model(tmp_path / "model", **kind)
+    trained = train(request(songs, model, lora_targets="all", previews=0))
+    assert trained.after is not None
+    assert len(trained.after.per_codebook) == 8
+    track = load("mine").generate(GenerationRequest(prompt="piano", duration=0.2, seed=1))
+    assert track.audio.shape[0] == 2
+
+
+def test_a_data_set_is_trained_on_as_it_is(songs: Path, base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    prepare = PrepareRequest(dataset_path=songs, model_version=str(base), processes=1)
+    songloom.prepare(prepare, folder)
+    shutil.rmtree(home(), ignore_errors=True)
+    trained = train(request(folder, base, previews=0))
+    assert trained.dataset.folder == folder
+    assert not (home() / "runs" / "mine" / "dataset").exists()
+
+
+def test_a_data_set_of_another_codec_is_refused(songs: Path, base: Path, tmp_path: Path) -> None:
+    other = tiny_model(tmp_path / "other", card=32)
+    folder = tmp_path / "dataset"
+    songloom.prepare(
+        PrepareRequest(dataset_path=songs, model_version=str(other), processes=1), folder
+    )
+    with pytest.raises(DatasetError, match="codec"):
+        train(request(folder, base))
+    assert songloom.list_models()[-1].name != "mine"
+
+
+def test_stopped_it_goes_on(songs: Path, base: Path) -> None:
+    updates: list[int] = []
+
+    def note(event: ProgressEvent) -> None:
+        if isinstance(event, TrainingProgress):
+            updates.append(event.step)
+
+    with pytest.raises(Cancelled, match="after update 2 of 4"):
+        train(request(songs, base), on_event=note, cancelled=lambda: len(updates) == 2)
+    assert not model_folder("mine").exists()
+    trained = train(request(songs, base), on_event=note)
+    assert updates == [1, 2, 3, 4]
+    assert trained.finished
+    assert sorted(path.name for path in (home() / "runs" / "mine").iterdir()) == [
+        ".lock", "dataset", "tensorboard"
+    ]  # fmt: skip
+
+
+def test_other_settings_or_songs_or_base_are_refused_until_a_restart(
+    songs: Path, base: Path, tmp_path: Path
+) -> None:
+    updates: list[ProgressEvent] = []
+
+    def stop() -> bool:
+        return any(isinstance(event, TrainingProgress) for event in updates)
+
+    with pytest.raises(Cancelled):
+        train(request(songs, base), on_event=updates.append, cancelled=stop)
+    with pytest.raises(TrainingError, match=r"lora_rank was 16 and is now 8.*--restart"):
+        train(request(songs, base, lora_rank=8))
+    other = tiny_model(tmp_path / "other", melody=True, seed=1)
+    with pytest.raises((TrainingError, OutputError), match=r"base was|another"):
+        train(request(songs, other))
+    trained = train(request(songs, base, lora_rank=8, previews=0), restart=True)
+    assert json.loads((trained.path / "adapter_config.json").read_text())["r"] == 8
+
+
+def test_a_name_that_is_taken(songs: Path, base: Path) -> None:
+    train(request(songs, base, previews=0))
+    before = (model_folder("mine") / "adapter_model.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match=r"'mine' already.*models remove mine.*--restart"):
+        train(request(songs, base, lr=0.5))
+    assert (model_folder("mine") / "adapter_model.safetensors").read_bytes() == before
+    train(request(songs, base, lr=0.5, previews=0), restart=True)
+    assert (model_folder("mine") / "adapter_model.safetensors").read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["nano", "../x", "a/b", "", ".hidden"])
+def test_names_that_no_model_can_have(songs: Path, base: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="can't be the name of a model"):
+        train(request(songs, base, name=name or " "))
+
+
+def test_two_trainings_of_one_name_at_once(songs: Path, base: Path) -> None:
+    run = home() / "runs" / "mine"
+    run.mkdir(parents=True)
+    with (
+        FileLock(run / ".lock"),
+        pytest.raises(TrainingError, match="'mine' is running already"),
+    ):
+        train(request(songs, base))
+
+
+def test_a_failure_at_the_end_loses_no_training(
+    songs: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune, "write_weights", full)
+        with pytest.raises(OutputError, match=r"No space left on device.*training itself is saved"):
+            train(request(songs, base))
+    assert list(model_folder("mine").parent.iterdir()) == []
+    events: list[ProgressEvent] = []
+    assert train(request(songs, base), on_event=events.append).finished
+    assert not any(isinstance(event, TrainingProgress) for event in events)
+
+
+def test_no_songs(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="missing"):
+        train(request(tmp_path / "missing", base))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="empty"):
+        train(request(tmp_path / "empty", base))
+
+
+def test_all_songs_held_out(songs: Path, base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    songloom.prepare(
+        PrepareRequest(dataset_path=songs, model_version=str(base), processes=1), folder
+    )
+    path = folder / "songs.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**line, "held_out": True}) + "\n" for line in lines))
+    with pytest.raises(DatasetError, match=r"all 5 are held out.*songs\.jsonl"):
+        train(request(folder, base))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("My Songs", "My-Songs"),
+        ("demo.tar.gz", "demo"),
+        ("a.b.zip", "a.b"),
+        ("música", "música"),
+        ("...", "my-style"),
+    ],
+)
+def test_a_model_is_named_after_its_songs(tmp_path: Path, path: str, name: str) -> None:
+    assert finetune._name_after(tmp_path / "x" / path) == name
+
+
+def test_a_single_file_gives_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "night drive.wav"
+    path.touch()
+    assert finetune._name_after(path) == "night-drive"
