@@ -44,9 +44,9 @@ def progress_bars(waiting: str) -> Iterator[ProgressCallback]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.fields[state]}", markup=False),
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
@@ -59,10 +59,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(*header, box=box.SIMPLE_HEAD)
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(Text, row))  # a plain text's brackets would be taken for markup
     width = None if sys.stdout.isatty() else 10_000  # the table takes what it needs of it
     Console(width=width).print(drawn)
 

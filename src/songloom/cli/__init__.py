@@ -13,7 +13,7 @@ from songloom import __version__
 from songloom.cli.generate import generate
 from songloom.cli.models import export, merge, models
 from songloom.cli.train import prepare, train
-from songloom.errors import SongloomError
+from songloom.errors import Cancelled, SongloomError
 
 app = typer.Typer(
     name="songloom",
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=arguments, prog_name="songloom")
     except SongloomError as error:
         print(f"songloom: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(130 if isinstance(error, Cancelled) else 2)
 
 
 def _show_version(asked: bool) -> None:

@@ -5,11 +5,14 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from songloom import terminal
+
+if TYPE_CHECKING:
+    from songloom.checkpoints.listing import ModelListing
 
 models = typer.Typer(help="List the models and their licences; remove trained ones.")
 
@@ -30,20 +33,52 @@ def list_models(
     if as_json:
         print(json.dumps([asdict(listing) for listing in listings], default=str))
         return
-    terminal.table(
-        ("name", "parameters", "channels", "melody", "licence", "on this machine"),
+    trained = any(_is_trained(listing) for listing in listings)
+    header = ["name", "parameters", "channels", "melody", "licence", "on this machine"]
+    rows = [
         [
-            (
-                listing.name,
-                listing.parameters,
-                "stereo" if listing.channels == 2 else "mono",
-                "yes" if listing.melody else "no",
-                listing.licence,
-                "no" if listing.size_bytes is None else f"{listing.size_bytes / 1e6:.0f} MB",
-            )
-            for listing in listings
-        ],
-    )
+            listing.name,
+            listing.parameters,
+            _channels(listing),
+            _melody(listing),
+            listing.licence,
+            _size(listing),
+            *([_origin(listing)] if trained else []),
+        ]
+        for listing in listings
+    ]
+    terminal.table([*header, "trained from"] if trained else header, rows)
+
+
+def _channels(listing: "ModelListing") -> str:
+    return {None: "?", 1: "mono", 2: "stereo"}.get(listing.channels, str(listing.channels))
+
+
+def _melody(listing: "ModelListing") -> str:
+    return {None: "?", True: "yes", False: "no"}[listing.melody]
+
+
+def _size(listing: "ModelListing") -> str:
+    if listing.size_bytes is None:
+        return "no"
+    size = f"{listing.size_bytes / 1e6:.0f} MB"
+    return f"{size}, its base not" if listing.kind == "adapter" and not listing.local else size
+
+
+def _is_trained(listing: "ModelListing") -> bool:
+    return listing.kind in ("adapter", "full", "broken")
+
+
+def _origin(listing: "ModelListing") -> str:
+    match listing.kind:
+        case "adapter":
+            return listing.base or "?"
+        case "full":
+            return f"{listing.base or '?'} (all weights)"
+        case "broken":
+            return "broken: files are missing"
+        case _:
+            return ""
 
 
 @models.command()

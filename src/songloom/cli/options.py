@@ -69,20 +69,27 @@ def _argument(spec: FieldSpec, metavar: str) -> inspect.Parameter:
 
 
 def _option(spec: FieldSpec, further: str | None) -> inspect.Parameter:
-    default = f"{spec.default:g}" if isinstance(spec.default, float) else str(spec.default)
     hidden = spec.default in (None, "") or spec.default is False
+    told = "" if hidden else f"  [default: {shown(spec.default)}]"
     name = "--" + spec.name.replace("_", "-")
     if spec.type is bool and spec.default is True:
         name += f"/--no-{name[2:]}"
     option = typer.Option(
         *([further] if further else []),
         name,
-        help=spec.option.help if hidden else f"{spec.option.help}  [default: {default}]",
+        help=spec.option.help + told,
         metavar=None if spec.type is bool else "|".join(spec.choices) or _METAVARS[spec.type],
     )
     # Texts, which the field reads itself: one place decides what is right, in one wording. None is
     # "not given": the request knows the default.
     return _parameter(spec, Annotated[bool | None if spec.type is bool else str | None, option])
+
+
+def shown(default: object) -> str:
+    """A field's default, as help and documents show it."""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _parameter(spec: FieldSpec, annotation: Any, default: Any = None) -> inspect.Parameter:
