@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from songloom.audio.files import Audio, read_audio, write_audio
-from songloom.errors import AudioError, MissingExtraError
+from songloom.audio.demucs import demucs_stems
+from songloom.audio.files import Audio
 from songloom.request import MelodyStems
 
 
@@ -103,38 +99,15 @@ def _running_median(rows: Tensor) -> Tensor:
     return torch.from_numpy(medians[..., side:-side])
 
 
-DEMUCS_MODEL = "htdemucs"
 MELODY_STEMS = ("vocals", "other")
 
 
 def demucs_melody(audio: Audio) -> Audio:
     """Keep vocals and accompaniment without drums and bass, as MusicGen's melody models expect.
 
-    Runs the `demucs` program found on the PATH, which may live in an environment of its own (its
-    dependencies and torch's CPU builds do not get along). S. Rouard et al., "Hybrid transformers
-    for music source separation" (ICASSP 2023). The result has Demucs' sample rate, 44.1 kHz.
+    Runs the `demucs` program found on the PATH. The result has Demucs' sample rate, 44.1 kHz.
 
     Raises `MissingExtraError` where there is no such program, and `AudioError` where it fails.
     """
-    program = shutil.which("demucs")
-    if program is None:
-        raise MissingExtraError(
-            "stems 'demucs' need the program demucs, expected on the PATH; install it in an "
-            "environment of its own with 'pipx install demucs', or choose stems 'harmonic' or "
-            "'none'"
-        )
-    with TemporaryDirectory(prefix="songloom-") as name:
-        folder = Path(name)
-        recording = folder / "recording.wav"
-        write_audio(recording, audio, format="wav")
-        command = [program, "--name", DEMUCS_MODEL, "--float32", "--out", name, str(recording)]
-        run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        if run.returncode != 0:
-            said = (run.stderr or run.stdout).strip().splitlines() or ["no message"]
-            raise AudioError(
-                f"demucs failed with exit code {run.returncode} ({said[-1]}), expected 0; try "
-                "'demucs' on a file by hand, or choose stems 'harmonic' or 'none'"
-            )
-        stems = folder / DEMUCS_MODEL / recording.stem
-        parts = [read_audio(stems / f"{stem}.wav") for stem in MELODY_STEMS]
+    parts = demucs_stems(audio, MELODY_STEMS, (), "choose stems 'harmonic' or 'none'")
     return Audio(torch.stack([part.samples for part in parts]).sum(dim=0), parts[0].sample_rate)

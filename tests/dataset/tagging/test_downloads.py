@@ -10,7 +10,7 @@ import pytest
 from songloom.dataset.tagging import downloads
 from songloom.dataset.tagging.downloads import FILES, FOLDER_VARIABLE, PublishedFile, tagger_folder
 from songloom.errors import ModelError
-from songloom.progress import DownloadProgress, Notice, ProgressEvent
+from songloom.progress import DownloadProgress, ProgressEvent, Stage
 
 CONTENTS = {"a.onnx": b"a" * 300_000, "a.json": b"{}"}
 
@@ -41,8 +41,8 @@ def test_files_arrive_once(published: list[str], tmp_path: Path) -> None:
     assert folder == tmp_path / "home" / "downloads" / "discogs-effnet"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENTS
     assert published[0] == "https://essentia.upf.edu/models/folder/a.onnx"
-    assert isinstance(events[0], Notice)  # the licence comes before the first byte
-    assert "CC BY-NC-SA 4.0" in events[0].text
+    assert isinstance(events[0], Stage)  # the licence comes before the first byte
+    assert "CC BY-NC-SA 4.0" in events[0].name
     assert events[-1] == DownloadProgress("Discogs-EffNet", 300_002, 300_002)
     assert tagger_folder() == folder
     assert len(published) == 2

@@ -21,7 +21,7 @@ from songloom.audio.transforms import resample, to_mono
 from songloom.dataset.labels import Labels
 from songloom.dataset.tagging import tags
 from songloom.errors import MissingExtraError, ModelError
-from songloom.progress import Notice, ProgressCallback
+from songloom.progress import ProgressCallback, Stage
 
 if TYPE_CHECKING:
     from transformers import ClapModel
@@ -150,7 +150,7 @@ def load_clap(on_event: ProgressCallback | None = None) -> Clap:
     """
     chosen = os.environ.get(MODEL_VARIABLE, "").strip() or MODEL
     if on_event is not None:
-        on_event(Notice(f"tags come from the CLAP model {chosen}"))
+        on_event(Stage(f"loading the CLAP model {chosen}"))
     return Clap(chosen)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from songloom.checkpoints.home import home
 from songloom.errors import ModelError
-from songloom.progress import DownloadProgress, Notice, ProgressCallback
+from songloom.progress import DownloadProgress, ProgressCallback, Stage
 
 FOLDER_VARIABLE = "SONGLOOM_TAGGER_FOLDER"
 """Names a folder that holds the files already, for machines without a network."""
@@ -121,9 +121,9 @@ def _is_whole(path: Path, file: PublishedFile) -> bool:
 def _fetch_all(files: list[PublishedFile], folder: Path, on_event: ProgressCallback | None) -> None:
     report: ProgressCallback = on_event or (lambda event: None)
     report(
-        Notice(
-            f"{MODEL} by the Music Technology Group, Universitat Pompeu Fabra, is licensed "
-            f"{LICENCE}: not for commercial use ({SITE}.html)"
+        Stage(
+            f"downloading {MODEL} (by the Music Technology Group, Universitat Pompeu Fabra; "
+            f"licence {LICENCE}: not for commercial use)"
         )
     )
     total, before = sum(file.size for file in files), 0
