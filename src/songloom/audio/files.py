@@ -64,6 +64,10 @@ def read_audio(
     return Audio(torch.from_numpy(samples), sample_rate)
 
 
+PIECE_SAMPLES = 1 << 16
+"""Samples of a piece, or some more: packets are too short to be worth what is done for each."""
+
+
 def stream_audio(path: str | os.PathLike[str]) -> Iterator[Audio]:
     """Read an audio file of any length in pieces, which joined are what `read_audio` gives.
 
@@ -71,8 +75,16 @@ def stream_audio(path: str | os.PathLike[str]) -> Iterator[Audio]:
     truncated or damaged, or to hold samples that are NaN: nothing may be made of the pieces until
     the last has come.
     """
+    gathered: list[Tensor] = []
+    length = sample_rate = 0
     for samples, sample_rate in decode_blocks(Path(path)):
-        yield Audio(torch.from_numpy(samples), sample_rate)
+        gathered.append(torch.from_numpy(samples))
+        length += samples.shape[1]
+        if length >= PIECE_SAMPLES:
+            yield Audio(torch.cat(gathered, dim=1), sample_rate)
+            gathered, length = [], 0
+    if gathered:
+        yield Audio(torch.cat(gathered, dim=1), sample_rate)
 
 
 def read_seconds(path: str | os.PathLike[str]) -> float | None:

@@ -73,7 +73,7 @@ def unpack(path: Path, folder: Path, limits: Limits | None = None) -> dict[str, 
             files["/".join(parts)] = target
     except (tarfile.ReadError, EOFError) as error:
         if kind in _MAGIC and not budget.members:
-            raise _unusable(budget, f"compressed by {kind}, but holds no tar") from error
+            raise _unusable(budget, f"compressed by {kind}, but broken or no tar") from error
         raise _unusable(budget, f"broken ({error})") from error
     except RuntimeError as error:  # zipfile's word for passwords and unknown compression
         raise _unusable(budget, f"not to be opened ({error})") from error
@@ -237,6 +237,8 @@ def _tar_members(
                     yield parts, archive.extractfile(member)
                 else:
                     raise budget.refuse("a link, a device or a sparse file")
+        while stream.read(1 << 20):  # only at its end does a compressed file tell if it was whole
+            pass
 
 
 def _store(content: _Readable, target: Path) -> None:

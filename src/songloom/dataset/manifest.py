@@ -220,7 +220,7 @@ def _song(line: str, where: str) -> Song:
         raise _wrong("held_out", held_out, where, "true or false")
     if not isinstance(row.get("file"), str):
         raise _wrong("file", row.get("file"), where, "the name of the song's file")
-    confidence, sources = row.get("confidence") or {}, row.get("sources") or {}
+    confidence, sources = row.get("confidence", {}), row.get("sources", {})
     for name, value in (("confidence", confidence), ("sources", sources)):
         if not isinstance(value, dict):
             raise _wrong(name, value, where, "an object in braces")

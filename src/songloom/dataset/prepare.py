@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 
 from songloom.audio.files import read_seconds
+from songloom.audio.vocals import resolved
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.model_codec import ModelCodec, model_path, read_model_codec
 from songloom.dataset.edits import Edits, read_edits
 from songloom.dataset.files import is_audio
 from songloom.dataset.ingest import UNPACKED, Skipped, SongFile, Songs, open_songs
+from songloom.dataset.label import labellers_for
 from songloom.dataset.label_table import read_table
 from songloom.dataset.labels import Labeller
 from songloom.dataset.manifest import (
@@ -35,11 +37,11 @@ from songloom.dataset.manifest import (
 from songloom.dataset.sidecars import Sidecars
 from songloom.dataset.tokens import TOKENS, Cancel, Record, Treatment, read_record
 from songloom.dataset.values import Written
-from songloom.dataset.work import Done, Setup, Task, Tools
+from songloom.dataset.work import Setup, Task, Tools
 from songloom.dataset.workers import Outcome, prepare_apart, prepare_here
 from songloom.errors import AudioError, DatasetError, OutputError
 from songloom.progress import Notice, PrepareProgress, ProgressCallback
-from songloom.request import PrepareRequest, VocalSeparator
+from songloom.request import PrepareRequest
 
 FEWEST_TO_HOLD_OUT_OF = 4
 """Of fewer songs each is worth more in training than as a measure."""
@@ -109,7 +111,7 @@ def prepare(
         edits = read_edits(folder)
         written, skipped = _written(request, songs, edits)
         progress = _Progress(setup, list(written), tell)
-        for task, outcome in _outcomes(setup, progress.tasks, labellers, stopped):
+        for task, outcome in _outcomes(setup, progress.tasks, labellers, tell, stopped):
             progress.take(task, outcome)
         skipped += progress.skipped
         unedited = _unedited(request, written, progress.records)
@@ -150,7 +152,6 @@ class _Progress:
         self.skipped: list[Skipped] = []
         self.tasks: list[Task] = []
         self._tell, self._count = tell, len(songs)
-        self._notices: set[str] = set()
         for song in songs:
             target = tokens_path(setup.folder, song.hash[:HASH_DIGITS])
             record = _record(target)
@@ -164,19 +165,15 @@ class _Progress:
         self._seconds = {task.name: _seconds(task.source) for task in self.tasks}
         self._report("")
 
-    def take(self, task: Task, outcome: Done | AudioError) -> None:
+    def take(self, task: Task, outcome: Record | AudioError) -> None:
         """Take what became of a song, and tell."""
         if isinstance(outcome, AudioError):
             reason = str(outcome).replace(repr(str(task.source)), "it")
             self.skipped.append(Skipped(task.name, reason))
             self._seconds[task.name] = 0.0
         else:
-            self.records[task.name] = outcome.record
+            self.records[task.name] = outcome
             del self._seconds[task.name]
-            for text in outcome.notices:
-                if text not in self._notices:
-                    self._notices.add(text)
-                    self._tell(Notice(text))
         self._report(task.name)
 
     def _report(self, song: str) -> None:
@@ -194,7 +191,11 @@ class _Progress:
 
 
 def _outcomes(
-    setup: Setup, tasks: Sequence[Task], labellers: Sequence[Labeller] | None, cancelled: Cancel
+    setup: Setup,
+    tasks: Sequence[Task],
+    labellers: Sequence[Labeller] | None,
+    tell: ProgressCallback,
+    cancelled: Cancel,
 ) -> Iterator[Outcome]:
     """Do the tasks: in processes of their own where several songs share the processor's cores."""
     if not tasks:
@@ -202,7 +203,8 @@ def _outcomes(
     processes = setup.request.processes or min(os.cpu_count() or 1, MOST_PROCESSES)
     alone = min(processes, len(tasks)) == 1 or setup.device != "cpu"
     if alone or labellers is not None:
-        return prepare_here(Tools(setup, labellers), tasks, cancelled)
+        return prepare_here(Tools(setup, labellers, tell), tasks, cancelled)
+    labellers_for(setup.request, tell)  # once: what they need is fetched, what is missing is told
     return prepare_apart(setup, tasks, processes, cancelled)
 
 
@@ -301,7 +303,7 @@ def _with_separator_named(request: PrepareRequest, tell: ProgressCallback) -> Pr
     """The request with "auto" replaced by what it means here."""
     if not request.drop_vocals or request.vocal_separator != "auto":
         return request
-    chosen: VocalSeparator = "demucs" if shutil.which("demucs") else "builtin"
+    chosen = resolved(request.vocal_separator)
     tell(Notice(f"vocals are removed by {chosen}"))
     return replace(request, vocal_separator=chosen)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from songloom.audio.files import Audio
+from songloom.audio.vocals import VocalRemover, vocal_remover
 from songloom.checkpoints.model_codec import read_model_codec
-from songloom.dataset.labels import Labeller, Labels
+from songloom.dataset.label import label, labellers_for
+from songloom.dataset.labels import Labeller
 from songloom.dataset.tokens import (
     Cancel,
     Record,
@@ -24,11 +25,8 @@ from songloom.dataset.tokens import (
     write_tokens,
 )
 from songloom.models.codec import Codec
-from songloom.progress import Notice, ProgressEvent
+from songloom.progress import Notice, ProgressCallback, ProgressEvent
 from songloom.request import PrepareRequest
-
-VocalRemover = Callable[[Audio], Iterator[Tensor]]
-"""Gives a recording without its vocals, in pieces (C, n) that joined are as long."""
 
 
 @dataclass(frozen=True)
@@ -57,34 +55,37 @@ class Task:
     """Whether the tokens that it holds are as they should be."""
 
 
-@dataclass(frozen=True)
-class Done:
-    """A song that is prepared."""
-
-    record: Record
-    notices: tuple[str, ...] = ()
-    """What people should know about the tools, with the first song that they were made for."""
-
-
 class Tools:
     """What songs are prepared with, made once in a process and used for many songs."""
 
-    def __init__(self, setup: Setup, labellers: Sequence[Labeller] | None = None) -> None:
-        """Read the codec and make the rest; `labellers` replace those that the request asks for.
+    def __init__(
+        self,
+        setup: Setup,
+        labellers: Sequence[Labeller] | None = None,
+        on_event: ProgressCallback | None = None,
+    ) -> None:
+        """Read the codec and make the rest.
+
+        Args:
+            setup: what to make.
+            labellers: those to use in place of the ones that the request asks for.
+            on_event: told of downloads, and of what is left out.
 
         Raises:
             ModelError: a model cannot be had.
             MissingExtraError: a labeller or the vocal remover needs what is not installed.
         """
         self._setup = setup
-        self._notices: list[str] = []
+        self._labelled_by = setup.labelled_by
         model = read_model_codec(setup.model, torch.device(setup.device))
         self._codec: Codec = model.codec
         self._codec.fold_weight_norm()
         self._remover = vocal_remover_for(setup.request)
-        self._labellers = self._wanted_labellers() if labellers is None else tuple(labellers)
+        if labellers is None:
+            labellers = self._wanted_labellers(on_event or (lambda event: None))
+        self._labellers = labellers
 
-    def prepare(self, task: Task, cancelled: Cancel) -> Done:
+    def prepare(self, task: Task, cancelled: Cancel) -> Record:
         """Decode a song, label it, remove its vocals if asked to, and write its tokens.
 
         Raises:
@@ -96,18 +97,14 @@ class Tools:
         audio = read_recording(
             task.source, codec.sample_rate, codec.channels, setup.folder, cancelled
         )
-        labels = Labels()
-        for labeller in self._labellers:
-            labels = labels.overridden_by(labeller(audio))
+        labels = label(audio, self._labellers)
         if task.only_labels:
             tokens = read_tokens(task.target).copied()
         else:
             tokens = self._tokens(audio, cancelled)
-        # Labels that lack a tool's are made again when the songs are prepared again.
-        labelled_by = setup.labelled_by + (" (incomplete)" if self._notices else "")
-        record = Record(audio.seconds, setup.treatment, labelled_by, labels)
+        record = Record(audio.seconds, setup.treatment, self._labelled_by, labels)
         write_tokens(task.target, tokens, record)
-        return Done(record, tuple(self._notices))
+        return record
 
     def _tokens(self, audio: Audio, cancelled: Cancel) -> SongTokens:
         setup, codec = self._setup, self._codec
@@ -116,22 +113,16 @@ class Tools:
             audio = Audio(without, audio.sample_rate)
         return tokenize(audio, codec, setup.treatment.chroma_bins, setup.folder, cancelled)
 
-    def _wanted_labellers(self) -> tuple[Labeller, ...]:
-        if not self._setup.labelled_by:
-            return ()
-        from songloom.dataset.label import labellers_for
+    def _wanted_labellers(self, tell: ProgressCallback) -> Sequence[Labeller]:
+        def note(event: ProgressEvent) -> None:
+            if isinstance(event, Notice):
+                # So that what is left out now is made up for when the songs are prepared again.
+                self._labelled_by = f"{self._setup.labelled_by}, incomplete"
+            tell(event)
 
-        return tuple(labellers_for(self._setup.request, self._take))
-
-    def _take(self, event: ProgressEvent) -> None:
-        if isinstance(event, Notice):
-            self._notices.append(event.text)
+        return labellers_for(self._setup.request, note)
 
 
 def vocal_remover_for(request: PrepareRequest) -> VocalRemover | None:
-    """What removes vocals, if that is asked for; raises MissingExtraError if it cannot."""
-    if not request.drop_vocals:
-        return None
-    from songloom.audio.vocals import vocal_remover
-
-    return vocal_remover(request.vocal_separator)
+    """What removes vocals, if that is asked for."""
+    return vocal_remover(request.vocal_separator) if request.drop_vocals else None

@@ -19,14 +19,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any, Self
 
-from songloom.dataset.tokens import Cancel
-from songloom.dataset.work import Done, Setup, Task, Tools
+from songloom.dataset.tokens import Cancel, Record
+from songloom.dataset.work import Setup, Task, Tools
 from songloom.errors import AudioError, Cancelled
 
 LISTEN_SECONDS = 0.1
 """How often a running preparation asks whether it is to be stopped."""
 
-Outcome = tuple[Task, Done | AudioError]
+Outcome = tuple[Task, Record | AudioError]
 
 
 def prepare_here(tools: Tools, tasks: Sequence[Task], cancelled: Cancel) -> Iterator[Outcome]:
@@ -54,7 +54,7 @@ def prepare_apart(
     waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
     for task in tasks:
         waiting.put(task)
-    finished: queue.SimpleQueue[tuple[Task, Done | Exception]] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[tuple[Task, Record | Exception]] = queue.SimpleQueue()
     workers = [_Worker(setup, waiting, finished) for _ in range(min(processes, len(tasks)))]
     try:
         for _ in tasks:
@@ -83,7 +83,7 @@ class _Worker:
         self,
         setup: Setup,
         waiting: queue.SimpleQueue[Task],
-        finished: queue.SimpleQueue[tuple[Task, Done | Exception]],
+        finished: queue.SimpleQueue[tuple[Task, Record | Exception]],
     ) -> None:
         self._setup, self._waiting, self._finished = setup, waiting, finished
         self._stopped = False
@@ -108,7 +108,7 @@ class _Worker:
                 if not self._stopped:
                     self._finished.put((task, result))
 
-    def _prepared(self, task: Task) -> Done | Exception:
+    def _prepared(self, task: Task) -> Record | Exception:
         try:
             with self._lock:
                 if self._stopped:
@@ -146,12 +146,12 @@ class _Process:
         assert self._popen.stdin is not None
         return self._popen.stdin
 
-    def prepare(self, task: Task) -> Done | Exception:
+    def prepare(self, task: Task) -> Record | Exception:
         """Send a song, wait for the outcome; raises EOFError or OSError if the process dies."""
         pickle.dump(task, self._in)
         self._in.flush()
         assert self._popen.stdout is not None
-        result: Done | Exception = pickle.load(self._popen.stdout)
+        result: Record | Exception = pickle.load(self._popen.stdout)
         return result
 
     def exit_code(self) -> int:
@@ -183,7 +183,7 @@ def main() -> None:
         with suppress(EOFError, BrokenPipeError):
             while True:
                 task: Task = pickle.load(pipes.commands)
-                result: Done | Exception
+                result: Record | Exception
                 try:
                     tools = tools or Tools(setup)
                     result = tools.prepare(task, cancelled=lambda: False)

@@ -1,0 +1,182 @@
+"""What people write beside their songs."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from songloom.dataset.labels import Labels
+from songloom.dataset.sidecars import Sidecars
+from songloom.dataset.values import Written
+from songloom.errors import DatasetError
+
+ANY_TEXT = st.text(st.characters(codec="utf-8"))
+
+
+def said(folder: Path, song: str, **files: str | bytes) -> Written:
+    """What `Sidecars` says with these files, "_" standing for "." in their names."""
+    paths = {}
+    for name, content in files.items():
+        path = folder / name.replace("_", ".")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        paths[path.name] = path
+    return Sidecars(paths).of(song)
+
+
+def said_json(folder: Path, content: Any) -> Written:
+    return said(folder, "a.wav", a_json=json.dumps(content))
+
+
+def test_nothing_is_said(tmp_path: Path) -> None:
+    assert said(tmp_path, "a.wav", b_txt="other") == Written()
+
+
+def test_a_text_file_is_the_caption(tmp_path: Path) -> None:
+    assert said(tmp_path, "a.wav", a_txt="\ufeff Warm piano,\n slow. \r\n").caption == (
+        "Warm piano,\n slow."
+    )
+    assert said(tmp_path, "a.wav", a_TXT="upper").caption == "upper"
+    assert said(tmp_path, "a.wav", a_txt=" \n").caption is None
+
+
+def test_the_nearer_name_wins_and_json_wins_over_text(tmp_path: Path) -> None:
+    files = {"a_txt": "far", "a_wav_txt": "near"}
+    assert said(tmp_path, "a.wav", **files).caption == "near"
+    assert said(tmp_path, "a.mp3", **files).caption == "far"
+    files["a_json"] = '{"caption": "json", "bpm": 90}'
+    assert said(tmp_path, "a.wav", **files).caption == "near"
+    assert said(tmp_path, "a.wav", **files).labels.bpm == 90
+    assert said(tmp_path, "a.mp3", **files).caption == "json"
+
+
+def test_folders_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("this")
+    sidecars = Sidecars({"x/a.txt": tmp_path / "a.txt"})
+    assert sidecars.of("x/a.wav").caption == "this"
+    assert sidecars.of("a.wav").caption is None
+    assert sidecars.of("y/a.wav").caption is None
+
+
+def test_all_labels(tmp_path: Path) -> None:
+    written = said_json(
+        tmp_path,
+        {
+            "description": "Warm.",
+            "bpm": "90",
+            "key": "a min",
+            "genre": "ambient",
+            "moods": ["calm", " dark ", "calm", ""],
+            "instrument": "piano, strings",
+            "voice": "Instrumental",
+            "dynamics": "quiet",
+            "keywords": "tape, hiss",
+            "artist": 3,
+            "sample_rate": 44100,
+        },
+    )
+    assert written.caption == "Warm, tape, hiss"
+    names = ("bpm", "key", "genre", "mood", "instruments", "voice", "dynamics")
+    assert written.labels == Labels(
+        bpm=90.0,
+        key="A minor",
+        dynamics="quiet",
+        voice="instrumental",
+        genre=("ambient",),
+        mood=("calm", "dark"),
+        instruments=("piano", "strings"),
+        sources=dict.fromkeys(names, "file"),
+    )
+
+
+def test_what_the_reference_library_leaves_empty_is_unknown(tmp_path: Path) -> None:
+    empty = {"key": "", "bpm": "", "genre": "", "moods": [], "instrument": "", "description": ""}
+    assert said_json(tmp_path, {**empty, "keywords": "a, b"}) == Written("a, b")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("C", "C major"),
+        ("c", "C major"),
+        ("Am", "A minor"),
+        ("AM", "A major"),
+        ("A:min", "A minor"),
+        ("f# major", "F# major"),
+        ("F♯m", "F# minor"),
+        ("Bb Maj", "Bb major"),
+        ("B♭ minor", "Bb minor"),
+        ("E flat minor", "Eb minor"),
+        ("G_minor", "G minor"),
+    ],
+)
+def test_keys(tmp_path: Path, text: str, key: str) -> None:
+    assert said_json(tmp_path, {"key": text}).labels.key == key
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ({"bpm": "fast"}, "bpm is 'fast', but must be a number"),
+        ({"bpm": 1200}, "bpm is 1200, but must be a number .* from 20 to 400"),
+        ({"bpm": True}, "bpm is True"),
+        ({"bpm": float("nan")}, "bpm is nan"),
+        ({"key": "H minor"}, "key is 'H minor', but must be a tonic and a mode"),
+        ({"key": 5}, "key is 5, but must be a text"),
+        ({"genre": 5}, r"genre is 5, but must be a list of texts"),
+        ({"genre": ["a", 5]}, r"genre is \['a', 5\]"),
+        ({"voice": "choir"}, "voice is 'choir', but must be \"vocal\" or"),
+        ({"caption": ["a"]}, r"caption is \['a'\], but must be a text"),
+        ([], "holds a list: expected an object"),
+    ],
+)
+def test_values_that_make_no_sense(tmp_path: Path, content: Any, problem: str) -> None:
+    with pytest.raises(DatasetError, match=rf"^a\.json.*{problem}.*; correct"):
+        said_json(tmp_path, content)
+
+
+@pytest.mark.parametrize("content", ["{", "", '{"a": 1}}', "[" * 100_000])
+def test_broken_json(tmp_path: Path, content: str) -> None:
+    with pytest.raises(DatasetError, match=r"^a\.json is not JSON .*; correct or remove it"):
+        said(tmp_path, "a.wav", a_json=content)
+
+
+def test_other_encodings_and_huge_files(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"^a\.txt is not UTF-8 text \(byte 0 is 0xff\)"):
+        said(tmp_path, "a.wav", a_txt=b"\xff\xfea\0")
+    with pytest.raises(DatasetError, match=r"^a\.txt is longer than"):
+        said(tmp_path, "a.wav", a_txt=b"a" * (2 << 20))
+
+
+@given(ANY_TEXT)
+def test_any_caption_comes_through(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("captions")
+    expected = text.removeprefix("\ufeff").strip() or None
+    assert said(folder, "a.wav", a_txt=text).caption == expected
+    assert said_json(folder, {"caption": text}).caption == (text.strip() or None)
+
+
+def test_half_a_character_can_be_written_again(tmp_path: Path) -> None:
+    caption = said(tmp_path, "a.wav", a_json='{"caption": "\\ud83d broken"}').caption
+    assert caption == "? broken"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["caption", "bpm", "key", "mood", "voice", "keywords"]), JSON)
+)
+def test_any_json_is_understood_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
+) -> None:
+    with suppress(DatasetError):
+        written = said_json(tmp_path_factory.mktemp("json"), content)
+        assert written.caption is None or written.caption.encode()
