@@ -42,10 +42,10 @@ LEAST_FRAMES = 500  # of tracks, to say anything
 VOCAL_WAVERING = 0.2
 """Share of wavering partials from which on it is a voice: 200 pieces for the embedded model's
 instruments, some of which waver too, have 0.14 at most."""
-INSTRUMENTAL_MOVING = 0.03
-"""Share of moving partials up to which nobody sings: with a faint singer, at a fifth of the
-instruments' level, it is above that nineteen times in twenty. Loud drums make it larger, so that
-nothing is said of three of four pieces."""
+INSTRUMENTAL_STEADY = 0.85
+"""Share of all peaks that lie in partials which hold their pitch, from which on nobody sings: with
+a synthetic singer at half the instruments' level it was 0.81 at most, even with one who does not
+waver. Drums and chords lower it, so that nothing is said of most pieces."""
 INSTRUMENTAL_CONFIDENCE = 0.6
 
 
@@ -62,14 +62,16 @@ class Voice:
 def voice(excerpts: Sequence[Samples]) -> Voice | None:
     """Hear a voice in excerpts `(N,)` at `RATE`; None where it is not clear."""
     tracks = [np.array(track) for span in _spans(excerpts) for track in partials(span)]
+    peaks = sum(map(len, tracks))
+    tracks = [track for track in tracks if len(track) >= SHORTEST_TRACK]
     total = sum(map(len, tracks))
     if total < LEAST_FRAMES:
         return None
     wavering = sum(len(track) for track in tracks if _wavers(track)) / total
     if wavering >= VOCAL_WAVERING:
         return Voice("vocal", min(0.7, 0.5 + wavering - VOCAL_WAVERING))
-    moving = sum(len(track) for track in tracks if _moves(track)) / total
-    if wavering == 0 and moving <= INSTRUMENTAL_MOVING:
+    steady = sum(len(track) for track in tracks if not _moves(track)) / peaks
+    if wavering == 0 and steady >= INSTRUMENTAL_STEADY:
         return Voice("instrumental", INSTRUMENTAL_CONFIDENCE)
     return None
 
@@ -92,7 +94,7 @@ def partials(samples: Samples) -> list[list[float]]:
         pitches = 12 * np.log2((low + bins + shift) * WINDOW)
         live, over = _linked(live, pitches)
         ended += over
-    return [track for track in ended + live if len(track) >= SHORTEST_TRACK]
+    return ended + live
 
 
 def _linked(live: list[list[float]], pitches: Array) -> tuple[list[list[float]], list[list[float]]]:
