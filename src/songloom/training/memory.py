@@ -16,8 +16,8 @@ SHARE = 0.85
 """Share of the free memory that a training plans to take."""
 _STATES = {"dadam": 3, "adamw": 2, "adafactor": 0}
 """Copies of the trained weights that an optimiser keeps."""
-_LAYER_WIDTHS = 18
-"""Hidden widths that a layer keeps of every step for the backward pass, feed-forward apart."""
+_LAYER_WIDTHS, _CROSS_WIDTHS = 8, 4
+"""Hidden widths that a layer keeps of every step for the backward pass: norms, attention."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Memory:
 
 
 def estimate(lm: LM, steps: int, optimizer: OptimizerName, average: bool, item_size: int) -> Memory:
-    """What training takes, from the shapes; within a third of what is measured.
+    """What training takes, from the shapes; within a half of what is kept.
 
     Args:
         lm: the model, ready to be trained: what is not trained does not require gradients.
@@ -50,15 +50,13 @@ def estimate(lm: LM, steps: int, optimizer: OptimizerName, average: bool, item_s
     config = lm.config
     trained = sum(p.numel() for p in lm.parameters() if p.requires_grad)
     copies = 1 + _STATES[optimizer] + (1 if average else 0)
-    # LayerNorms keep float32 copies; a LoRA layer keeps its input, which the base layer keeps too.
-    layer = steps * (_LAYER_WIDTHS * config.hidden_size + 3 * config.ffn_size) * item_size
-    if config.cross_attention:
-        layer += steps * 5 * config.hidden_size * item_size
+    widths = _LAYER_WIDTHS + (_CROSS_WIDTHS if config.cross_attention else 0)
+    layer = steps * (widths * config.hidden_size + 2 * config.ffn_size) * item_size
     heads = CHUNK * config.num_codebooks * config.codebook_size * 4 * 3
     kept = steps * config.hidden_size * item_size
     return Memory(
         fixed=4 * trained * copies + heads,
-        per_window=config.num_layers * layer,
+        per_window=(config.num_layers + 1) * layer,  # one for what the backward pass makes
         per_window_recomputed=config.num_layers * kept + layer,
     )
 
