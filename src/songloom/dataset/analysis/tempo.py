@@ -54,7 +54,7 @@ class Tempo:
     bpm: float
     """Beats a minute."""
     confidence: float
-    """Chance, from 0 to 1, that it is right on the right metrical level, as on synthetic songs."""
+    """Chance, from 0 to 1, that it is right and on the right metrical level, by synthetic sounds."""
 
 
 def tempo(excerpts: Sequence[Samples]) -> Tempo | None:
