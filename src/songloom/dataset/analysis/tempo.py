@@ -54,7 +54,7 @@ class Tempo:
     bpm: float
     """Beats a minute."""
     confidence: float
-    """Chance, from 0 to 1, that it is right and on the right metrical level, by synthetic sounds."""
+    """From 0 to 1: the share of the likelihood that this tempo has among all candidates."""
 
 
 def tempo(excerpts: Sequence[Samples]) -> Tempo | None:
