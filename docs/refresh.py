@@ -1,6 +1,6 @@
 """Bring what the documents quote from the program up to date: `python docs/refresh.py`.
 
-Help texts and the option table are the program's own words. A test fails where they differ.
+Help texts and option tables are the program's own words. A test fails where they differ.
 """
 
 import io
@@ -12,22 +12,31 @@ from pathlib import Path
 from unittest import mock
 
 from songloom.cli import main
-from songloom.fields import FieldSpec, fields_of
-from songloom.request import GenerationRequest
+from songloom.cli.options import shown
+from songloom.fields import FieldSpec, Request, fields_of
+from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "cli.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "cli.md", ROOT / "docs" / "training.md")
 
 HELP = re.compile(
     r"(?<=```console\n)\$ songloom(?P<arguments>[^\n]* --help)\n.*?(?=```)", re.DOTALL
 )
-TABLE = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- /options -->)", re.DOTALL)
+TABLE = re.compile(
+    r"(?P<head><!-- options (?P<request>\w+)(?:: (?P<names>[\w ]+))? -->\n)"
+    r".*?(?=<!-- /options -->)",
+    re.DOTALL,
+)
+"""A table of a request's fields: of all, or of those that are named."""
+REQUESTS: dict[str, type[Request]] = {
+    request.__name__: request for request in (GenerationRequest, PrepareRequest, TrainingRequest)
+}
 
 
 def refreshed(text: str) -> str:
     """A document's text with its quotations as the program would have them now."""
     text = HELP.sub(lambda match: _help(match["arguments"].split()), text)
-    return TABLE.sub(lambda _: _option_table(), text)
+    return TABLE.sub(lambda match: match["head"] + _option_table(match), text)
 
 
 def _help(arguments: list[str]) -> str:
@@ -38,21 +47,31 @@ def _help(arguments: list[str]) -> str:
     return f"$ songloom {' '.join(arguments)}\n{page.getvalue().rstrip()}\n"
 
 
-def _option_table() -> str:
+def _option_table(match: re.Match[str]) -> str:
+    specs = {spec.name: spec for spec in fields_of(REQUESTS[match["request"]])}
+    names = match["names"].split() if match["names"] else specs
     rows = ["| Option | Default | Meaning |", "|---|---|---|"]
     rows += [
-        f"| `--{spec.name.replace('_', '-')}` | {_default(spec)} | {spec.option.help} |"
-        for spec in fields_of(GenerationRequest)
+        f"| {_option(specs[name])} | {_default(specs[name])} | {specs[name].option.help} |"
+        for name in names
     ]
     return "\n".join(rows) + "\n"
 
 
+def _option(spec: FieldSpec) -> str:
+    if spec.required:
+        return "`SONGS`"
+    name = spec.name.replace("_", "-")
+    return f"`--{name}`, `--no-{name}`" if spec.default is True else f"`--{name}`"
+
+
 def _default(spec: FieldSpec) -> str:
+    if spec.required:
+        return "required"
     if spec.default in (None, ""):
         return "none"
-    if isinstance(spec.default, bool):
-        return "off"
-    return f"`{spec.default:g}`" if isinstance(spec.default, float) else f"`{spec.default}`"
+    text = shown(spec.default)
+    return text if isinstance(spec.default, bool) else f"`{text}`"
 
 
 if __name__ == "__main__":

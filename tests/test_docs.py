@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,11 +11,23 @@ from types import ModuleType
 import pytest
 
 import songloom
+from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.listing import list_models
 from songloom.cli import main
-from songloom.fields import fields_of
-from songloom.request import GenerationRequest
+from songloom.cli.options import shown
+from songloom.dataset.manifest import SONGS, write_dataset, write_info
+from songloom.dataset.prepare import Prepared
+from songloom.dataset.tokens import TOKENS
+from songloom.fields import FieldSpec, fields_of
+from songloom.jobs.finetune import _DECIDING
+from songloom.models.lm import LM, LMConfig
+from songloom.models.lora import LoraConfig, add_lora, lora_state
+from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from songloom.training.optimizers import default_learning_rate
+from songloom.training.plan import _TARGETS
 from tests.sines import SineEngine
+from tests.test_request import HOSTED_TRAINING_FIELDS
+from tests.works import Works, a_dataset
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -48,7 +61,7 @@ def test_quotations_of_the_program_are_current() -> None:
     for document in module.DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         assert module.refreshed(text) == text, f"run python docs/refresh.py ({name_of(document)})"
-        assert "--duration" in text
+        assert module.HELP.search(text) or module.TABLE.search(text)
 
 
 def commands(document: Path) -> list[list[str]]:
@@ -65,6 +78,7 @@ def commands(document: Path) -> list[list[str]]:
 def test_commands_are_found() -> None:
     assert len(commands(ROOT / "README.md")) >= 4
     assert len(commands(ROOT / "docs" / "cli.md")) >= 5
+    assert len(commands(ROOT / "docs" / "training.md")) >= 4
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
@@ -76,6 +90,11 @@ def test_commands_are_accepted(
 ) -> None:
     monkeypatch.setitem(vars(songloom), "load", SineEngine().load)
     monkeypatch.setitem(vars(songloom), "export", lambda name, folder, format: folder)
+    monkeypatch.setitem(vars(songloom), "merge", lambda name, folder: folder)
+    monkeypatch.setitem(vars(songloom), "remove_model", lambda name: Path(name))
+    monkeypatch.setitem(vars(songloom), "prepare", Works().prepare)
+    monkeypatch.setitem(vars(songloom), "train", Works().train)
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")  # which training would set for what follows
     monkeypatch.chdir(tmp_path)
     for command in commands(document):
         for option in ("--input-audio", "--melody-audio", "--weights"):
@@ -90,23 +109,38 @@ def python_blocks(document: Path) -> list[ast.Module]:
     return [ast.parse(block) for block in blocks(document, "python")]
 
 
+KINDS = {
+    "model": songloom.Model,
+    "track": songloom.Track,
+    "trained": songloom.FineTuned,
+    "prepared": Prepared,
+}
+"""What names of variables in examples stand for."""
+
+
+def attributes(kind: type) -> set[str]:
+    return {*dir(kind), *getattr(kind, "__annotations__", ())}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_python_examples_name_what_exists(document: Path) -> None:
-    fields = {spec.name for spec in fields_of(GenerationRequest)}
+    requests = (GenerationRequest, PrepareRequest, TrainingRequest)
+    fields = {kind.__name__: {spec.name for spec in fields_of(kind)} for kind in requests}
     for tree in python_blocks(document):
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 owner = node.value.id
                 if owner == "songloom":
-                    assert node.attr in {*songloom.__all__, "request", "errors"}
-                elif owner in ("model", "track"):
-                    kind = songloom.Model if owner == "model" else songloom.Track
-                    assert node.attr in {*dir(kind), *getattr(kind, "__annotations__", ())}
+                    assert node.attr in {*songloom.__all__, "errors"}
+                elif owner in KINDS:
+                    assert node.attr in attributes(KINDS[owner]), (owner, node.attr)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("songloom"):
                 module = importlib.import_module(node.module or "")
                 assert all(hasattr(module, alias.name) for alias in node.names)
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("GenerationRequest"):
-                assert {word.arg for word in node.keywords} <= fields
+            if isinstance(node, ast.Call):
+                made = ast.unparse(node.func).rpartition(".")[2]
+                given = {word.arg for word in node.keywords}
+                assert made not in fields or given <= fields[made], made
 
 
 def test_python_examples_are_found() -> None:
@@ -114,12 +148,141 @@ def test_python_examples_are_found() -> None:
     assert python_blocks(ROOT / "README.md")
 
 
+def test_every_training_option_is_in_one_table() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    tables = re.findall(r"<!-- options TrainingRequest: ([\w ]+) -->", text)
+    named = [name for table in tables for name in table.split()]
+    further = {spec.name for spec in fields_of(TrainingRequest)} - {
+        spec.name for spec in fields_of(PrepareRequest)
+    }
+    assert sorted(named) == sorted(further)
+
+
+def rows_after(document: Path, header: str) -> dict[str, list[str]]:
+    """The rows of the table with that header, by the first cell without its code marks."""
+    _, _, rest = document.read_text(encoding="utf-8").partition(f"{header}\n")
+    assert rest, f"{name_of(document)} has no table {header}"
+    rows = {}
+    for line in rest.splitlines()[1:]:
+        if not line.startswith("|"):
+            break
+        first, *others = (cell.strip() for cell in line.strip("|").split("|"))
+        rows[first.strip("`")] = others
+    return rows
+
+
+TRAINING = ROOT / "docs" / "training.md"
+
+
+def in_words(spec: FieldSpec | None, default: object) -> str:
+    if spec is not None and spec.required:
+        return "required"
+    if default is None:
+        return "none"
+    text = shown(default)
+    return text if isinstance(default, bool) else f"`{text}`"
+
+
+def test_the_hosted_original_s_inputs_are_compared_with_ours() -> None:
+    rows = rows_after(TRAINING, "| input | its default | ours | why it differs |")
+    assert list(rows) == [name for name, _ in HOSTED_TRAINING_FIELDS]
+    specs = {spec.name: spec for spec in fields_of(TrainingRequest)}
+    for name, theirs in HOSTED_TRAINING_FIELDS:
+        said_theirs, ours, why = rows[name]
+        assert said_theirs == in_words(None if name != "dataset_path" else specs[name], theirs)
+        assert ours == in_words(specs[name], specs[name].default)
+        assert ours == said_theirs or why, f"{name}: say why it differs"
+
+
+def test_default_learning_rates_are_told() -> None:
+    header = "| `--optimizer` | what it is | `--lr` for an adapter | `--lr` with `--full` |"
+    rows = rows_after(TRAINING, header)
+    [optimizer] = [spec for spec in fields_of(TrainingRequest) if spec.name == "optimizer"]
+    assert tuple(rows) == optimizer.choices
+    for name, (_, adapter, full) in rows.items():
+        assert float(adapter) == default_learning_rate(name, full=False)  # type: ignore[arg-type]
+        assert float(full) == default_learning_rate(name, full=True)  # type: ignore[arg-type]
+
+
+def test_every_scheduler_is_told() -> None:
+    [spec] = [spec for spec in fields_of(TrainingRequest) if spec.name == "lr_scheduler"]
+    rows = rows_after(TRAINING, "| `--lr-scheduler` | changes |")
+    assert sorted(rows) == sorted(spec.choices)
+
+
+def adapted_layers(targets: str, *, melody: bool, folder: Path) -> set[str]:
+    """The ends of the names that PEFT is given for an adapter of a small model."""
+    config = LMConfig(
+        num_codebooks=4,
+        codebook_size=8,
+        hidden_size=16,
+        num_layers=1,
+        num_heads=2,
+        ffn_size=32,
+        delays=(0, 1, 2, 3),
+        text_size=8,
+        cross_attention=not melody,
+        chroma_bins=12 if melody else 0,
+        chroma_frames=5 if melody else 0,
+    )
+    lm = LM(config)
+    lora = LoraConfig(rank=1, alpha=1, targets=_TARGETS[targets])
+    add_lora(lm, lora)
+    write_adapter(folder, lora_state(lm), lora, config, "nano")
+    names = json.loads((folder / "adapter_config.json").read_text())["target_modules"]
+    ends = (re.sub(r"^decoder\.|model\.decoder\.|layers\.\d+\.", "", name) for name in names)
+    return {re.sub(r"lm_heads\.\d+", "lm_heads.*", end) for end in ends}
+
+
+@pytest.mark.parametrize("melody", [False, True])
+def test_the_layers_of_an_adapter_are_told(melody: bool, tmp_path: Path) -> None:
+    rows = rows_after(TRAINING, "| `--lora-targets` | layers, by their names in transformers |")
+    assert list(rows) == list(_TARGETS)
+    told: set[str] = set()
+    for targets, (cell,) in rows.items():
+        told |= set(re.findall(r"`([^`]+)`", cell))
+        of_others = {name for name in told if name.startswith("encoder_attn") and melody}
+        of_others |= {"audio_enc_to_dec_proj"} if not melody else set()
+        folder = tmp_path / targets
+        assert adapted_layers(targets, melody=melody, folder=folder) == told - of_others
+
+
+def test_what_may_change_when_a_training_goes_on_is_told() -> None:
+    text = TRAINING.read_text(encoding="utf-8")
+    [said] = re.findall(
+        r"These may be others when a training goes on: (.*?)\. All", text, re.DOTALL
+    )
+    prepare = {spec.name for spec in fields_of(PrepareRequest)}
+    free = {spec.name for spec in fields_of(TrainingRequest)} - prepare - set(_DECIDING) - {"name"}
+    assert set(re.findall(r"`--([\w-]+)`", said)) == {name.replace("_", "-") for name in free}
+
+
+def test_the_fields_of_a_song_are_told(tmp_path: Path) -> None:
+    rows = rows_after(TRAINING, "| field of `songs.jsonl` | meaning |")
+    told = {name.strip("` ") for cell in rows for name in cell.split(",")}
+    write_info(tmp_path, a_dataset(tmp_path).info)
+    (tmp_path / TOKENS).mkdir()
+    write_dataset(a_dataset(tmp_path), a_dataset(tmp_path).songs)
+    line = (tmp_path / SONGS).read_text(encoding="utf-8").splitlines()[0]
+    assert told == set(json.loads(line))
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#]+)", text):
-        if not target.startswith("http"):
-            assert (document.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)", text):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = document.parent / path if path else document
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def anchors(document: Path) -> set[str]:
+    """The places within a document that a link can lead to."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
 
 
 def test_every_model_and_its_licence_are_in_the_readme() -> None:

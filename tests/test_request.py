@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from songloom.errors import RequestError, SongloomError
 from songloom.fields import FieldSpec, fields_of
-from songloom.request import MAX_DURATION_VARIABLE, GenerationRequest, max_duration
+from songloom.request import (
+    MAX_DURATION_VARIABLE,
+    GenerationRequest,
+    PrepareRequest,
+    TrainingRequest,
+    max_duration,
+)
 
 # The input schema of the hosted fine-tuner, in its order (weights aside).
 HOSTED_FIELDS = [
@@ -28,6 +34,23 @@ HOSTED_FIELDS = [
     ("classifier_free_guidance", float, 3),
     ("output_format", str, "wav"),
     ("seed", int, None),
+]
+
+# The same for trainings: what they are called, and their defaults there.
+HOSTED_TRAINING_FIELDS = [
+    ("dataset_path", None),
+    ("auto_labeling", True),
+    ("drop_vocals", True),
+    ("one_same_description", None),
+    ("model_version", "stereo-melody"),
+    ("epochs", 3),
+    ("updates_per_epoch", 100),
+    ("batch_size", 16),
+    ("optimizer", "dadam"),
+    ("lr", 1),
+    ("lr_scheduler", "cosine"),
+    ("warmup", 8),
+    ("cfg_p", 0.3),
 ]
 
 
@@ -291,3 +314,93 @@ def test_anything_is_either_taken_or_refused_with_a_message(spec: FieldSpec, val
     else:
         assert parsed is None or isinstance(parsed, spec.type)
         assert spec.parse(parsed) == parsed
+
+
+def training_specs() -> dict[str, FieldSpec]:
+    return {spec.name: spec for spec in fields_of(TrainingRequest)}
+
+
+def test_a_training_has_the_inputs_of_the_hosted_original() -> None:
+    ours = training_specs()
+    assert [name for name, _ in HOSTED_TRAINING_FIELDS if name not in ours] == []
+    differing = {name for name, default in HOSTED_TRAINING_FIELDS if ours[name].default != default}
+    assert differing == {"drop_vocals", "model_version", "lr"}
+    assert ours["dataset_path"].required
+
+
+def test_every_field_of_a_training_explains_itself() -> None:
+    for spec in training_specs().values():
+        assert spec.option.help.endswith(".")
+        assert spec.expectation
+        if not spec.required:
+            assert spec.parse(spec.default) == spec.default
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dataset_path", ""),
+        ("dataset_path", None),
+        ("auto_labeling", 1),
+        ("tagger", "essentia"),
+        ("held_out", 0.51),
+        ("held_out", -0.1),
+        ("processes", 0),
+        ("epochs", 0),
+        ("batch_size", 2.0),
+        ("batch_size", True),
+        ("optimizer", "sgd"),
+        ("lr", 0),
+        ("lr", math.nan),
+        ("lr_scheduler", "linear"),
+        ("warmup", -1),
+        ("cfg_p", 1.1),
+        ("lora_rank", 0),
+        ("lora_alpha", 0),
+        ("lora_targets", "q"),
+        ("lora_dropout", 1.0),
+        ("ema_decay", 1.0),
+        ("window_seconds", 0),
+        ("precision", "int8"),
+        ("patience", 0),
+        ("keep", "first"),
+        ("save_minutes", -1),
+        ("max_minutes", 0),
+        ("preview_seconds", 0),
+        ("seed", -1),
+    ],
+)
+def test_a_bad_value_of_a_training_is_named_with_a_remedy(name: str, value: Any) -> None:
+    with pytest.raises(RequestError) as caught:
+        TrainingRequest(**{"dataset_path": "songs", name: value})
+    message = str(caught.value)
+    assert message.startswith(f"{name} is {value!r}, but must be ")
+    assert message.split("; ")[1].startswith(
+        "give one" if name == "dataset_path" else "leave it out"
+    )
+
+
+def test_a_training_s_songs_must_be_given() -> None:
+    with pytest.raises(RequestError, match="dataset_path is missing"):
+        TrainingRequest.from_mapping({"epochs": 1})
+    with pytest.raises(RequestError, match=r"unknown field 'epoch'; did you mean 'epochs'"):
+        TrainingRequest.from_mapping({"dataset_path": "songs", "epoch": 1})
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            name: values_of(spec) if not spec.required else st.just("songs")
+            for name, spec in training_specs().items()
+        }
+    )
+)
+def test_a_training_survives_json(values: dict[str, Any]) -> None:
+    request = TrainingRequest(**values)
+    assert TrainingRequest.from_mapping(json.loads(json.dumps(request.to_mapping()))) == request
+
+
+def test_a_training_is_a_preparation_with_more() -> None:
+    prepare = fields_of(PrepareRequest)
+    assert fields_of(TrainingRequest)[: len(prepare)] == prepare
+    assert TrainingRequest(Path("songs"), epochs=4, updates_per_epoch=25).steps == 100
