@@ -95,9 +95,9 @@ def measured(case: Case) -> Cost:
 
 def _run(case: Case, sender: Any) -> None:
     if case.ours:
-        from songloom.cli.train import use_large_pages
+        from songloom.jobs.environment import suit_training
 
-        use_large_pages()  # as `songloom train` does
+        suit_training()  # as `songloom train` does
     import torch
 
     torch.set_num_threads(THREADS)
