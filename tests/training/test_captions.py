@@ -18,6 +18,13 @@ def test_all_that_is_known_in_order() -> None:
     assert full_caption("", {}) == ""
 
 
+def test_nothing_is_said_twice() -> None:
+    assert full_caption("Rock in C minor.", TAGS) == "Rock in C minor, pop, 120 bpm"
+    mixed = {mixed_caption("Rock in C minor, 120 BPM, pop", TAGS, Random(i)) for i in range(50)}
+    assert any("Rock in C minor, 120 BPM, pop" in caption for caption in mixed)
+    assert not any(caption.casefold().count("c minor") > 1 for caption in mixed)
+
+
 def test_every_tag_reaches_training_and_may_be_missing() -> None:
     mixed = captions("my song")
     for word in (*WORDS, "my song"):

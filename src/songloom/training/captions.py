@@ -23,8 +23,7 @@ KEEP_TAG = 0.7
 
 def full_caption(description: str, tags: Tags) -> str:
     """All that is known, always in the same words."""
-    words = [word for group in tags.values() for word in group]
-    return _joined([description, *words])
+    return _joined([description, *_unsaid(description, tags)])
 
 
 def mixed_caption(description: str, tags: Tags, random: Random) -> str:
@@ -34,12 +33,18 @@ def mixed_caption(description: str, tags: Tags, random: Random) -> str:
         return _joined([description])
     if not description.strip():
         return _joined(_some(words, random))
-    kind = random.random()
+    kind, unsaid = random.random(), _unsaid(description, tags)
     if kind < DESCRIPTION_ALONE:
         return _joined([description])
     if kind < DESCRIPTION_ALONE + TAGS_ALONE:
         return _joined(_some(words, random))
-    return _joined([description, *_some(words, random)])
+    return _joined([description, *(_some(unsaid, random) if unsaid else [])])
+
+
+def _unsaid(description: str, tags: Tags) -> list[str]:
+    """The tags that the description does not hold already."""
+    said = description.casefold()
+    return [word for group in tags.values() for word in group if word.casefold() not in said]
 
 
 def _some(words: list[str], random: Random) -> list[str]:
@@ -49,4 +54,7 @@ def _some(words: list[str], random: Random) -> list[str]:
 
 
 def _joined(parts: Sequence[str]) -> str:
-    return ", ".join(part.strip() for part in parts if part.strip())
+    clean = [part.strip() for part in parts]
+    # A sentence that goes on loses its full stop.
+    clean = [part.rstrip(".") for part in clean[:-1]] + clean[-1:]
+    return ", ".join(part for part in clean if part)
