@@ -6,13 +6,10 @@ import os
 
 
 def suit_training() -> None:
-    """Set environment variables that suit training on a CPU, where the user has not set them.
+    """Let threads that wait for others sleep instead of spinning, unless the user says otherwise.
 
-    - Large tensors in pages of 2 MB (Linux): a quarter to a third faster.
-    - Threads that wait asleep and not in a loop: a few per cent slower on an idle machine, but
-      several times faster on one where people do something else meanwhile.
-
-    It has an effect only before PyTorch is imported.
+    That costs a few per cent on an idle machine. On one where people do something else meanwhile,
+    each of a training's short operations would wait for a thread that was put aside while the
+    others spin: several times slower. It has an effect only before PyTorch is imported.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
