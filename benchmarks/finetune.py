@@ -255,11 +255,19 @@ def score(
         [*requests(STYLE_PROMPTS, clips), *requests(OTHER_PROMPTS, clips)]
     )
     distances = [yardstick.distance(track.audio.mean(dim=0).numpy()) for track in tracks]
-    songs = (TokenisedSong(song.stem, coded(components, song)) for song in learned)
-    runs = longest_of(longest_runs([track.tokens for track in tracks], songs))
     return Score(
-        losses, opening, distances[:clips], distances[clips:], runs.exact.frames / FRAME_RATE
+        losses,
+        opening,
+        distances[:clips],
+        distances[clips:],
+        longest_copy([track.tokens for track in tracks], learned, components),
     )
+
+
+def longest_copy(clips: Sequence[Tensor], songs: Iterable[Song], model: Components) -> float:
+    """Seconds of the longest stretch of clips (K, t) whose tokens stand in one of the songs."""
+    tokens = (TokenisedSong(song.stem, coded(model, song)) for song in songs)
+    return longest_of(longest_runs(clips, tokens)).exact.frames / FRAME_RATE
 
 
 @torch.inference_mode()
@@ -287,6 +295,10 @@ def measure(run: Options) -> dict[str, float | int | str]:
     results: dict[str, float | int | str] = {"updates": sizes.updates, "clips": sizes.clips}
     results["distance of the style's other songs"] = mean(map(yardstick.distance, rest))
     results["distance of the base's own styles"] = mean(map(yardstick.distance, own))
+    base = load_components(BASE)
+    results["seconds that held-out songs share with the others"] = longest_copy(
+        [coded(base, song) for song in held_out], songs, base
+    )
     say(HEADER, run)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
@@ -300,7 +312,8 @@ def measure(run: Options) -> dict[str, float | int | str]:
             scored = score(model, held_out, learned, yardstick, sizes.clips)
             say(scored.row(name, seconds), run)
             results |= {f"{name}: {key}": value for key, value in scored.values().items()}
-            results[f"{name}: training seconds"] = seconds
+            if name in trainings:
+                results[f"{name}: training seconds"] = seconds
     return results
 
 
