@@ -29,8 +29,8 @@ from tests.works import Works
 @pytest.fixture(autouse=True)
 def _restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the commands ask of PyTorch holds for a process, not for the tests that follow."""
-    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")
-    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
 
 
 @pytest.fixture
@@ -316,11 +316,11 @@ def test_ctrl_c_lets_the_work_save_what_it_has(
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_large_pages_are_asked_for_before_torch_is_there(works: Works) -> None:
+def test_threads_are_told_how_to_wait_before_the_work_begins(works: Works) -> None:
     seen: list[str | None] = []
-    works.meanwhile = lambda: seen.append(os.environ.get("THP_MEM_ALLOC_ENABLE"))
+    works.meanwhile = lambda: seen.append(os.environ.get("OMP_WAIT_POLICY"))
     run("train", "songs")
-    assert seen == ["1"]
+    assert seen == ["passive"]
 
 
 def test_a_merge_passes_on_what_is_asked(

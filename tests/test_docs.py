@@ -81,6 +81,17 @@ def test_commands_are_found() -> None:
     assert len(commands(ROOT / "docs" / "training.md")) >= 4
 
 
+def stand_in_for_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands be taken for what they are, without doing what they ask."""
+    monkeypatch.setitem(vars(songloom), "load", SineEngine().load)
+    monkeypatch.setitem(vars(songloom), "export", lambda name, folder, format: folder)
+    monkeypatch.setitem(vars(songloom), "merge", lambda name, folder: folder)
+    monkeypatch.setitem(vars(songloom), "remove_model", lambda name: Path(name))
+    monkeypatch.setitem(vars(songloom), "prepare", Works().prepare)
+    monkeypatch.setitem(vars(songloom), "train", Works().train)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # which training would set for what follows
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_commands_are_accepted(
     document: Path,
@@ -88,13 +99,7 @@ def test_commands_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    monkeypatch.setitem(vars(songloom), "load", SineEngine().load)
-    monkeypatch.setitem(vars(songloom), "export", lambda name, folder, format: folder)
-    monkeypatch.setitem(vars(songloom), "merge", lambda name, folder: folder)
-    monkeypatch.setitem(vars(songloom), "remove_model", lambda name: Path(name))
-    monkeypatch.setitem(vars(songloom), "prepare", Works().prepare)
-    monkeypatch.setitem(vars(songloom), "train", Works().train)
-    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")  # which training would set for what follows
+    stand_in_for_the_work(monkeypatch)
     monkeypatch.chdir(tmp_path)
     for command in commands(document):
         for option in ("--input-audio", "--melody-audio", "--weights"):
@@ -103,6 +108,23 @@ def test_commands_are_accepted(
         with pytest.raises(SystemExit) as stopped:
             main(command)
         assert stopped.value.code in (0, None), (command, capfdbinary.readouterr().err)
+
+
+def test_samples_of_json_have_the_program_s_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in_for_the_work(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    commands = (
+        ["generate", "piano", "--duration", "0.5"],
+        ["train", "songs"],
+        ["prepare", "songs", "-o", "data"],
+    )
+    samples = blocks(ROOT / "docs" / "cli.md", "json")
+    for command, sample in zip(commands, samples, strict=True):
+        with pytest.raises(SystemExit):
+            main([*command, "--json"])
+        assert list(json.loads(sample)) == list(json.loads(capsys.readouterr().out))
 
 
 def python_blocks(document: Path) -> list[ast.Module]:
