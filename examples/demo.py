@@ -72,15 +72,13 @@ def fine_tune(folder: Path) -> None:
     request = songloom.TrainingRequest(
         dataset_path=SONGS,
         name=NAME,
-        # For a model as small as nano, and a few minutes of music: a high rate, short windows.
-        optimizer="adamw",
-        lr=6e-3,
-        lora_rank=32,
-        lora_targets="all",
-        epochs=6,
+        # For a model as small as nano, and four minutes of music: short windows, all layers.
+        epochs=5,
         updates_per_epoch=20,
         batch_size=4,
         window_seconds=4,
+        lora_rank=32,
+        lora_targets="all",
         cfg_p=0.15,
     )
     with terminal.progress_bars("starting") as show:
