@@ -15,6 +15,7 @@ from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.listing import list_models
 from songloom.cli import main
 from songloom.cli.options import shown
+from songloom.dataset.label_table import read_table
 from songloom.dataset.manifest import SONGS, write_dataset, write_info
 from songloom.dataset.prepare import Prepared
 from songloom.dataset.tokens import TOKENS
@@ -287,6 +288,28 @@ def test_the_fields_of_a_song_are_told(tmp_path: Path) -> None:
     write_dataset(a_dataset(tmp_path), a_dataset(tmp_path).songs)
     line = (tmp_path / SONGS).read_text(encoding="utf-8").splitlines()[0]
     assert told == set(json.loads(line))
+
+
+def test_messages_that_are_quoted_are_the_program_s() -> None:
+    source = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "src" / "songloom").rglob("*.py")
+    )
+    joined = re.sub(r'"\s*\n\s*f?"', "", source)  # literals that go on in the next line
+    rows = rows_after(TRAINING, "| what happens | what to do |")
+    messages = [text for happening in rows for text in re.findall(r'"([^"]+)"', happening)]
+    assert len(messages) >= 6
+    for message in messages:
+        for part in message.split("..."):
+            assert part.strip(" ,") in joined, message
+
+
+def test_the_sample_of_a_label_table_can_be_read(tmp_path: Path) -> None:
+    [sample] = blocks(TRAINING, "csv")
+    path = tmp_path / "labels.csv"
+    path.write_text(sample, encoding="utf-8")
+    written = read_table(path, ["waltz.mp3"])["waltz.mp3"]
+    assert written.caption == "Clockwork waltz, celesta and plucked strings"
+    assert (written.labels.key, written.labels.mood) == ("A minor", ("playful", "mysterious"))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
