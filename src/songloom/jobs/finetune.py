@@ -109,7 +109,7 @@ def train(
         tell(Stage(f"loading {request.model_version}"))
         base = load_components(request.model_version, on_event=on_event)
         tell(Stage("preparing the songs"))
-        dataset = _dataset(request, run, base, on_event, cancelled)
+        dataset = _dataset(request, run, base, tell, cancelled)
         tell(Stage("training"))
         result = _trained(request, base, dataset, device, run, tell, cancelled)
         return _published(request, name, base, dataset, result, run, tell, cancelled)
@@ -119,14 +119,14 @@ def _dataset(
     request: TrainingRequest,
     run: Path,
     base: Components,
-    on_event: ProgressCallback | None,
+    tell: ProgressCallback,
     cancelled: Callable[[], bool] | None,
 ) -> Dataset:
     if is_dataset(request.dataset_path):
         dataset = read_dataset(request.dataset_path)
         check_fits(dataset, base)
     else:
-        dataset = prepare(request, run / DATASET, on_event=on_event, cancelled=cancelled).dataset
+        dataset = prepare(request, run / DATASET, on_event=tell, cancelled=cancelled).dataset
     if all(song.held_out for song in dataset.songs):
         raise DatasetError(
             f"{dataset.folder} has no songs to train on: all {len(dataset.songs)} are held out; "
