@@ -89,6 +89,7 @@ def test_preparing_is_shown_in_songs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_training_is_shown_with_loss_and_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     text = drawn(monkeypatch, TrainingProgress(3, 300, 4.25, 1e-4, 0.5, 1234.5, 75.0))
     assert "3/300, loss 4.250, 1234 frames/s, 1:15 left" in text
+    assert "-:--" not in text.split("1:15 left")[1]  # one time left is enough
 
 
 def test_what_is_measured_and_noted_stays_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:

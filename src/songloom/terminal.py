@@ -41,13 +41,20 @@ def progress_bars(waiting: str) -> Iterator[ProgressCallback]:
         yield _print_line
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class TimeLeft(TimeRemainingColumn):
+        """Estimated from the bar, where those who do the work do not know better."""
+
+        def render(self, task: Task) -> Text:
+            return Text("") if task.fields["knows_time_left"] else super().render(task)
 
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[state]}", markup=False),
-        TimeRemainingColumn(compact=True),
+        TimeLeft(compact=True),
         console=Console(stderr=True),
         transient=True,
     ) as bars:
@@ -135,7 +142,7 @@ class _Bars:
 
     def __init__(self, bars: Progress, waiting: str) -> None:
         self._bars = bars
-        self._task = bars.add_task(waiting, total=None, state="")
+        self._task = bars.add_task(waiting, total=None, state="", knows_time_left=False)
         self._generating_since: tuple[float, float] | None = None
 
     def __call__(self, event: ProgressEvent) -> None:
@@ -173,10 +180,13 @@ class _Bars:
                     total=event.steps,
                     state=f"{event.step}/{event.steps}, loss {event.loss:.3f}, "
                     f"{event.frames_per_second:.0f} frames/s, {_time(event.seconds_left)} left",
+                    knows_time_left=True,
                 )
             case Stage(name):
                 self._generating_since = None
-                self._bars.reset(self._task, description=name, total=None, state="")
+                self._bars.reset(
+                    self._task, description=name, total=None, state="", knows_time_left=False
+                )
             case Notice() | ValidationProgress():
                 self._bars.console.print(_told(event), markup=False, highlight=False)
 
