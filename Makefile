@@ -14,7 +14,7 @@ help: ## Show what can be made
 
 install: $(INSTALLED) ## Install songloom with its development tools into .venv
 
-demo: $(INSTALLED) ## Write three pieces of music to demo/
+demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write music again: see demo/
 	$(BIN)/python examples/demo.py demo
 
 test: $(INSTALLED) ## Run every test that needs neither a GPU nor the network

@@ -20,7 +20,7 @@ from songloom.errors import Cancelled, DatasetError, ModelError, OutputError, Tr
 from songloom.generation.model import load
 from songloom.jobs import finetune
 from songloom.jobs.finetune import train
-from songloom.progress import ProgressEvent, Stage, TrainingProgress
+from songloom.progress import Notice, ProgressEvent, Stage, TrainingProgress
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
 from tests.tiny import tiny_model
 
@@ -84,7 +84,10 @@ def test_songs_become_a_model_that_generates(songs: Path, base: Path) -> None:
         "songloom.json", "training_request.json",
     }  # fmt: skip
     stages = [event.name for event in events if isinstance(event, Stage)]
-    assert stages[1:] == ["preparing the songs", "training", "generating before and after"]
+    assert stages[1:] == [
+        "preparing the songs", "training", "generating with the model as it was",
+        "generating with the new model",
+    ]  # fmt: skip
     track = load("mine").generate(GenerationRequest(prompt="warm piano", duration=0.5, seed=1))
     plain = load(base).generate(GenerationRequest(prompt="warm piano", duration=0.5, seed=1))
     assert track.seconds == 0.5
@@ -230,6 +233,17 @@ def test_a_failure_at_the_end_loses_no_training(
     events: list[ProgressEvent] = []
     assert train(request(songs, base), on_event=events.append).finished
     assert not any(isinstance(event, TrainingProgress) for event in events)
+
+
+def test_songs_that_are_left_out_are_told(songs: Path, base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "some"
+    shutil.copytree(songs, folder)
+    (folder / "bad.mp3").write_bytes(b"not a song")
+    events: list[ProgressEvent] = []
+    trained = train(request(folder, base, previews=0), on_event=events.append)
+    assert len(trained.dataset.songs) == 5
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any("'bad.mp3' is left out: it is not audio" in text for text in told)
 
 
 def test_no_songs(base: Path, tmp_path: Path) -> None:

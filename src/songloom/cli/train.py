@@ -35,7 +35,7 @@ def prepare(
     request = PrepareRequest.from_mapping(fields)
     with (
         redirect_stdout(sys.stderr),
-        terminal.stopped_by_interrupt("stopping after the songs in hand") as stopped,
+        terminal.stopped_by_interrupt("stopping; what is prepared stays") as stopped,
         terminal.progress_bars("looking for songs") as show,
     ):
         import songloom
@@ -99,8 +99,9 @@ def _report_songs(prepared: "Prepared", as_json: bool) -> None:
     for skipped in prepared.skipped:
         print(f"skipped {skipped.file!r}: {skipped.reason}", file=sys.stderr)
     minutes = dataset.seconds / 60
+    songs = "1 song" if len(dataset.songs) == 1 else f"{len(dataset.songs)} songs"
     print(
-        f"{len(dataset.songs)} songs, {minutes:.1f} minutes, in {prepared.seconds:.0f} s. "
+        f"{songs}, {minutes:.1f} minutes, in {prepared.seconds:.0f} s. "
         f"Captions and labels can be edited in {dataset.folder / 'songs.jsonl'}",
         file=sys.stderr,
     )
@@ -127,6 +128,8 @@ def _report_training(trained: "FineTuned", as_json: bool) -> None:
         print(json.dumps(result))
         return
     print(f"{trained.name}  {trained.path}")
+    if not trained.finished:
+        print("training ended early, as asked: not all updates were made", file=sys.stderr)
     if before is not None and after is not None:
         print(f"loss on held-out songs: {before:.3f} before, {after:.3f} after", file=sys.stderr)
     print(f"what it learned, to see and hear: {trained.report}", file=sys.stderr)

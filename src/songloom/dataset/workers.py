@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import pickle
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -137,6 +136,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **threads},
+            start_new_session=True,  # Ctrl-C is for the process that commands
         )
         pickle.dump(setup, self._in)
         self._in.flush()
@@ -173,7 +173,6 @@ class _Process:
 
 def main() -> None:
     """Prepare songs that come through standard input, until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that commands
     with _Pipes() as pipes:
         import torch
 

@@ -126,7 +126,13 @@ def _dataset(
         dataset = read_dataset(request.dataset_path)
         check_fits(dataset, base)
     else:
-        dataset = prepare(request, run / DATASET, on_event=tell, cancelled=cancelled).dataset
+        device = None if request.device == "auto" else request.device
+        prepared = prepare(
+            request, run / DATASET, on_event=tell, cancelled=cancelled, device=device
+        )
+        for skipped in prepared.skipped:
+            tell(Notice(f"{skipped.file!r} is left out: {skipped.reason}"))
+        dataset = prepared.dataset
     if all(song.held_out for song in dataset.songs):
         raise DatasetError(
             f"{dataset.folder} has no songs to train on: all {len(dataset.songs)} are held out; "
@@ -233,8 +239,9 @@ def _compared(
     def made_by(model: Model) -> list[Track]:
         return model.generate(pieces, on_event=tell, cancelled=cancelled)
 
-    tell(Stage("generating before and after"))
+    tell(Stage("generating with the model as it was"))
     before = made_by(load(base, device=request.device))
+    tell(Stage("generating with the new model"))
     after = made_by(load(folder, device=request.device, base=base))
     clips = [
         ClipPair(
