@@ -284,3 +284,10 @@ def test_a_single_file_gives_its_name(tmp_path: Path) -> None:
     path = tmp_path / "night drive.wav"
     path.touch()
     assert finetune._name_after(path) == "night-drive"
+
+
+def test_a_removed_model_leaves_nothing(songs: Path, base: Path) -> None:
+    train(request(songs, base, previews=0))
+    songloom.remove_model("mine")
+    assert list((home() / "models").iterdir()) == []
+    assert list((home() / "runs").iterdir()) == []

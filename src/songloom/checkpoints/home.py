@@ -2,6 +2,7 @@
 
 SONGLOOM_HOME/            by default the platform's folder for data
     models/<name>/        an adapter or a whole model, with `songloom.json` about its training
+    runs/<name>/          what that training went on from, its prepared songs and its logs
 """
 
 from __future__ import annotations
@@ -73,6 +74,15 @@ def model_folder(name: str) -> Path:
     return models_folder() / name
 
 
+def run_folder(name: str) -> Path:
+    """Where the training of the model called `name` keeps its state, songs and logs.
+
+    Raises:
+        ModelError: no model may have that name.
+    """
+    return home() / "runs" / model_folder(name).name
+
+
 def trained_model(name: str) -> TrainedModel | None:
     """The trained model called `name`, None where there is none."""
     name = unicodedata.normalize("NFC", name)
@@ -101,7 +111,7 @@ def trained_models() -> tuple[TrainedModel, ...]:
 
 
 def remove_model(name: str) -> Path:
-    """Remove a trained model for good.
+    """Remove a trained model for good, with what its training left in `runs`.
 
     Returns:
         The folder that it had.
@@ -120,6 +130,8 @@ def remove_model(name: str) -> Path:
     try:
         model.path.rename(doomed)
         shutil.rmtree(doomed)
+        if run_folder(name).exists():
+            shutil.rmtree(run_folder(name))
     except OSError as error:
         raise ModelError(
             f"the model {name!r} cannot be removed ({error}); remove {models_folder()}'s folder "

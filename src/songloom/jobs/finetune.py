@@ -18,7 +18,7 @@ import torch
 from songloom import __version__
 from songloom.audio.files import Audio
 from songloom.checkpoints.components import Components
-from songloom.checkpoints.home import home, model_folder, remove_model, trained_model
+from songloom.checkpoints.home import model_folder, run_folder, trained_model
 from songloom.checkpoints.load import load_components
 from songloom.dataset.manifest import Dataset, is_dataset, read_dataset
 from songloom.dataset.prepare import check_fits, prepare
@@ -96,7 +96,7 @@ def train(
     """
     tell = on_event or (lambda event: None)
     name = request.name or _name_after(request.dataset_path)
-    target, run = model_folder(name), home() / "runs" / model_folder(name).name
+    target, run = model_folder(name), run_folder(name)
     with alone(run, name):
         if restart:
             clear_state(run)
@@ -190,7 +190,7 @@ def _published(
     """Write the model, listen to it, and give it its name at last."""
     summary = _summary(request, name, base, dataset, result)
     target = model_folder(name)
-    new = target.with_name(f".new-{secrets.token_hex(4)}")
+    new, old = (target.with_name(f".{age}-{secrets.token_hex(4)}") for age in ("new", "old"))
     try:
         new.mkdir(parents=True)
         write_weights(new, base, request, summary.base)
@@ -198,7 +198,7 @@ def _published(
         write_report(new / REPORT, summary, clips, memorisation)
         write_about(new, request, summary, memorisation, _facts(name, summary, dataset, result))
         if target.exists():  # a restart replaces what there was
-            remove_model(name)
+            target.replace(old)
         new.replace(target)
     except OSError as error:
         raise OutputError(
@@ -207,6 +207,7 @@ def _published(
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     clear_state(run, keep_logs=True)
     return FineTuned(
         name=name,
