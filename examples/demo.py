@@ -92,9 +92,7 @@ def fine_tune(folder: Path) -> None:
     model = songloom.load("nano")
     adapter = model.add_adapter(NAME)  # one model in memory for both
     for number, prompt in enumerate(STYLE, start=1):
-        asked = songloom.GenerationRequest(
-            prompt, duration=8, seed=number, temperature=0.7, classifier_free_guidance=1.5
-        )
+        asked = songloom.GenerationRequest(prompt, duration=8, seed=number)
         started = time.monotonic()
         before, after = model.generate([asked, asked], adapters=[None, adapter])
         write(folder / f"before-{number}.wav", before, started)
