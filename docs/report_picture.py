@@ -1,4 +1,4 @@
-"""Draws docs/report.png: the top of a training report, as a browser shows it.
+"""Draws docs/report.jpg: the top of a training report, as a browser shows it.
 
 python docs/report_picture.py [REPORT]
 
@@ -24,7 +24,7 @@ def main(report: Path) -> None:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(report.resolve().as_uri())
         page.wait_for_timeout(500)  # until the players have read their audio
-        page.screenshot(path=ROOT / "docs" / "report.png")
+        page.screenshot(path=ROOT / "docs" / "report.jpg", type="jpeg", quality=85)
         browser.close()
 
 
