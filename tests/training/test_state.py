@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
+from songloom import whole_files
 from songloom.errors import OutputError, TrainingError
-from songloom.training import state as state_module
 from songloom.training.state import (
     BEST_FILE,
     FILE,
@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_the_state_before(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(state_module.os, "fsync", full)
+    monkeypatch.setattr(whole_files.os, "fsync", full)
     with pytest.raises(OutputError, match=r"No space left on device.*go on from what was saved"):
         save_state(example(step=4), tmp_path)
     with pytest.raises(OutputError, match="No space left on device"):

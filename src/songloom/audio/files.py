@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +17,7 @@ from songloom.audio.decoding import decode, decode_blocks, duration, metadata
 from songloom.audio.encoding import TAG_NAMES, encode
 from songloom.errors import AudioError, OutputError, RequestError
 from songloom.request import OutputFormat
+from songloom.whole_files import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +146,8 @@ def write_audio(
     """
     encoded = _encoded(audio, format, tags or {})
     if isinstance(target, (str, os.PathLike)):
-        _replace(Path(target), encoded)
+        with replacing(Path(target)) as temporary:
+            temporary.write_bytes(encoded)
         return
     try:
         target.write(encoded)
@@ -176,20 +176,3 @@ def _encoded(audio: Audio, format: OutputFormat, tags: Mapping[str, str]) -> mem
     buffer = BytesIO()
     encode(buffer, samples.clamp(-1, 1).numpy(), audio.sample_rate, format, tags)
     return buffer.getbuffer()
-
-
-def _replace(path: Path, content: memoryview) -> None:
-    """Give `path` this content, at once or not at all."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{str(path)!r} cannot be written ({error.strerror or error}): expected a file name in "
-            "a folder that exists, may be written and has room; choose another place"
-        ) from error
-    finally:
-        with suppress(OSError):  # it has its name by now, or never came to be
-            temporary.unlink()

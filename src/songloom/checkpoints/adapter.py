@@ -25,6 +25,7 @@ from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, open_weights
 from songloom.errors import ModelError, OutputError
 from songloom.models.lm import LMConfig
 from songloom.models.lora import TARGETS, LayerShape, LoraConfig, layers_of
+from songloom.whole_files import replacing, write_text
 
 PICKLED_ADAPTER = "adapter_model.bin"
 _TENSOR = re.compile(
@@ -130,13 +131,13 @@ def write_adapter(
     tensors = {name: tensor.cpu().contiguous() for name, tensor in named.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / ADAPTER_WEIGHTS, save(tensors, metadata={"format": "pt"}))
-        _replace(folder / ADAPTER_CONFIG, (json.dumps(content, indent=2) + "\n").encode())
     except OSError as error:
         raise OutputError(
-            f"the adapter cannot be written into {folder} ({error}); "
-            "make room there, or choose another folder"
+            f"the adapter's folder {folder} cannot be made ({error}); choose another"
         ) from error
+    with replacing(folder / ADAPTER_WEIGHTS) as temporary:
+        temporary.write_bytes(save(tensors, metadata={"format": "pt"}))
+    write_text(folder / ADAPTER_CONFIG, json.dumps(content, indent=2) + "\n")
 
 
 def _parts_of(lm: LMConfig) -> dict[str, tuple[str, ...]]:
@@ -227,13 +228,3 @@ def _checked(weights: Weights, name: str, expected: tuple[int, int]) -> Tensor:
             "wrong; train it again, with a lower learning rate"
         )
     return tensor
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file under another name first, so that it is never seen half-written."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

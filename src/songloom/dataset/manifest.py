@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from songloom.dataset.labels import LABEL_NAMES, Labels
-from songloom.dataset.storage import read_text, write_text
 from songloom.dataset.tokens import TOKENS, SongTokens, read_record, read_tokens
 from songloom.dataset.values import Written, written
 from songloom.errors import DatasetError
+from songloom.whole_files import write_text
 
 FORMAT = 1
 INFO, SONGS = "dataset.json", "songs.jsonl"
@@ -272,3 +272,19 @@ def _check_names(row: dict[str, Any], known: Iterable[str], where: str) -> None:
 
 def _wrong(name: str, value: Any, where: str, expected: str) -> DatasetError:
     return DatasetError(f"{where}: {name} is {value!r}, but must be {expected}; correct it")
+
+
+def read_text(path: Path) -> str:
+    """Read a file in UTF-8, whatever its line ends; raises DatasetError."""
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error.strerror}): expected a part of a data set; prepare the "
+            "songs again"
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DatasetError(
+            f"{path}, line {line} is not UTF-8 text; save it again as UTF-8"
+        ) from error

@@ -21,10 +21,10 @@ from songloom.audio.files import Audio, stream_audio
 from songloom.audio.stems import harmonic_pieces
 from songloom.audio.transforms import convert_stream, to_mono
 from songloom.dataset.labels import Labels
-from songloom.dataset.storage import replacing
 from songloom.errors import AudioError, Cancelled, DatasetError, OutputError
 from songloom.models.chroma import chroma_classes
 from songloom.models.codec import Codec
+from songloom.whole_files import replacing
 
 TOKENS = "tokens"
 """The folder of a data set's token files."""

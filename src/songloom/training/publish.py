@@ -17,7 +17,7 @@ from songloom.training.card import model_card
 from songloom.training.memorisation import MemorisationCheck
 from songloom.training.plan import lora_config
 from songloom.training.summary import TrainingSummary
-from songloom.training.texts import write_text
+from songloom.whole_files import write_text
 
 REQUEST = "training_request.json"
 """What was asked for, as `TrainingRequest.from_mapping` reads it."""

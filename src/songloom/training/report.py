@@ -35,7 +35,7 @@ from songloom.training.summary import (
     label_counts,
     licence_text,
 )
-from songloom.training.texts import write_text
+from songloom.whole_files import write_text
 
 PITCH_TICKS = {200: "200 Hz", 1000: "1 kHz", 2000: "2 kHz", 4000: "4 kHz", 8000: "8 kHz"}
 NOTEWORTHY = 0.02

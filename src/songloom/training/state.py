@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from songloom.errors import OutputError, TrainingError
+from songloom.whole_files import replacing
 
 FILE = "state.pt"
 BEST_FILE = "best.safetensors"
@@ -93,7 +93,7 @@ def save_state(state: TrainingState, folder: Path) -> None:
         "updates": [(u.step, u.loss, u.learning_rate) for u in state.updates],
         "measured": [(m.step, list(m.per_codebook)) for m in state.measured],
     }
-    with _written_whole(folder / FILE) as file:
+    with _saved(folder / FILE) as file:
         torch.save(content, file)
 
 
@@ -105,7 +105,7 @@ def save_best(weights: Mapping[str, Tensor], folder: Path) -> None:
     """
     from safetensors.torch import save
 
-    with _written_whole(folder / BEST_FILE) as file:
+    with _saved(folder / BEST_FILE) as file:
         file.write(save({name: tensor.contiguous() for name, tensor in weights.items()}))
 
 
@@ -130,20 +130,15 @@ def load_best(folder: Path) -> dict[str, Tensor] | None:
 
 
 @contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
+def _saved(path: Path) -> Iterator[BinaryIO]:
     """A file that appears under its name once it is complete and on the disk, or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # PyTorch's writer wraps what the disk says
-        temporary.unlink(missing_ok=True)
+    except (OutputError, RuntimeError) as error:  # PyTorch's writer wraps what the disk says
         raise OutputError(
-            f"the training cannot be saved in {path} ({error}); expected room and the right to "
-            "write there: free some, then run the same command to go on from what was saved last"
+            f"the training cannot be saved: {error}; then run the same command to go on from what "
+            "was saved last"
         ) from error
 
 

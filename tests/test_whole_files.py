@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from songloom.errors import OutputError
-from songloom.training.texts import write_text
+from songloom.whole_files import write_text
 
 
 def test_text_replaces_text(tmp_path: Path) -> None:
