@@ -300,7 +300,7 @@ def test_an_error_of_the_work_is_one_line(works: Works, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize(
     ("command", "said"),
-    [(["train", "songs"], "after this update"), (["prepare", "songs", "-o", "d"], "songs in hand")],
+    [(["train", "songs"], "after this update"), (["prepare", "songs", "-o", "d"], "stopping")],
 )
 def test_ctrl_c_lets_the_work_save_what_it_has(
     command: list[str], said: str, works: Works, capsys: pytest.CaptureFixture[str]

@@ -57,9 +57,11 @@ def prepare_apart(
     workers = [_Worker(setup, waiting, finished) for _ in range(min(processes, len(tasks)))]
     try:
         for _ in tasks:
-            while (outcome := _next(finished)) is None:
+            outcome = None
+            while outcome is None:
                 if cancelled():
                     raise Cancelled("the preparation was stopped; start it again to go on")
+                outcome = _next(finished)
             task, result = outcome
             if isinstance(result, Exception) and not isinstance(result, AudioError):
                 raise result
