@@ -160,7 +160,7 @@ def read_songs(path: Path) -> tuple[Song, ...]:
     """
     songs: dict[str, Song] = {}
     # Only the line feed ends a line: captions may hold the other signs that Unicode knows for it.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
@@ -238,7 +238,7 @@ def _is_hash(text: str) -> bool:
 
 def _read_info(path: Path) -> DatasetInfo:
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(_read_text(path))
     except ValueError as error:
         raise DatasetError(f"{path} is not JSON ({error}); prepare the songs again") from error
     fields = {item.name: str(item.type) for item in dataclasses.fields(DatasetInfo)}
@@ -274,7 +274,7 @@ def _wrong(name: str, value: Any, where: str, expected: str) -> DatasetError:
     return DatasetError(f"{where}: {name} is {value!r}, but must be {expected}; correct it")
 
 
-def read_text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """Read a file in UTF-8, whatever its line ends; raises DatasetError."""
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")

@@ -20,6 +20,7 @@ from songloom.audio.files import Audio
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.home import model_folder, run_folder, trained_model
 from songloom.checkpoints.load import load_components
+from songloom.dataset import manifest
 from songloom.dataset.manifest import Dataset, is_dataset, read_dataset
 from songloom.dataset.prepare import check_fits, prepare
 from songloom.errors import DatasetError, OutputError, TrainingError
@@ -172,7 +173,7 @@ def _trained(
         return trainer.run(log, cancelled)
 
 
-def _song(dataset: Dataset, song: Any) -> Song:
+def _song(dataset: Dataset, song: manifest.Song) -> Song:
     tokens = dataset.tokens(song)
     return Song(song.file, tokens.codes, tokens.chroma, song.caption or "", song.tags())
 

@@ -84,7 +84,8 @@ class Trainer:
         self._lm, self._plan, self._request = lm, plan, plan.request
         self._songs, self._folder = songs, folder
         self._build = BatchBuilder(lm.config, plan.frames, encode_text, hop)
-        self._measured_windows = fixed_windows(held_out, plan.frames, MOST_MEASURED)
+        windows = fixed_windows(held_out, plan.frames, MOST_MEASURED)
+        self._held_out = self._build(windows) if windows else None
         self._trained = {n: p for n, p in lm.named_parameters() if p.requires_grad}
         self._optimizer = make_optimizer(
             self._request.optimizer,
@@ -126,7 +127,7 @@ class Trainer:
         """
         tell = on_event or (lambda event: None)
         state, request = self._state, self._request
-        last_saved, resumed_at = monotonic(), state.step
+        last_saved = monotonic()
         begun = monotonic() - state.seconds
         if state.step == 0 and not state.measured:
             self._measure(tell)
@@ -153,7 +154,7 @@ class Trainer:
                     learning_rate=rate,
                     gradient_norm=norm,
                     frames_per_second=request.batch_size * self._plan.frames / taken,
-                    seconds_left=self._seconds_left(resumed_at, begun),
+                    seconds_left=self._seconds_left(),
                 )
             )
             if state.step % self._validate_every == 0 or state.step == request.steps:
@@ -288,10 +289,10 @@ class Trainer:
 
     def _measure(self, tell: ProgressCallback) -> None:
         """Measure on the held-out songs, with the weights that would be kept."""
-        if not self._measured_windows:
+        batch = self._held_out
+        if batch is None:
             return
         state, special = self._state, self._lm.config.special_token
-        batch = self._build(self._measured_windows)
         totals = batch.totals(special).to(self._lm.device)
         sums = torch.zeros(self._lm.config.num_codebooks, device=self._lm.device)
         with self._averaged_weights(), torch.no_grad():
@@ -331,7 +332,7 @@ class Trainer:
             return False
         return sum(measured.step > best.step for measured in self._state.measured) >= patience
 
-    def _seconds_left(self, resumed_at: int, begun: float) -> float:
+    def _seconds_left(self) -> float:
         state, request = self._state, self._request
         each = state.seconds / state.step
         left = each * (request.steps - state.step)
