@@ -10,10 +10,10 @@ import torch
 import songloom
 from songloom.audio.files import read_audio
 from songloom.checkpoints.listing import ModelListing
-from songloom.cli import main
 from songloom.errors import ModelError
 from songloom.fields import fields_of
 from songloom.request import GenerationRequest
+from tests.command_line import refused, run
 from tests.sines import RATE, SineEngine
 
 
@@ -26,14 +26,6 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SineEngine:
     return engine
 
 
-def run(*arguments: str | Path) -> int:
-    """Run the command line; return its exit code."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stopped.value.code, int | None)
-    return stopped.value.code or 0
-
-
 def files() -> list[str]:
     return sorted(str(path) for path in Path().rglob("*"))
 
@@ -41,16 +33,6 @@ def files() -> list[str]:
 def generate(*arguments: str | Path) -> int:
     """Generate half a second, to be quick."""
     return run("generate", "--duration", "0.5", *arguments)
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> None:
-    """Assert that one line of error was printed, with these words in it, and no file was left."""
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    [line] = captured.err.splitlines()
-    assert line.startswith("songloom: ")
-    for word in words:
-        assert word in line
 
 
 @pytest.mark.usefixtures("engine")

@@ -10,7 +10,6 @@ import pytest
 
 import songloom
 from songloom.checkpoints.listing import ModelListing
-from songloom.cli import main
 from songloom.errors import TrainingError
 from songloom.fields import fields_of
 from songloom.progress import (
@@ -21,6 +20,7 @@ from songloom.progress import (
     ValidationProgress,
 )
 from songloom.request import PrepareRequest, TrainingRequest
+from tests.command_line import refused, run
 from tests.dataset.songs import write_songs
 from tests.tiny import tiny_model
 from tests.works import Works
@@ -41,24 +41,6 @@ def works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Works:
     monkeypatch.setitem(vars(songloom), "train", works.train)
     monkeypatch.chdir(tmp_path)
     return works
-
-
-def run(*arguments: str | Path) -> int:
-    """Run the command line; return its exit code."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stopped.value.code, int | None)
-    return stopped.value.code or 0
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> None:
-    """Assert that one line of error was printed, with these words in it."""
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    [line] = captured.err.splitlines()
-    assert line.startswith("songloom: ")
-    for word in words:
-        assert word in line
 
 
 # Values that differ from every default.
