@@ -16,7 +16,7 @@ from songloom.models.lm import LM
 from songloom.progress import Notice, ProgressEvent, TrainingProgress, ValidationProgress
 from songloom.training import loop as loop_module
 from songloom.training.loop import Trainer
-from songloom.training.state import FILE, load_state
+from songloom.training.state import FILE, Measured, load_state
 from tests.training.tunes import SONGS, request, tiny_lm, trainer, tune
 
 
@@ -198,8 +198,17 @@ def test_keep_last(tmp_path: Path) -> None:
     assert same(weights(lm), {**weights(lm), **result.state.weights})
 
 
-def test_patience_ends_it(tmp_path: Path) -> None:
-    asked = request(lr=3.0, epochs=10, full=True, patience=2, warmup=0)
+def test_patience_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, measurements = Trainer._measure, iter([3.0, 2.0, 2.5, 1.5, 2.0, 1.75, 1.0])
+
+    def measured(self: Trainer, tell: Any) -> None:
+        """As it is, with losses that fall, rise, fall, and rise twice."""
+        plain(self, tell)
+        loss = next(measurements)
+        self._state.measured[-1] = Measured(self.step, (loss, loss))
+
+    monkeypatch.setattr(Trainer, "_measure", measured)
+    asked = request(epochs=10, full=True, patience=2)
     result = trainer(tmp_path, asked, held_out=[SONGS[1]]).run()
     assert not result.finished
     assert result.best is not None
