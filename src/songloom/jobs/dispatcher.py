@@ -39,7 +39,8 @@ from songloom.jobs.progress_lines import progress_line
 from songloom.jobs.records import Job, Kind, Version, now
 from songloom.jobs.store import Store
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 AT_ONCE = 8
 """Jobs of a kind whose inputs are fetched at the same time, before there is a place for them."""
