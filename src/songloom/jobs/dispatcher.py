@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from songloom.errors import SongloomError
+from songloom.errors import OutputError, SongloomError
 from songloom.jobs.executor import (
     Executor,
     Failed,
@@ -46,6 +46,8 @@ AT_ONCE = 8
 """Jobs of a kind whose inputs are fetched at the same time, before there is a place for them."""
 FLUSH_SECONDS = 0.5
 """Between writings of a job's log."""
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
+"""Between two tries to write what has happened."""
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOG = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class _Running:
     began: float = field(default_factory=time.monotonic)
     shown: float = 0.0  # when progress was last logged
     lines: list[str] = field(default_factory=list)  # not yet in the store
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)  # lines, in their order
     prepared: Work | None = None
     task: asyncio.Task[None] | None = None
     submitted: bool = False
@@ -203,12 +206,12 @@ class Dispatcher:
 
     async def _recover(self) -> None:
         """Take up what a server left that was killed."""
-        for job in await self._stored(self._store.running):
+        for job in await self._persisted(self._store.running):
             if job.cancel_requested:
-                await self._stored(self._store.finish, job.id, "canceled")
+                await self._persisted(self._store.finish, job.id, "canceled")
             else:
-                await self._stored(self._store.put_back, job.id)
-        for job in await self._stored(self._store.waiting, self._queue_limit):
+                await self._persisted(self._store.put_back, job.id)
+        for job in await self._persisted(self._store.waiting, self._queue_limit):
             self._watch_deadline(job)
         self._wake.set()
         self._on_owed()
@@ -219,7 +222,7 @@ class Dispatcher:
             self._wake.clear()
             if self._draining:
                 continue
-            for job in await self._stored(self._store.waiting, self._queue_limit):
+            for job in await self._persisted(self._store.waiting, self._queue_limit):
                 preparing = sum(
                     live.kind == job.kind and not live.submitted for live in self._live.values()
                 )
@@ -250,7 +253,7 @@ class Dispatcher:
             if live.prepared is None or live.submitted or not self._executor.free(live.kind):
                 continue
             live.submitted = True
-            job = await self._stored(self._store.begin, id)
+            job = await self._persisted(self._store.begin, id)
             if job.ended:  # cancelled meanwhile
                 self._ended(job)
                 continue
@@ -336,7 +339,7 @@ class Dispatcher:
     async def _put_back(self, id: str) -> None:
         await self._write_log(id)
         self._live.pop(id, None)
-        job = await self._stored(self._store.put_back, id)
+        job = await self._persisted(self._store.put_back, id)
         self._tell(id, job)
         self._wake.set()
 
@@ -351,7 +354,7 @@ class Dispatcher:
         version: Version | None = None,
     ) -> None:
         await self._write_log(id)
-        job = await self._stored(
+        job = await self._persisted(
             self._store.finish,
             id,
             status,
@@ -382,10 +385,14 @@ class Dispatcher:
 
     async def _write_log(self, id: str) -> None:
         live = self._live.get(id)
-        if live is not None and live.lines:
+        if live is None:
+            return
+        async with live.writing:
+            if not live.lines:
+                return
             text, live.lines = "".join(live.lines), []
-            await self._stored(self._store.log, id, text)
-            self._on_owed()
+            await self._persisted(self._store.log, id, text)
+        self._on_owed()
 
     def _watch_deadline(self, job: Job) -> None:
         if job.cancel_after is None or job.ended:
@@ -418,7 +425,7 @@ class Dispatcher:
             events.put_nowait(event)
 
     async def _job(self, id: str) -> Job:
-        job = await self._stored(self._store.job, id)
+        job = await self._persisted(self._store.job, id)
         if job is None:
             raise KeyError(id)
         return job
@@ -427,3 +434,14 @@ class Dispatcher:
     async def _stored(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask the store, which waits for the disk, without making everyone wait."""
         return await asyncio.to_thread(call, *args, **kwargs)
+
+    async def _persisted(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same for what has happened already: on a full disk it is tried until it is written."""
+        pause = RETRY_SECONDS
+        while True:
+            try:
+                return await self._stored(call, *args, **kwargs)
+            except OutputError as error:
+                _LOG.error("the store can't be written; trying again in %.0f s: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_RETRY_SECONDS)

@@ -1,8 +1,8 @@
 """The process that predicts on one device: `python -m songloom.jobs.worker`.
 
 The first thread draws tokens, for all predictions of a model together; one loads models and reads
-inputs; others decode and write audio. A prediction joins a running batch once it is read, and leaves
-it once its tokens are there.
+inputs; others decode and write audio. A prediction joins a running batch once it is read, and
+leaves it once its tokens are there.
 """
 
 from __future__ import annotations
