@@ -436,7 +436,7 @@ class Dispatcher:
         return await asyncio.to_thread(call, *args, **kwargs)
 
     async def _persisted(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The same for what has happened already: on a full disk it is tried until it is written."""
+        """The same for what has happened: on a full disk it is tried until it is written."""
         pause = RETRY_SECONDS
         while True:
             try:

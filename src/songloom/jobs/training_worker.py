@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import tarfile
 import threading
 import time
 import traceback
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import FACTS, model_folder, trained_model
+from songloom.checkpoints.packed import pack
 from songloom.errors import Cancelled, SongloomError, TrainingError
 from songloom.jobs.environment import suit_training
 from songloom.jobs.executor import (
@@ -41,7 +41,6 @@ from songloom.progress import (
     ValidationProgress,
 )
 from songloom.request import TrainingRequest
-from songloom.whole_files import replacing
 
 WEIGHTS, REPORT = "weights.tar", "report.html"
 OFFER_SECONDS = 0.2
@@ -104,7 +103,7 @@ class TrainingWorker:
             self._train(request, request.name, lambda event: self._told(work.id, event))
         self._tell(Logged(work.id, "writing the weights"))
         model = model_folder(request.name)
-        _pack(model, work.folder / WEIGHTS)
+        pack(model, work.folder / WEIGHTS)
         shutil.copyfile(model / REPORT, work.folder / REPORT)
         metrics = {"predict_time": time.monotonic() - began}
         facts = read_json(model / FACTS)
@@ -160,14 +159,6 @@ class TrainingWorker:
             case GenerationProgress(done_seconds, total_seconds):
                 done, total = round(done_seconds), round(total_seconds)
                 self._tell(Progressed(id, done, total, "seconds", "generating previews"))
-
-
-def _pack(model: Path, target: Path) -> None:
-    """Write a model's folder as a tar, its files at the top."""
-    with replacing(target) as temporary, tarfile.open(temporary, "w") as archive:
-        for file in sorted(model.iterdir()):
-            if file.is_file():
-                archive.add(file, arcname=file.name)
 
 
 def main() -> None:
