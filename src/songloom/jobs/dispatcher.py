@@ -36,7 +36,7 @@ from songloom.jobs.executor import (
     WorkEvent,
 )
 from songloom.jobs.progress_lines import progress_line
-from songloom.jobs.records import Job, Kind, Version, now
+from songloom.jobs.records import Job, Kind, Status, Version, now
 from songloom.jobs.store import Store
 
 P = ParamSpec("P")
@@ -346,7 +346,7 @@ class Dispatcher:
     async def _finish(
         self,
         id: str,
-        status: str,
+        status: Status,
         *,
         output: Mapping[str, object] | None = None,
         error: str | None = None,
