@@ -13,11 +13,12 @@ import logging
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from songloom.errors import OutputError, SongloomError
 from songloom.jobs.executor import (
@@ -75,6 +76,8 @@ class Dispatcher:
         prepare: fetches what a job's input names into its folder, and says what is to be done;
             a `SongloomError` of it fails the job.
         jobs_folder: where each job gets a folder.
+        publish: given a job, its folder and its output, does what is to be done with its files
+            and gives the output as it is then; a `SongloomError` of it fails the job.
         devices: names of the devices that must be ready before the server is.
         attempts: how often a job is begun when its worker is lost.
         queue_limit: jobs that may wait.
@@ -89,6 +92,7 @@ class Dispatcher:
         prepare: Callable[[Job, Path], Awaitable[Work]],
         jobs_folder: Path,
         *,
+        publish: Callable[[Job, Path, Mapping[str, Any]], Awaitable[dict[str, Any]]] | None = None,
         devices: tuple[str, ...] = (),
         attempts: int = 3,
         queue_limit: int = 100,
@@ -98,21 +102,28 @@ class Dispatcher:
         self._store, self._executor, self._prepare = store, executor, prepare
         self._folder, self._devices = jobs_folder, devices
         self._attempts, self._queue_limit, self._owner = attempts, queue_limit, owner
-        self._on_owed = on_owed
+        self._on_owed, self._publish = on_owed, publish
         self._live: dict[str, _Running] = {}
         self._watchers: defaultdict[str, set[asyncio.Queue[WorkEvent | Job]]] = defaultdict(set)
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._cancelling: set[asyncio.Task[Job | None]] = set()
         self._wake = asyncio.Event()
-        self._draining = False
+        self.draining = False
+        """Whether the server is about to stop: nothing more is begun."""
+        self.ready_at: datetime | None = None
+        """When every device was ready for the first time."""
         self._ready_devices: set[str] = set()
         self.stats: dict[str, WorkerStats] = {}
         """What the workers measured last, by device."""
+        self.on_ended: list[Callable[[Job], None]] = []
+        """Called with each job that has ended."""
+        self.on_stats: list[Callable[[WorkerStats], None]] = []
+        """Called with what a worker measured."""
 
     @property
     def ready(self) -> bool:
         """Whether every device has a worker that can take work."""
-        return not self._draining and self._ready_devices.issuperset(self._devices)
+        return not self.draining and self._ready_devices.issuperset(self._devices)
 
     def folder(self, id: str) -> Path:
         """A job's folder; ids that clients choose are no paths."""
@@ -136,9 +147,11 @@ class Dispatcher:
 
     async def cancel(self, id: str) -> Job | None:
         """Ask for a job to be stopped; one that still waits ends at once. None if unknown."""
+        before = await self._stored(self._store.job, id)
+        if before is None or before.ended:
+            return before
         job = await self._stored(self._store.request_cancel, id)
-        if job is None:
-            return None
+        assert job is not None  # it was there, and nothing is deleted before it has ended
         if job.ended:
             self._ended(job)
         else:
@@ -158,7 +171,7 @@ class Dispatcher:
                     job = event if isinstance(event, Job) else job
         return await self._job(id) if job is None or not job.ended else job
 
-    async def watch(self, id: str) -> AsyncIterator[WorkEvent | Job]:
+    async def watch(self, id: str) -> AsyncGenerator[WorkEvent | Job, None]:
         """What happens to a job: itself as it is now, then events; itself as it ended comes last.
 
         Raises:
@@ -197,7 +210,7 @@ class Dispatcher:
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing more, and give what runs some time; trainings are saved, not awaited."""
-        self._draining = True
+        self.draining = True
         ends = time.monotonic() + seconds
         while time.monotonic() < ends and any(
             live.submitted and live.kind == "prediction" for live in self._live.values()
@@ -220,7 +233,7 @@ class Dispatcher:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._draining:
+            if self.draining:
                 continue
             for job in await self._persisted(self._store.waiting, self._queue_limit):
                 preparing = sum(
@@ -269,9 +282,13 @@ class Dispatcher:
             match event:
                 case WorkerReady(device):
                     self._ready_devices.add(device)
+                    if self.ready and self.ready_at is None:
+                        self.ready_at = now()
                     self._wake.set()
                 case WorkerStats(device):
                     self.stats[device] = event
+                    for told in self.on_stats:
+                        told(event)
                 case _:
                     await self._heard(event)
 
@@ -306,16 +323,37 @@ class Dispatcher:
         live.lines.append(f"{progress_line(event, moment - live.began)}\n")
 
     async def _succeeded(self, id: str, live: _Running, event: Succeeded) -> None:
-        output: dict[str, object] = {"files": list(event.files)}
+        """Publish a result; one that has to be uploaded does not keep others waiting."""
+        job = await self._job(id)
+        output: dict[str, Any] = {"files": list(event.files)}
         version = None
         if live.kind == "training":
-            job = await self._job(id)
             model = str(event.facts["model"])
             owner, _, name = (job.destination or f"{self._owner}/{model}").partition("/")
             digest = hashlib.sha256(f"training {id}".encode()).hexdigest()
             version = Version(digest, owner, name, model, training=id)
             output |= {"version": digest, "model": model}
-        await self._finish(id, "succeeded", output=output, metrics=event.metrics, version=version)
+        if self._publish is None or not job.output_prefix:
+            await self._finish(
+                id, "succeeded", output=output, metrics=event.metrics, version=version
+            )
+        else:
+            live.task = asyncio.create_task(self._published(job, output, event.metrics, version))
+
+    async def _published(
+        self,
+        job: Job,
+        output: dict[str, Any],
+        metrics: Mapping[str, float],
+        version: Version | None,
+    ) -> None:
+        assert self._publish is not None
+        try:
+            output = await self._publish(job, self.folder(job.id), output)
+        except SongloomError as error:
+            await self._finish(job.id, "failed", error=str(error))
+        else:
+            await self._finish(job.id, "succeeded", output=output, metrics=metrics, version=version)
 
     async def _stopped(self, id: str) -> None:
         if (await self._job(id)).cancel_requested:
@@ -374,6 +412,8 @@ class Dispatcher:
         if deadline is not None:
             deadline.cancel()
         self._tell(job.id, job)
+        for told in self.on_ended:
+            told(job)
         self._on_owed()
         self._wake.set()
 
@@ -410,7 +450,7 @@ class Dispatcher:
 
     async def _close(self) -> None:
         """End the work; what had not ended is taken up by the next server."""
-        self._draining = True
+        self.draining = True
         for live in self._live.values():
             if live.task is not None:
                 live.task.cancel()
