@@ -22,8 +22,9 @@ LAYERS: list[set[str]] = [
     {"audio", "models"},
     {"checkpoints"},
     {"generation", "dataset", "training"},
+    {"settings"},
     {"jobs"},
-    {"terminal", "destination", "settings"},
+    {"terminal", "destination"},
     {"server", "cli"},
     {"__main__"},
 ]
