@@ -98,8 +98,3 @@ def new_key() -> str:
 def new_webhook_secret() -> str:
     """A secret for webhooks; clients split it at its one underscore, so base64 is the plain one."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
-
-
-def token_digest(token: str) -> str:
-    """What is kept of a token. Tokens are long and random, so a plain SHA-256 can't be reversed."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
