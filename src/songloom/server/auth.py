@@ -75,7 +75,7 @@ def check_binding(settings: ServeSettings, store: Store) -> None:
         return
     raise RequestError(
         f"host is {settings.host!r}, which others can reach, but there is no token, so everyone "
-        f"could use the server; make one with `songloom tokens create NAME`, set {VARIABLE}, listen "
+        f"could use the server; make one (`songloom tokens create NAME`), set {VARIABLE}, listen "
         "on 127.0.0.1, or give --allow-anonymous if that is meant"
     )
 
