@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -36,6 +35,7 @@ from songloom.jobs.executor import (
     WorkerStats,
     WorkEvent,
 )
+from songloom.jobs.places import job_folder
 from songloom.jobs.progress_lines import progress_line
 from songloom.jobs.records import Job, Kind, Status, Version, now
 from songloom.jobs.store import Store
@@ -49,7 +49,6 @@ FLUSH_SECONDS = 0.5
 """Between writings of a job's log."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
 """Between two tries to write what has happened."""
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOG = logging.getLogger(__name__)
 
 
@@ -126,9 +125,8 @@ class Dispatcher:
         return not self.draining and self._ready_devices.issuperset(self._devices)
 
     def folder(self, id: str) -> Path:
-        """A job's folder; ids that clients choose are no paths."""
-        name = id if _PLAIN_ID.fullmatch(id) else hashlib.sha256(id.encode()).hexdigest()
-        return self._folder / name
+        """A job's folder."""
+        return job_folder(self._folder, id)
 
     # What routes ask for
 

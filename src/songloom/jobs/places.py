@@ -10,10 +10,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 from songloom.checkpoints.home import home
 from songloom.settings import ServeSettings
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def server_folder(settings: ServeSettings) -> Path:
@@ -29,6 +33,11 @@ def database_url(settings: ServeSettings) -> str:
 def jobs_folder(settings: ServeSettings) -> Path:
     """The folder that has a folder for each job."""
     return server_folder(settings) / "jobs"
+
+
+def job_folder(jobs: Path, id: str) -> Path:
+    """A job's folder among those of all jobs; ids that clients choose are no paths."""
+    return jobs / (id if _PLAIN_ID.fullmatch(id) else hashlib.sha256(id.encode()).hexdigest())
 
 
 def files_folder(settings: ServeSettings) -> Path:
