@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import text
 
 from songloom.errors import DuplicateError, OutputError, QueueFullError
+from songloom.jobs import outbox
 from songloom.jobs import store as store_module
 from songloom.jobs.database import transaction
 from songloom.jobs.records import ENDED, Job, StoredFile, Token, Version, new_id
@@ -183,11 +184,11 @@ def test_a_delivery_in_vain_comes_later(store: Store, monkeypatch: pytest.Monkey
     store.postpone(owed.id, 30.0)
     assert store.owed() == []
     assert store.owed_count() == 1
-    real = store_module.time.time
-    monkeypatch.setattr(store_module.time, "time", lambda: real() + 31)
+    real = outbox.time.time
+    monkeypatch.setattr(outbox.time, "time", lambda: real() + 31)
     assert [later.attempts for later in store.owed()] == [1]
     # A clock that is set back by a year does not make it wait for a year.
-    monkeypatch.setattr(store_module.time, "time", lambda: real() - 365 * 86_400)
+    monkeypatch.setattr(outbox.time, "time", lambda: real() - 365 * 86_400)
     assert [later.attempts for later in store.owed()] == [1]
     store.drop(owed.id)
     assert store.owed() == []
