@@ -126,4 +126,4 @@ def _in_a_sentence(field: InvalidField) -> str:
 def _field_named_by(error: RequestError) -> InvalidField:
     """A `RequestError` begins with the field's name, where it is about one field."""
     named = re.match(r"([a-z_]+) (?:is|has) ", str(error))
-    return InvalidField(f"input.{named[1]}" if named else "input", str(error))
+    return InvalidField(named[1] if named else "body", str(error))
