@@ -56,7 +56,7 @@ def _joined(app: FastAPI) -> dict[str, Any]:
         ),
         routes=app.routes,
     )
-    own = _as_3_0(own)
+    own = {name: _as_3_0(part) for name, part in own.items()}
     cog = cog_document()
     schemas = cog["components"]["schemas"] | {
         name: schema

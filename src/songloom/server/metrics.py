@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -10,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.executor import WorkerStats
-from songloom.jobs.records import Job
+from songloom.jobs.records import Job, Kind, Status
 from songloom.jobs.store import Store
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
@@ -88,13 +89,15 @@ class _Now(Collector):
 
     def collect(self) -> Iterator[Metric]:
         counts = self._store.counts()
-        for name, status, told in (
+        states: tuple[tuple[str, Status, str], ...] = (
             ("songloom_jobs_waiting", "starting", "Jobs that wait."),
             ("songloom_jobs_running", "processing", "Jobs that run."),
-        ):
+        )
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        for name, status, told in states:
             gauge = GaugeMetricFamily(name, told, labels=["kind"])
-            for kind in ("prediction", "training"):
-                gauge.add_metric([kind], counts.get((kind, status), 0))  # type: ignore[call-overload]
+            for kind in kinds:
+                gauge.add_metric([kind], counts.get((kind, status), 0))
             yield gauge
         owed = self._store.owed_count()
         yield GaugeMetricFamily("songloom_webhooks_owed", "Webhooks not delivered yet.", value=owed)

@@ -13,7 +13,8 @@ from songloom.jobs.places import database_url, files_folder, jobs_folder
 from songloom.jobs.records import now
 from songloom.jobs.retention import Retention
 from songloom.jobs.store import Store
-from songloom.server.fetch import Fetcher, FetchRules
+from songloom.server.addresses import FetchRules
+from songloom.server.fetch import Fetcher
 from songloom.server.inputs import Resolver
 from songloom.server.library import Library
 from songloom.server.metrics import Metrics
