@@ -381,6 +381,8 @@ class Queue(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.store = Store(f"sqlite:///{self.folder.name}/songloom.db")
         self.states: dict[str, str] = {}
+        self.asked: set[str] = set()
+        """Jobs that run although someone asked for their end."""
 
     def teardown(self) -> None:
         self.store.close()
@@ -411,9 +413,13 @@ class Queue(RuleBasedStateMachine):
         if before not in ENDED:
             cancelled = "canceled" if before == "starting" else before
             self.states[id] = {
-                "begin": "processing", "put_back": "starting", "finish": "failed",
+                "begin": "processing",
+                "put_back": "canceled" if id in self.asked else "starting",
+                "finish": "failed",
                 "request_cancel": cancelled,
-            }[act]  # fmt: skip
+            }[act]
+            if act == "request_cancel":
+                self.asked.add(id)
         assert after.status == self.states[id]
 
     @invariant()
