@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,39 +22,7 @@ from songloom.jobs import store as store_module
 from songloom.jobs.database import transaction
 from songloom.jobs.records import ENDED, Job, StoredFile, Token, Version, new_id
 from songloom.jobs.store import Store
-from songloom.jobs.tables import metadata
-from tests.jobs.databases import postgres
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'songloom.db'}"
-    return str(request.getfixturevalue("cluster"))
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url)
-    with transaction(store._engine) as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table.name != "facts":
-                connection.execute(table.delete())
-    yield store
-    store.close()
-
-
-def job(id: str = "a", **fields: object) -> Job:
-    defaults: dict[str, object] = {
-        "kind": "prediction", "surface": "replicate", "input": {"prompt": "pïano"}, "model": "nano",
-    }  # fmt: skip
-    return Job(id=id, **{**defaults, **fields})  # type: ignore[arg-type]
+from tests.jobs.samples import job
 
 
 def test_a_job_is_kept_as_it_was_accepted(store: Store) -> None:

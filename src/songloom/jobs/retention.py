@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Retention:
         self._store, self._jobs, self._files = store, jobs, files
         self._folder, self._remove_file = folder, remove_file
         self._keep_days, self._keep_bytes = keep_days, keep_bytes
-        self._base = (time.time(), time.monotonic())
+        self._base = (time.time(), _steady())
         self._distrusted_until = 0.0
 
     async def run(self) -> None:
@@ -78,7 +78,7 @@ class Retention:
 
     def _clock_is_plausible(self) -> bool:
         """Whether the clock went on as time did: one that jumps must not make everything old."""
-        wall, steady = time.time(), time.monotonic()
+        wall, steady = time.time(), _steady()
         drift = (wall - self._base[0]) - (steady - self._base[1])
         self._base = wall, steady
         if abs(drift) > JUMP_SECONDS:
@@ -92,31 +92,38 @@ class Retention:
             for job in ended:
                 self._remove_job(job.id)
             removed += len(ended)
-        while old := [file for file in self._oldest_files() if file.created_at < moment]:
-            for file in old:
+        for file in self._uploads():
+            if file.created_at < moment:
                 self._remove_upload(file.id)
-            removed += len(old)
+                removed += 1
         return removed
 
     def _remove_until(self, limit: int) -> int:
         """Remove the oldest jobs and files until the rest takes at most `limit` bytes."""
         taken = _size(self._jobs) + _size(self._files)
+        uploads = self._uploads()
+        file = next(uploads, None)
         removed = 0
         while taken > limit:
-            jobs, files = self._store.ended(1), self._oldest_files()[:1]
-            if jobs and not (files and files[0].created_at < jobs[0].created_at):
-                taken -= _size(self._folder(jobs[0].id))
-                self._remove_job(jobs[0].id)
-            elif files:
-                taken -= files[0].size
-                self._remove_upload(files[0].id)
+            job = next(iter(self._store.ended(1)), None)
+            if job is not None and (file is None or job.created_at <= file.created_at):
+                taken -= _size(self._folder(job.id))
+                self._remove_job(job.id)
+            elif file is not None:
+                taken -= file.size
+                self._remove_upload(file.id)
+                file = next(uploads, None)
             else:
-                break  # the rest belongs to what runs
+                break  # the rest belongs to what waits or runs
             removed += 1
         return removed
 
-    def _oldest_files(self) -> list[StoredFile]:
-        return self._store.files(after=0, limit=_AT_ONCE)[::-1]
+    def _uploads(self) -> Iterator[StoredFile]:
+        """Uploaded files that no job still needs, the oldest first."""
+        place = 0
+        while page := self._store.files(after=place, limit=_AT_ONCE):
+            place = page[0].sequence
+            yield from (file for file in page[::-1] if not self._store.needs_file(file.id))
 
     def _remove_job(self, id: str) -> None:
         shutil.rmtree(self._folder(id), ignore_errors=True)
@@ -125,6 +132,12 @@ class Retention:
     def _remove_upload(self, id: str) -> None:
         self._remove_file(id)
         self._store.remove_file(id)
+
+
+def _steady() -> float:
+    """Seconds that have passed since some moment, those included in which the machine slept."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def _size(folder: Path) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, String, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from songloom.errors import DuplicateError, QueueFullError
@@ -131,6 +131,13 @@ class Store:
         if before is not None:
             wanted = wanted.where(jobs.c.completed_at < before)
         return self._jobs(wanted.order_by(jobs.c.sequence).limit(limit))
+
+    def needs_file(self, id: str) -> bool:
+        """Whether the input of a job that has not ended names an uploaded file."""
+        names_it = cast(jobs.c.input, String).contains(id, autoescape=True)
+        wanted = select(jobs.c.id).where(jobs.c.status.not_in(ENDED), names_it).limit(1)
+        with transaction(self._reader) as connection:
+            return connection.execute(wanted).first() is not None
 
     def counts(self) -> dict[tuple[Kind, Status], int]:
         """How many jobs there are, by kind and status."""
@@ -312,7 +319,7 @@ class Store:
     # Files
 
     def add_file(self, file: StoredFile) -> StoredFile:
-        """Remember an uploaded file."""
+        """Remember an uploaded file, whose id is new."""
         with transaction(self._engine) as connection:
             connection.execute(insert(files).values(to_row(file)))
             row = connection.execute(select(files).where(files.c.id == file.id)).mappings().one()
