@@ -16,7 +16,7 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 from songloom import __version__
 from songloom.errors import DuplicateError, QueueFullError
 from songloom.jobs.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
-from songloom.server.inputs import InputError, check_prediction, check_training
+from songloom.server.inputs import InputError, as_taken, check_prediction, check_training
 from songloom.server.schema import input_defaults
 from songloom.server.services import Services
 from songloom.server.webhooks import check_webhook
@@ -200,7 +200,7 @@ def render(job: Job, folder: Path) -> dict[str, Any]:
         folder: where its files lie.
     """
     return {
-        "input": input_defaults(job.kind) | dict(job.input),
+        "input": input_defaults(job.kind) | as_taken(job.kind, job.input),
         "output": _output(job, folder),
         "id": job.id,
         "version": None,

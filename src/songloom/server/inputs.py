@@ -154,6 +154,17 @@ def check_training(
     return Checked(str(chosen), None, (*read.notes, *notes))
 
 
+def as_taken(kind: Kind, input: Mapping[str, Any]) -> dict[str, Any]:
+    """An accepted input as it was understood: without what is unknown, texts for numbers as such.
+
+    Files stay URLs.
+    """
+    try:
+        return _read(kind, input).values
+    except InputError:  # it was accepted by an earlier server, which took other inputs
+        return dict(input)
+
+
 class Resolver:
     """Makes work of accepted jobs: fetches what their inputs name, finds models, reserves names.
 
