@@ -95,8 +95,10 @@ class Authentication:
     def __init__(self, app: ASGIApp, *, store: Store, settings: ServeSettings) -> None:
         self._app, self._settings = app, settings
         self._tokens, self._signer = Tokens(store), Signer.of(store)
-        self._public = urlsplit(settings.public_url or "")
-        self._hosts = {"localhost", "127.0.0.1", "::1", settings.host, self._public.hostname}
+        self._public = _split(settings.public_url or "")
+        self._hosts = {"localhost", "127.0.0.1", "::1", settings.host}
+        if self._public.hostname:
+            self._hosts.add(self._public.hostname)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -138,10 +140,10 @@ class Authentication:
                 "only to localhost; use that, set public_url, or make a token"
             )
         origin = headers.get("origin")
-        if origin is None or _authority(_split(origin)) in (
-            _authority(host),
-            _authority(self._public),
-        ):
+        if origin is None:
+            return ""
+        page = _authority(_split(origin))
+        if page is not None and page in (_authority(host), _authority(self._public)):
             return ""
         return (
             f"the request comes from a page of {origin!r}, but without tokens this server answers "

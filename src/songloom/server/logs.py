@@ -23,12 +23,11 @@ _PLAIN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _SECRETS = (
     (re.compile(r"(https?://)[^/\s@]+@"), r"\1...@"),
     (re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\">]*"), r"\1?..."),
-    (re.compile(r"([?&](?:signature|token|key|password)=)[^\s&'\"]+", re.IGNORECASE), r"\1..."),
-    (re.compile(r"(authorization['\"]?[:=,]\s*b?['\"]?)(?:\w+ )?[^\s,'\"]+", re.IGNORECASE),
-     r"\1..."),
+    (re.compile(r"(?i)([?&](?:signature|token|key|password)=)[^\s&'\"]+"), r"\1..."),
+    (re.compile(r"(?i)(authorization['\"]?[:=,]\s*(?:b?['\"])?)(?:\w+ )?[^\s,'\"]+"), r"\1..."),
     (re.compile(r"\b(Bearer )[^\s,'\"]+"), r"\1..."),
     (re.compile(r"whsec_[\w+/=]+"), "whsec_..."),
-)  # fmt: skip
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 

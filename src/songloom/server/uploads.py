@@ -102,6 +102,7 @@ class FileFolder:
             async for piece in body:
                 await form.take(piece, file)
             form.end()
+            metadata = form.metadata()
         stored = StoredFile(
             id=id,
             name=safe_name(form.text("filename") or form.content.filename),
@@ -110,7 +111,7 @@ class FileFolder:
             or UNKNOWN_TYPE,
             size=file.size,
             sha256=file.sha256,
-            metadata=form.metadata(),
+            metadata=metadata,
         )
         return Upload(stored, file.md5)
 
