@@ -22,12 +22,19 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _UNICAST = IPv6Network("2000::/3")
 """All that has been given out of IPv6 for use between sites."""
-_TUNNELS = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))
-"""Teredo and 6to4: they carry IPv4 addresses of any kind, and nothing of today needs them."""
+_NOT_PUBLIC_6 = (
+    IPv6Network("2001::/32"),  # Teredo and 6to4 carry IPv4 addresses of any kind, and nothing
+    IPv6Network("2002::/16"),  # of today needs them
+    IPv6Network("3fff::/20"),  # for documents
+)
 _NAT64 = IPv6Network("64:ff9b::/96")
 _LOW_32_BITS = 0xFFFFFFFF
-_METADATA = (IPv4Network("168.63.129.16/32"),)
-"""Public by its number, but Azure's own service for its machines; others' are link-local."""
+_NOT_PUBLIC_4 = (
+    IPv4Network("168.63.129.16/32"),  # Azure's own service for its machines
+    IPv4Network("192.0.0.0/24"),  # protocols' own; Oracle's metadata are at 192.0.0.192
+    IPv4Network("192.88.99.0/24"),  # the way into 6to4
+)
+"""What Python calls global, or did until lately, and is not."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -75,6 +82,8 @@ def destination(url: str, rules: FetchRules) -> Destination:
             f"{shown(url)} has the scheme {parsed.scheme[:20]!r}, but must begin with https:// or "
             "http://"
         )
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise RefusedError(f"{shown(url)} has no port from 1 to 65535; correct it, or leave it out")
     if parsed.userinfo:
         raise RefusedError(
             f"{shown(url)} has a user name or a password in it, but must have none; give a signed "
@@ -130,11 +139,13 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(int(address) & _LOW_32_BITS)
         if inner is not None:
             return is_public(inner)
-        tunnelled = any(address in network for network in _TUNNELS)
-        return address in _UNICAST and address.is_global and not tunnelled
-    if any(address in network for network in _METADATA):
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+        return address in _UNICAST and address.is_global and not _within(address, _NOT_PUBLIC_6)
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+        and not _within(address, _NOT_PUBLIC_4)
+    )
 
 
 def matches(host: str, patterns: tuple[str, ...]) -> bool:
@@ -156,6 +167,10 @@ def shown(url: str | httpx2.URL) -> str:
     scheme, slashes, rest = bare.partition("://")
     place, slash, path = rest.partition("/")
     return repr(f"{scheme}{slashes}{place.rpartition('@')[2]}{slash}{path}"[:300])
+
+
+def _within(address: Address, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _reason(error: Exception) -> str:

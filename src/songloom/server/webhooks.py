@@ -120,10 +120,10 @@ class WebhookSender:
         job, event = delivery.job, delivery.event
         try:
             payload = await asyncio.to_thread(self._render, delivery)
+            body = json.dumps(payload).encode()
         except Exception:  # a fault of ours, which no later try would mend
             _LOG.exception("the webhook %s of %s can't be made", event, job.id)
             return None
-        body = json.dumps(payload).encode()
         headers = {"content-type": "application/json"}
         if job.surface == "replicate":
             headers |= self._signer.webhook_headers(webhook_id(delivery), body)
