@@ -105,8 +105,11 @@ class _Server(uvicorn.Server):
                 print(f"songloom serves on http://{shown}:{port}", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not the inherited way, which ends the process by that signal after all is done: a server
+        # that was told to stop, and did, has not failed.
         self._services.dispatcher.draining = True
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 @contextmanager
