@@ -113,22 +113,17 @@ class Library:
         return self._unaliased(reference)
 
     def _unaliased(self, reference: str) -> LibraryVersion | None:
-        title, _, id = reference.partition(":")
-        if id:
-            owner, _, name = title.partition("/")
-            return next((v for v in self.versions(owner, name) if v.id == id), None)
         if reference == self._settings.model or known_model(reference):
             return self._local(reference)
         if "/" in reference:
-            owner, _, name = reference.partition("/")
-            return next(iter(self.versions(owner, name)), None)
+            named = (v for v in self._here() if reference in (v.title, f"{v.title}:{v.id}"))
+            return next(named, None)
         trained = trained_model(reference)
-        return None if trained is None else self._trained(trained)
+        return None if trained is None or trained.kind == "broken" else self._trained(trained)
 
     def models(self) -> list[LibraryModel]:
         """All models: the trained ones, the newest first, then those that were there before."""
-        titles = dict.fromkeys(version.title for version in self._mine())
-        titles |= dict.fromkeys(version.title for version in self._given())
+        titles = dict.fromkeys(version.title for version in self._all())
         found = (self.model(*title.split("/", 1)) for title in titles)
         return [model for model in found if model is not None]
 
@@ -144,7 +139,7 @@ class Library:
     def versions(self, owner: str, name: str) -> list[LibraryVersion]:
         """A model's versions, the newest first."""
         title = f"{owner}/{name}"
-        return [v for v in (*self._mine(), *self._given()) if v.title == title]
+        return [v for v in self._all() if v.title == title]
 
     def model_of(self, job: Job) -> str:
         """`owner/name` of the model that a job asked for, or runs."""
@@ -160,23 +155,29 @@ class Library:
                 return self._aliased(alias.removesuffix(f":{id}"), id, model)
         if id in ORIGINAL_IDS:
             return self._aliased(ORIGINAL, id, self._aliases[ORIGINAL])
-        return next((v for v in (*self._mine(), *self._given()) if v.id == id), None)
+        return next((v for v in self._all() if v.id == id), None)
 
     def _mine(self) -> Iterator[LibraryVersion]:
-        """Versions that were trained here, by this server or by the command line; newest first."""
+        """Versions that were trained here, by this server and by the command line; newest first."""
         trained = {model.name: model for model in trained_models() if model.kind != "broken"}
         published = [version for version in self._store.published() if version.model in trained]
-        found = [_published(version) for version in published]
-        for name in trained.keys() - {version.model for version in published}:
-            found.append(self._unpublished(trained[name]))
-        yield from sorted(found, key=lambda version: version.created_at, reverse=True)
+        # Their order is the store's, since a clock may have been set back.
+        yield from map(_published, published)
+        names = trained.keys() - {version.model for version in published}
+        others = [self._unpublished(trained[name]) for name in names]
+        yield from sorted(others, key=lambda version: (version.created_at, version.id))[::-1]
 
-    def _given(self) -> Iterator[LibraryVersion]:
-        """Models that came from elsewhere, and what they are called besides."""
+    def _here(self) -> Iterator[LibraryVersion]:
+        """All versions by the names that they have of themselves; trained ones first."""
+        yield from self._mine()
         names = [self._settings.model, *(model.name for model in KNOWN)]
         for name in dict.fromkeys(names):
             if trained_model(name) is None:
                 yield self._local(name)
+
+    def _all(self) -> Iterator[LibraryVersion]:
+        """The same, and then what aliases call them."""
+        yield from self._here()
         for alias, model in self._aliases.items():
             title, _, id = alias.partition(":")
             if "/" in title:
