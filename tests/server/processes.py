@@ -110,6 +110,7 @@ class Hook:
 
     def __init__(self) -> None:
         self.received: queue.Queue[tuple[dict[str, str], dict[str, Any]]] = queue.Queue()
+        self.bodies: list[bytes] = []
         self.status = 200
         self.tries = 0
         hook = self
@@ -119,6 +120,7 @@ class Hook:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 hook.tries += 1
                 if hook.status == 200:
+                    hook.bodies.append(body)
                     hook.received.put((dict(self.headers), json.loads(body)))
                 self.send_response(hook.status)
                 self.send_header("Content-Length", "0")

@@ -115,7 +115,7 @@ const scenarios = {
       account: await replicate.accounts.current(),
       hardware: await replicate.hardware.list(),
       models: (await replicate.models.list()).results.map((model) => `${model.owner}/${model.name}`),
-      found: (await replicate.models.search("melody")).results.map((model) => model.name),
+      found: (await replicate.models.search("nano")).results.map((model) => model.name),
     };
   },
 };

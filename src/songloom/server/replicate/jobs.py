@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import Response
-from fastapi.sse import EventSourceResponse
+from fastapi.responses import Response, StreamingResponse
 
 from songloom.jobs.records import Job, Kind
 from songloom.server.replicate.access import Linking, Serving, url_of
@@ -18,7 +17,11 @@ from songloom.server.replicate.render import render_job
 from songloom.server.services import Services
 from songloom.server.streams import client_events, job_events, server_sent
 
-
+EVENT_STREAM = "text/event-stream"
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-Sent Events.", "content": {EVENT_STREAM: {}}},
+    204: {"description": "It has ended, and its events were told."},
+}
 LONGEST_LISTED = 10_000
 """Characters of a log in a list: its end, where progress is read. The job itself has all of it."""
 
@@ -84,7 +87,7 @@ def job_routes(kind: Kind) -> APIRouter:
         canceled = await services.dispatcher.cancel(job.id)
         return shown(canceled or job, links, services)
 
-    @router.get("/{id}/events", response_class=EventSourceResponse)
+    @router.get("/{id}/events", response_class=Response, responses=EVENTS)
     async def tell_events(
         job: Known,
         services: Serving,
@@ -101,7 +104,7 @@ def job_routes(kind: Kind) -> APIRouter:
         events = job_events(services.dispatcher, job.id, lambda job: shown(job, links, services))
         return _told(server_sent(events))
 
-    @router.get("/{id}/stream", response_class=EventSourceResponse)
+    @router.get("/{id}/stream", response_class=Response, responses=EVENTS)
     async def tell_clients(
         job: Known, services: Serving, links: Linking, last_event_id: Annotated[str, Header()] = ""
     ) -> Response:
@@ -117,7 +120,7 @@ def job_routes(kind: Kind) -> APIRouter:
 def _told(pieces: AsyncIterator[bytes]) -> Response:
     # A proxy that collects an answer before it passes it on would spoil it: nginx is told not to.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(pieces, headers=headers)
+    return StreamingResponse(pieces, media_type=EVENT_STREAM, headers=headers)
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -69,7 +69,8 @@ def list_models(services: Serving, links: Linking) -> dict[str, Any]:
 @router.api_route("", methods=["QUERY"], include_in_schema=False)
 async def search_models(request: Request, services: Serving, links: Linking) -> dict[str, Any]:
     """Models whose names or descriptions have all the words of the body."""
-    words = (await request.body())[:_LONGEST_QUERY].decode(errors="replace").lower().split()
+    text = (await request.body())[:_LONGEST_QUERY].decode(errors="replace").lower()
+    words = text.strip('"').split()  # the JavaScript client sends JSON, the Python one text
     models = await run_in_threadpool(services.library.models)
     found = [model for model in models if all(word in _text(model) for word in words)]
     return whole([_shown(model, links) for model in found])
