@@ -564,3 +564,15 @@ def test_a_version_of_the_same_model_stays_when_another_goes(trained: Serving) -
     trained.services.store.add_version(Version("ef" * 32, "me", "waltz", "waltz", "t2"))
     assert trained.client.delete(f"/v1/models/me/waltz/versions/{'ef' * 32}").status_code == 204
     assert trained.client.get("/v1/models/me/waltz").status_code == 200
+
+
+def test_a_mistake_of_the_server_s_is_a_problem_without_its_message(
+    server: Serving, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(id: str) -> None:
+        raise RuntimeError("a secret of the database")
+
+    monkeypatch.setattr(server.services.store, "job", wrong)
+    told = problem(server.client.get("/v1/predictions/any"), 500)
+    assert "secret" not in str(told)
+    assert "its log" in told["detail"]

@@ -1,16 +1,9 @@
-"""Replicate's official clients, as they are, drive a server over TCP."""
+"""Replicate's official Python client, as it is, drives a server over TCP."""
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
-import sys
 import time
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -20,90 +13,9 @@ from replicate.pagination import paginate
 from replicate.prediction import Prediction
 from replicate.webhook import Webhooks, WebhookSigningSecret
 
-from songloom.server.library import ORIGINAL_IDS
 from songloom.settings import ORIGINAL
-from tests.server.fakes import write_tone
+from tests.server.clients import ALIAS, TOKEN, sound_at, told
 from tests.server.processes import Hook
-
-ROOT = Path(__file__).parents[3]
-SCENARIOS = ROOT / "tests" / "server" / "js" / "scenarios.js"
-TOKEN = "a-token-of-tests"
-ALIAS = f"{ORIGINAL}:{ORIGINAL_IDS[0]}"
-NO_JAVASCRIPT = (
-    "no Node" if shutil.which("node") is None
-    else "" if (SCENARIOS.parent / "node_modules" / "replicate").is_dir()
-    else "make tests/server/js/node_modules brings the client"
-)  # fmt: skip
-needs_javascript = pytest.mark.skipif(bool(NO_JAVASCRIPT), reason=NO_JAVASCRIPT)
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with one token, in a process of its own."""
-    folder = tmp_path_factory.mktemp("home")
-    environment = {
-        **os.environ,
-        "SONGLOOM_TOKENS": f"tests:{TOKEN}",
-        "SONGLOOM_PRIVATE_HOSTS": "127.0.0.1",
-    }
-    log = folder / "log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.server.fake_server", str(folder)],
-            stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=environment,
-        )  # fmt: skip
-    with process:
-        assert process.stdout is not None
-        said = process.stdout.readline().strip()
-        assert said, log.read_text()
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        ends = time.monotonic() + 20
-        while httpx.get(f"{said}/readyz", headers=headers).status_code != 200:
-            assert time.monotonic() < ends, log.read_text()
-            time.sleep(0.02)
-        yield said
-        process.terminate()
-    assert "Traceback" not in log.read_text()
-
-
-@pytest.fixture
-def client(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[replicate.Client]:
-    monkeypatch.setenv("REPLICATE_POLL_INTERVAL", "0.05")
-    made = replicate.Client(api_token=TOKEN, base_url=url)
-    yield made
-    made._client.close()
-
-
-@pytest.fixture
-def tune(tmp_path: Path) -> Path:
-    return write_tone(tmp_path / "tune.wav")
-
-
-@pytest.fixture
-def songs(tmp_path: Path, tune: Path) -> Path:
-    """An archive with two songs."""
-    path = tmp_path / "songs.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.write(tune, "one.wav")
-        archive.write(tune, "two.wav")
-    return path
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    made = Hook()
-    yield made
-    made.close()
-
-
-def sound_at(url: object) -> bytes:
-    """What is at a URL, fetched without a token."""
-    response = httpx.get(str(url))
-    assert response.status_code == 200
-    return response.content
-
-
-# Python
 
 
 def test_run_with_a_file(url: str, client: replicate.Client, tune: Path) -> None:
@@ -248,15 +160,6 @@ def test_files(client: replicate.Client, tune: Path) -> None:
         client.files.get(file.id)
 
 
-def told(hook: Hook, status: str) -> tuple[dict[str, str], str]:
-    """Headers and body of the webhook that tells of a status."""
-    while True:
-        headers, payload = hook.received.get(timeout=10)
-        if payload["status"] == status:
-            body = next(b for b in hook.bodies if json.loads(b) == payload)
-            return headers, body.decode()
-
-
 def test_webhooks_are_signed(client: replicate.Client, hook: Hook) -> None:
     prediction = client.predictions.create(
         version=ALIAS,
@@ -287,117 +190,3 @@ def test_the_account(client: replicate.Client) -> None:
     assert client.accounts.current().username == "me"
     assert [each.sku for each in client.hardware.list()] == ["cpu"]
     assert "songloom/nano" in [model.id for model in client.models.list()]
-
-
-# JavaScript
-
-
-def javascript(url: str, scenario: str, **given: Any) -> Any:
-    """What a scenario gives."""
-    environment = {
-        **os.environ,
-        "REPLICATE_BASE_URL": f"{url}/v1",
-        "REPLICATE_API_TOKEN": TOKEN,
-    }
-    done = subprocess.run(
-        ["node", str(SCENARIOS), scenario, json.dumps(given)],
-        capture_output=True, text=True, env=environment, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@needs_javascript
-def test_javascript_run_with_a_file(url: str, tune: Path) -> None:
-    found = javascript(
-        url, "run", ref="songloom/nano", input={"prompt": "bells"}, file=str(tune),
-        field="input_audio",
-    )  # fmt: skip
-    [file] = found["files"]
-    assert (file["status"], file["type"], file["head"]) == (200, "audio/wav", "RIFF")
-    assert found["statuses"] == ["succeeded", "succeeded"]
-    assert found["progress"] == {"percentage": 1, "current": 100, "total": 100}
-    assert found["shown"]["input_audio"].startswith(f"{url}/v1/files/")
-
-
-@needs_javascript
-def test_javascript_run_by_alias_and_too_short_a_wait(url: str) -> None:
-    found = javascript(
-        url, "run", ref=ALIAS, input={"prompt": "slow"}, wait={"mode": "block", "timeout": 1}
-    )
-    assert found["statuses"][0] == "starting"
-    assert found["statuses"][-1] == "succeeded"
-    assert found["files"][0]["head"] == "RIFF"
-
-
-@needs_javascript
-def test_javascript_failures(url: str) -> None:
-    failed = javascript(url, "refused", ref="songloom/nano", input={"prompt": "fail"})
-    assert failed["error"].startswith("Prediction failed: prompt is 'fail'")
-    refused = javascript(url, "refused", ref="songloom/nano", input={"prompt": "a", "top_p": 7})
-    assert refused["status"] == 422
-    assert "top_p is 7" in refused["error"]
-
-
-@needs_javascript
-def test_javascript_cancel(url: str) -> None:
-    found = javascript(url, "cancel", model="songloom/nano", input={"prompt": "hang"})
-    assert found == {"created": "starting", "canceled": True, "ended": "canceled"}
-
-
-@needs_javascript
-def test_javascript_list(url: str) -> None:
-    made = javascript(url, "run", ref="songloom/nano", input={"prompt": "a"})["output"]
-    pages = javascript(url, "list")
-    assert pages[0][0] in made
-    ids = [id for page in pages for id in page]
-    assert len(ids) == len(set(ids))
-
-
-@needs_javascript
-def test_javascript_train(url: str, songs: Path) -> None:
-    found = javascript(
-        url, "train", owner="sakemin", name="musicgen-fine-tuner", version=ORIGINAL_IDS[0],
-        destination="me/polka", file=str(songs), input={"model_version": "small"}, prompt="bells",
-    )  # fmt: skip
-    training = found["training"]
-    assert (found["created"], training["status"]) == ("starting", "succeeded")
-    assert training["output"]["version"] == f"me/polka:{found['latest']}"
-    assert found["versions"] == [found["latest"]]
-    assert found["trainings"][0] == training["id"]
-    assert found["weights"]["head"] == "weig"
-    assert found["latestOutput"]["head"] == found["versionOutput"]["head"] == "RIFF"
-
-
-@needs_javascript
-def test_javascript_files(url: str, tune: Path) -> None:
-    found = javascript(url, "files", file=str(tune))
-    assert found["created"]["size"] == tune.stat().st_size
-    assert found["created"]["metadata"] == {"kind": "tune"}
-    assert (found["same"], found["listed"], found["deleted"]) == (True, True, True)
-    assert found["gone"]["status"] == 404
-
-
-@needs_javascript
-def test_javascript_webhook(url: str, client: replicate.Client, hook: Hook) -> None:
-    client.predictions.create(version=ALIAS, input={"prompt": "bells"}, webhook=hook.url)
-    headers, body = told(hook, "succeeded")
-    lower = {name.lower(): value for name, value in headers.items()}
-    found = javascript(url, "webhook", headers=lower, body=body)
-    assert found == {"valid": True, "changed": False}
-
-
-@needs_javascript
-def test_javascript_stream(url: str) -> None:
-    events = javascript(url, "stream", ref="songloom/nano", input={"prompt": "slow"})
-    assert [each["event"] for each in events if each["event"] != "logs"] == ["output", "done"]
-    assert sound_at(events[-2]["data"])[:4] == b"RIFF"
-
-
-@needs_javascript
-def test_javascript_account(url: str) -> None:
-    found = javascript(url, "account")
-    assert found["account"]["username"] == "me"
-    assert found["hardware"][0]["sku"] == "cpu"
-    assert "songloom/nano" in found["models"]
-    assert "nano" in found["found"]
