@@ -12,7 +12,7 @@ import pytest
 from songloom.errors import DuplicateError, FetchError, OutputError, QueueFullError
 from songloom.jobs import dispatcher as dispatcher_module
 from songloom.jobs.dispatcher import Dispatcher
-from songloom.jobs.executor import Logged, Progressed, Work
+from songloom.jobs.executor import Logged, Progressed, Work, WorkerGone, WorkerReady
 from songloom.jobs.records import Job, new_id, now
 from songloom.jobs.store import Store
 from tests.server.fakes import FakeExecutor
@@ -105,6 +105,29 @@ def test_a_failure_is_the_job_s_own(tmp_path: Path) -> None:
         assert (unfetched.status, unfetched.attempts) == ("failed", 0)
         assert "can't be fetched" in str(unfetched.error)
         assert (await house.done(good)).status == "succeeded"
+
+    tell(story, tmp_path)
+
+
+def test_the_server_is_ready_while_every_device_has_a_worker(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await until(lambda: house.dispatcher.ready)
+        first = house.dispatcher.ready_at
+        house.executor._tell(WorkerGone("cpu"))
+        await until(lambda: not house.dispatcher.ready)
+        house.executor._tell(WorkerReady("cpu"))
+        await until(lambda: house.dispatcher.ready)
+        assert house.dispatcher.ready_at == first is not None
+
+    tell(story, tmp_path, devices=("cpu",))
+
+
+def test_predictions_are_not_held_up_by_trainings_that_wait(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        house.executor.free = lambda kind: 4 if kind == "prediction" else 0  # type: ignore[method-assign]
+        for _ in range(30):
+            await house.make(kind="training")
+        assert (await house.done(await house.make())).status == "succeeded"
 
     tell(story, tmp_path)
 

@@ -11,10 +11,8 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -31,13 +29,15 @@ from songloom.jobs.executor import (
     Stopped,
     Succeeded,
     Work,
+    WorkerFreed,
+    WorkerGone,
     WorkerReady,
     WorkerStats,
     WorkEvent,
 )
+from songloom.jobs.live import Deadlines, LiveJob, Watchers
 from songloom.jobs.places import job_folder
-from songloom.jobs.progress_lines import progress_line
-from songloom.jobs.records import Job, Kind, Status, Version, now
+from songloom.jobs.records import KINDS, Job, Kind, Status, Version, now
 from songloom.jobs.store import Store
 
 P = ParamSpec("P")
@@ -50,20 +50,6 @@ FLUSH_SECONDS = 0.5
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
 """Between two tries to write what has happened."""
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class _Running:
-    """What is remembered of a job while it is prepared or runs."""
-
-    kind: Kind
-    began: float = field(default_factory=time.monotonic)
-    shown: float = 0.0  # when progress was last logged
-    lines: list[str] = field(default_factory=list)  # not yet in the store
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)  # lines, in their order
-    prepared: Work | None = None
-    task: asyncio.Task[None] | None = None
-    submitted: bool = False
 
 
 class Dispatcher:
@@ -102,9 +88,9 @@ class Dispatcher:
         self._folder, self._devices = jobs_folder, devices
         self._attempts, self._queue_limit, self._owner = attempts, queue_limit, owner
         self._on_owed, self._publish = on_owed, publish
-        self._live: dict[str, _Running] = {}
-        self._watchers: defaultdict[str, set[asyncio.Queue[WorkEvent | Job]]] = defaultdict(set)
-        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._live: dict[str, LiveJob] = {}
+        self._watchers = Watchers()
+        self._deadlines = Deadlines(self._cancel_soon)
         self._cancelling: set[asyncio.Task[Job | None]] = set()
         self._wake = asyncio.Event()
         self.draining = False
@@ -139,7 +125,7 @@ class Dispatcher:
             OutputError: it can't be written.
         """
         accepted = await self._stored(self._store.add_job, job, limit=self._queue_limit)
-        self._watch_deadline(accepted)
+        self._deadlines.watch(accepted)
         self._wake.set()
         return accepted
 
@@ -175,19 +161,13 @@ class Dispatcher:
         Raises:
             KeyError: there is no such job.
         """
-        events: asyncio.Queue[WorkEvent | Job] = asyncio.Queue()
-        self._watchers[id].add(events)
-        try:
+        with self._watchers.watching(id) as events:
             job = await self._job(id)
             yield job
             while not job.ended:
                 event = await events.get()
                 job = event if isinstance(event, Job) else job
                 yield event
-        finally:
-            self._watchers[id].discard(events)
-            if not self._watchers[id]:
-                del self._watchers[id]
 
     async def listen(self, id: str) -> None:
         """Have a prediction's audio written while it is generated, where it runs already."""
@@ -223,7 +203,7 @@ class Dispatcher:
             else:
                 await self._persisted(self._store.put_back, job.id)
         for job in await self._persisted(self._store.waiting, self._queue_limit):
-            self._watch_deadline(job)
+            self._deadlines.watch(job)
         self._wake.set()
         self._on_owed()
 
@@ -233,16 +213,23 @@ class Dispatcher:
             self._wake.clear()
             if self.draining:
                 continue
-            for job in await self._persisted(self._store.waiting, self._queue_limit):
-                preparing = sum(
-                    live.kind == job.kind and not live.submitted for live in self._live.values()
-                )
-                if job.id not in self._live and preparing < AT_ONCE:
-                    live = self._live[job.id] = _Running(job.kind)
-                    live.task = asyncio.create_task(self._prepared(job, live))
+            for kind in KINDS:
+                await self._prepare_next(kind)
             await self._submit_ready()
 
-    async def _prepared(self, job: Job, live: _Running) -> None:
+    async def _prepare_next(self, kind: Kind) -> None:
+        """Begin to prepare the oldest jobs of a kind, as many as may be at once."""
+        known = [live for live in self._live.values() if live.kind == kind]
+        more = AT_ONCE - sum(not live.submitted for live in known)
+        if more <= 0:
+            return
+        for job in await self._persisted(self._store.waiting, len(known) + more, kind):
+            if job.id not in self._live and more > 0:
+                more -= 1
+                live = self._live[job.id] = LiveJob(kind)
+                live.task = asyncio.create_task(self._prepared(job, live))
+
+    async def _prepared(self, job: Job, live: LiveJob) -> None:
         """Get a job's inputs; a failure is the job's."""
         folder = self.folder(job.id)
         try:
@@ -268,9 +255,9 @@ class Dispatcher:
             if job.ended:  # cancelled meanwhile
                 self._ended(job)
                 continue
-            self._tell(id, job)
+            self._watchers.tell(id, job)
             self._on_owed()
-            live.began = time.monotonic()
+            live.begin()
             await self._executor.submit(live.prepared)
             if job.cancel_requested:
                 await self._executor.cancel(id)
@@ -278,6 +265,10 @@ class Dispatcher:
     async def _hear(self) -> None:
         async for event in self._executor.events():
             match event:
+                case WorkerFreed():
+                    self._wake.set()
+                case WorkerGone(device):
+                    self._ready_devices.discard(device)
                 case WorkerReady(device):
                     self._ready_devices.add(device)
                     if self.ready and self.ready_at is None:
@@ -296,13 +287,13 @@ class Dispatcher:
             return  # what an earlier attempt still had to say
         match event:
             case Started(id) | Previewed(id):
-                self._tell(id, event)
+                self._watchers.tell(id, event)
             case Progressed(id):
-                self._note_progress(live, event)
-                self._tell(id, event)
+                live.note(event)
+                self._watchers.tell(id, event)
             case Logged(id, text):
-                live.lines.append(f"{text}\n")
-                self._tell(id, event)
+                live.say(text)
+                self._watchers.tell(id, event)
             case Succeeded(id):
                 await self._succeeded(id, live, event)
             case Failed(id, error):
@@ -312,15 +303,7 @@ class Dispatcher:
             case Lost(id, reason):
                 await self._lost(id, reason)
 
-    def _note_progress(self, live: _Running, event: Progressed) -> None:
-        """Log progress now and then, in the form that clients read it from."""
-        moment = time.monotonic()
-        if event.done < event.total and moment - live.shown < FLUSH_SECONDS:
-            return
-        live.shown = moment
-        live.lines.append(f"{progress_line(event, moment - live.began)}\n")
-
-    async def _succeeded(self, id: str, live: _Running, event: Succeeded) -> None:
+    async def _succeeded(self, id: str, live: LiveJob, event: Succeeded) -> None:
         """Publish a result; one that has to be uploaded does not keep others waiting."""
         job = await self._job(id)
         output: dict[str, Any] = {"files": list(event.files)}
@@ -369,14 +352,17 @@ class Dispatcher:
             error = f"{reason}; it was tried {tried}. Ask for less, or see the server's log"
             await self._finish(id, "failed", error=error)
         else:
-            self._live[id].lines.append(f"{reason}; trying again\n")
+            self._live[id].say(f"{reason}; trying again")
             await self._put_back(id)
 
     async def _put_back(self, id: str) -> None:
         await self._write_log(id)
         self._live.pop(id, None)
         job = await self._persisted(self._store.put_back, id)
-        self._tell(id, job)
+        if job.ended:  # someone had asked for its end
+            self._ended(job)
+        else:
+            self._watchers.tell(id, job)
         self._wake.set()
 
     async def _finish(
@@ -406,10 +392,8 @@ class Dispatcher:
         live = self._live.pop(job.id, None)
         if live is not None and live.task is not None and live.task is not asyncio.current_task():
             live.task.cancel()
-        deadline = self._deadlines.pop(job.id, None)
-        if deadline is not None:
-            deadline.cancel()
-        self._tell(job.id, job)
+        self._deadlines.forget(job.id)
+        self._watchers.tell(job.id, job)
         for told in self.on_ended:
             told(job)
         self._on_owed()
@@ -426,25 +410,16 @@ class Dispatcher:
         if live is None:
             return
         async with live.writing:
-            if not live.lines:
+            text = live.take_lines()
+            if not text:
                 return
-            text, live.lines = "".join(live.lines), []
             await self._persisted(self._store.log, id, text)
         self._on_owed()
 
-    def _watch_deadline(self, job: Job) -> None:
-        if job.cancel_after is None or job.ended:
-            return
-        # After a restart only the clock tells how long ago that was; it may have been set since.
-        passed = max(0.0, (now() - job.created_at).total_seconds())
-        left = max(0.0, job.cancel_after - passed)
-
-        def cancel() -> None:
-            task = asyncio.create_task(self.cancel(job.id))
-            self._cancelling.add(task)
-            task.add_done_callback(self._cancelling.discard)
-
-        self._deadlines[job.id] = asyncio.get_running_loop().call_later(left, cancel)
+    def _cancel_soon(self, id: str) -> None:
+        task = asyncio.create_task(self.cancel(id))
+        self._cancelling.add(task)  # or nothing would keep it
+        task.add_done_callback(self._cancelling.discard)
 
     async def _close(self) -> None:
         """End the work; what had not ended is taken up by the next server."""
@@ -452,15 +427,10 @@ class Dispatcher:
         for live in self._live.values():
             if live.task is not None:
                 live.task.cancel()
-        for handle in self._deadlines.values():
-            handle.cancel()
+        self._deadlines.forget_all()
         await self._executor.close()
         for id in list(self._live):
             await self._write_log(id)
-
-    def _tell(self, id: str, event: WorkEvent | Job) -> None:
-        for events in self._watchers.get(id, ()):
-            events.put_nowait(event)
 
     async def _job(self, id: str) -> Job:
         job = await self._persisted(self._store.job, id)

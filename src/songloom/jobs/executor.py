@@ -119,6 +119,20 @@ class WorkerReady:
 
 
 @dataclass(frozen=True)
+class WorkerGone:
+    """A worker can take no work until it is ready again."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class WorkerFreed:
+    """There is room for more work on a device."""
+
+    device: str
+
+
+@dataclass(frozen=True)
 class WorkerStats:
     """What a worker measured of itself since the last time."""
 
@@ -143,6 +157,8 @@ WorkEvent = (
     | Stopped
     | Lost
     | WorkerReady
+    | WorkerGone
+    | WorkerFreed
     | WorkerStats
 )
 

@@ -18,6 +18,7 @@ Surface = Literal["cog", "replicate"]
 Status = Literal["starting", "processing", "succeeded", "failed", "canceled"]
 WebhookEvent = Literal["start", "output", "logs", "completed"]
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
 WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
 ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "canceled"})
 

@@ -115,9 +115,11 @@ class Store:
         found = self._jobs(wanted.order_by(nearest_first))
         return found[::-1] if after is not None else found
 
-    def waiting(self, limit: int) -> list[Job]:
-        """Jobs that are not begun, the oldest first."""
+    def waiting(self, limit: int, kind: Kind | None = None) -> list[Job]:
+        """Jobs that are not begun, of a kind or of any, the oldest first."""
         wanted = select(jobs).where(jobs.c.status == "starting").order_by(jobs.c.sequence)
+        if kind is not None:
+            wanted = wanted.where(jobs.c.kind == kind)
         return self._jobs(wanted.limit(limit))
 
     def running(self) -> list[Job]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -11,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.executor import WorkerStats
-from songloom.jobs.records import Job, Kind, Status
+from songloom.jobs.records import KINDS, Job, Status
 from songloom.jobs.store import Store
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
@@ -93,10 +92,9 @@ class _Now(Collector):
             ("songloom_jobs_waiting", "starting", "Jobs that wait."),
             ("songloom_jobs_running", "processing", "Jobs that run."),
         )
-        kinds: tuple[Kind, ...] = get_args(Kind)
         for name, status, told in states:
             gauge = GaugeMetricFamily(name, told, labels=["kind"])
-            for kind in kinds:
+            for kind in KINDS:
                 gauge.add_metric([kind], counts.get((kind, status), 0))
             yield gauge
         owed = self._store.owed_count()
