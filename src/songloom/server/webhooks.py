@@ -63,6 +63,8 @@ class WebhookSender:
         self._store, self._fetcher, self._signer = store, fetcher, signer
         self._render, self._owed = render, owed
         self._sending: dict[str, asyncio.Task[None]] = {}
+        self._settled: set[str] = set()
+        """Jobs whose webhook was settled while the store was asked, which may not know it yet."""
 
     async def run(self) -> None:
         """Send, for ever."""
@@ -86,6 +88,7 @@ class WebhookSender:
         room = AT_ONCE - len(self._sending)
         if room <= 0:
             return
+        self._settled.clear()
         try:
             # Of each job at most one is told, so those being sent can't hide the others.
             due = await asyncio.to_thread(self._store.owed, AT_ONCE)
@@ -93,8 +96,9 @@ class WebhookSender:
             _LOG.warning("webhooks wait: %s", error)
             return
         for delivery in due:
-            if delivery.job.id not in self._sending and len(self._sending) < AT_ONCE:
-                self._sending[delivery.job.id] = asyncio.create_task(self._send(delivery))
+            id = delivery.job.id
+            if id not in self._sending and id not in self._settled and len(self._sending) < AT_ONCE:
+                self._sending[id] = asyncio.create_task(self._send(delivery))
 
     async def _send(self, delivery: Delivery) -> None:
         try:
@@ -107,8 +111,12 @@ class WebhookSender:
         except OutputError as error:
             _LOG.warning("a webhook of %s will be sent again: %s", delivery.job.id, error)
             await asyncio.sleep(LOOK_SECONDS)
+        except Exception:  # a fault of ours must not go unseen, nor be tried without a pause
+            _LOG.exception("a webhook of %s will be sent again", delivery.job.id)
+            await asyncio.sleep(LOOK_SECONDS)
         finally:
             del self._sending[delivery.job.id]
+            self._settled.add(delivery.job.id)
             self._owed.set()  # the job's next one may go
 
     async def _try(self, delivery: Delivery) -> float | None:
