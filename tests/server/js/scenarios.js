@@ -59,7 +59,7 @@ const scenarios = {
     return ids;
   },
 
-  async train({ owner, name, version, destination, file, input, prompt }) {
+  async train({ owner, name, version, destination, file, input, run }) {
     const archive = await replicate.files.create(new Blob([fs.readFileSync(file)]), { songs: 2 });
     let training = await replicate.trainings.create(owner, name, version, {
       destination,
@@ -80,8 +80,8 @@ const scenarios = {
       latest: model.latest_version.id,
       trainings: (await replicate.trainings.list()).results.map((found) => found.id),
       weights: await bytesAt(training.output.weights),
-      latestOutput: await bytesAt(String(await replicate.run(destination, { input: { prompt } }))),
-      versionOutput: await bytesAt(String(await replicate.run(training.output.version, { input: { prompt } }))),
+      latestOutput: await bytesAt(String(await replicate.run(destination, { input: run }))),
+      versionOutput: await bytesAt(String(await replicate.run(training.output.version, { input: run }))),
     };
   },
 

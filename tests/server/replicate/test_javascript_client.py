@@ -56,7 +56,8 @@ def test_list(url: str) -> None:
 def test_train(url: str, songs: Path) -> None:
     found = javascript(
         url, "train", owner="sakemin", name="musicgen-fine-tuner", version=ORIGINAL_IDS[0],
-        destination="me/polka", file=str(songs), input={"model_version": "small"}, prompt="bells",
+        destination="me/polka", file=str(songs), input={"model_version": "small"},
+        run={"prompt": "bells"},
     )  # fmt: skip
     training = found["training"]
     assert (found["created"], training["status"]) == ("starting", "succeeded")
@@ -84,7 +85,7 @@ def test_webhook(url: str, client: replicate.Client, hook: Hook) -> None:
 
 
 def test_stream(url: str) -> None:
-    events = javascript(url, "stream", ref="songloom/nano", input={"prompt": "slow"})
+    events = javascript(url, "stream", ref="songloom/nano", input={"prompt": "bells"})
     assert [each["event"] for each in events if each["event"] != "logs"] == ["output", "done"]
     assert sound_at(events[-2]["data"])[:4] == b"RIFF"
 

@@ -181,7 +181,7 @@ def test_webhooks_are_signed(client: replicate.Client, hook: Hook) -> None:
 
 def test_stream(client: replicate.Client) -> None:
     told = [(str(event.event.value), event.data)
-            for event in client.stream("songloom/nano", input={"prompt": "slow"})]  # fmt: skip
+            for event in client.stream("songloom/nano", input={"prompt": "bells"})]  # fmt: skip
     assert [name for name, _ in told if name != "logs"] == ["output", "done"]
     assert sound_at(told[-2][1])[:4] == b"RIFF"
 

@@ -299,7 +299,7 @@ def test_events_of_a_prediction(shared: Serving) -> None:
 
 
 def test_events_in_the_clients_words(shared: Serving) -> None:
-    answer = made(shared, "slow")
+    answer = made(shared, "bells")
     told = events_of(shared.client.get(answer["urls"]["stream"]).text)
     assert [name for name, _ in told if name != "logs"] == ["output", "done"]
     assert told[-2][1].startswith("http://localhost/v1/outputs/")
@@ -333,15 +333,12 @@ def test_a_prediction_is_heard_while_it_is_generated(server: Serving) -> None:
 
 
 def test_a_prediction_without_audio_says_so(shared: Serving) -> None:
-    failed = made(shared, "slow fail")
-    # Asked for before the end: nothing could be heard.
-    shared.executor.listened.append("another")
-    problem(shared.client.get(made(shared, "fail", **WAIT)["urls"]["audio"]), 410)
-    shared.ended(failed["id"])
-    assert (
-        "is failed and has no audio"
-        in problem(shared.client.get(failed["urls"]["audio"]), 410)["detail"]
-    )
+    failed = made(shared, "fail", **WAIT)
+    refused = problem(shared.client.get(failed["urls"]["audio"]), 410)
+    assert "is failed and has no audio" in refused["detail"]
+    # Asked for before the end, when there is nothing to hear yet and never will be.
+    failing = made(shared, "fail")
+    problem(shared.client.get(failing["urls"]["audio"]), 410)
 
 
 @pytest.fixture
