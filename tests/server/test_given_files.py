@@ -9,7 +9,7 @@ import pytest
 
 from songloom.errors import FetchError
 from songloom.server.fetch import Fetched
-from songloom.server.given_files import GivenFiles, link
+from songloom.server.given_files import GivenFile, GivenFiles, link
 
 TAR = bytes(257) + b"ustar\0" + bytes(300)
 
@@ -38,7 +38,8 @@ class NoneOfOurs:
 
 def get(fetcher: FetcherOf, job: Path, field: str = "input_audio") -> Path:
     files: Any = GivenFiles(fetcher, NoneOfOurs())  # type: ignore[arg-type]
-    return asyncio.run(files.get("https://music.example/x", job, field))
+    found: GivenFile = asyncio.run(files.get("https://music.example/x", job, field))
+    return found.path
 
 
 @pytest.mark.parametrize(

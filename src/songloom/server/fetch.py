@@ -58,6 +58,8 @@ class Fetched:
     """What the other end says that it is, which need not be true; empty where it says nothing."""
     filename: str
     """Safe to be shown, or to be taken for a name in a folder."""
+    etag: str = ""
+    """What the other end calls this content; empty where it calls it nothing that is exact."""
 
 
 class Fetcher:
@@ -124,7 +126,19 @@ class Fetcher:
                     self._check_size(url, file.size + len(piece))
                     await file.write(piece)
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            return Fetched(target, kind, _filename(response))
+            tag = response.headers.get("etag", "")
+            exact = "" if tag.startswith("W/") else tag
+            return Fetched(target, kind, _filename(response), exact)
+
+    async def unchanged(self, url: str, etag: str) -> bool:
+        """Whether a URL still leads to the content that was fetched under an etag.
+
+        Raises:
+            FetchError: the other end can't be reached, or may not be asked (`RefusedError`).
+        """
+        headers = {"accept": "*/*", "accept-encoding": "identity", "if-none-match": etag}
+        async with self._answer("GET", url, headers, b"", self._rules.seconds) as response:
+            return response.status_code == 304
 
     async def put(self, url: str, path: Path) -> str:
         """Upload a file.

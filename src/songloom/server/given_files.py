@@ -9,6 +9,7 @@ import asyncio
 import os
 import secrets
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from songloom.server.fetch import Fetcher
@@ -38,6 +39,15 @@ _ENDINGS = (
 )
 
 
+@dataclass(frozen=True)
+class GivenFile:
+    """A file that a job was given."""
+
+    path: Path
+    etag: str = ""
+    """See `Fetched`; empty for one that was not fetched just now."""
+
+
 class GivenFiles:
     """Gets the files that jobs were given.
 
@@ -49,7 +59,7 @@ class GivenFiles:
     def __init__(self, fetcher: Fetcher, own: OwnFiles) -> None:
         self._fetcher, self._own = fetcher, own
 
-    async def get(self, url: str, job: Path, field: str) -> Path:
+    async def get(self, url: str, job: Path, field: str) -> GivenFile:
         """A file, under a name that tells what it is where its content does.
 
         Args:
@@ -64,15 +74,17 @@ class GivenFiles:
         place = job / INPUTS / field
         there = await asyncio.to_thread(_fetched_before, place)
         if there is not None:
-            return there
-        temporary = place / f".{secrets.token_hex(8)}"
+            return GivenFile(there)
+        temporary, etag = place / f".{secrets.token_hex(8)}", ""
         own = await asyncio.to_thread(self._own.find, url)
         if isinstance(own, OwnFile):
             await asyncio.to_thread(link, own.path, temporary)
             name = safe_name(own.name)
         else:
-            name = (await self._fetcher.fetch(own or url, temporary)).filename
-        return await asyncio.to_thread(lambda: temporary.replace(place / _told(name, temporary)))
+            fetched = await self._fetcher.fetch(own or url, temporary)
+            name, etag = fetched.filename, fetched.etag
+        path = await asyncio.to_thread(lambda: temporary.replace(place / _told(name, temporary)))
+        return GivenFile(path, etag)
 
 
 def link(source: Path, target: Path) -> None:

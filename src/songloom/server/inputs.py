@@ -32,7 +32,7 @@ from songloom.server.library import Library
 from songloom.server.own_files import OwnFiles
 from songloom.server.signing import Signer
 from songloom.server.uploads import FileFolder
-from songloom.server.weights import FINE_TUNED, keep_weights
+from songloom.server.weights import FINE_TUNED, WeightsFolder
 from songloom.settings import ServeSettings
 
 DRAWN_BELOW = 2**31
@@ -191,7 +191,7 @@ class Resolver:
         self._store = store
         own = OwnFiles(settings, store, files, signer, jobs_folder)
         self._files = GivenFiles(fetcher, own)
-        self._weights = weights_folder(settings)
+        self._weights = WeightsFolder(fetcher, self._files, weights_folder(settings))
         self._naming = asyncio.Lock()
 
     async def prepare(self, job: Job, folder: Path) -> Work:
@@ -207,7 +207,8 @@ class Resolver:
         values = _read(job.kind, job.input).values
         for wire in wire_inputs(job.kind):
             if wire.is_file and wire.name in values:
-                values[wire.name] = await self._files.get(values[wire.name], folder, wire.name)
+                file = await self._files.get(values[wire.name], folder, wire.name)
+                values[wire.name] = file.path
         if job.kind == "training":
             return await self._training(job, folder, values)
         return await self._prediction(job, folder, values)
@@ -217,8 +218,7 @@ class Resolver:
         model, base = job.model, None
         weights = values.get("replicate_weights", "")
         if _is_url(weights):
-            file = await self._files.get(weights, folder, "replicate_weights")
-            kept = await asyncio.to_thread(keep_weights, file, self._weights)
+            kept = await self._weights.get(weights, folder)
             model, base = str(kept), self._base(job, values, kept)
         return Work(
             job.id,
