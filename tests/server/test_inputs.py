@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import io
 import json
 import tarfile
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult
 
 import pytest
 from hypothesis import given
@@ -183,6 +185,23 @@ def test_more_is_accepted_than_is_offered(
 
 def test_a_fraction_that_is_cut_is_told(bench: Bench) -> None:
     assert bench.prediction(prompt="bells", top_k=9.9).notes == ("top_k 9.9 is taken as 9",)
+
+
+def test_what_can_not_be_shown_again_is_refused(bench: Bench) -> None:
+    deep: Any = 0
+    for _ in range(900):
+        deep = [deep]
+    for value in (deep, {"a": float("inf")}, ["\ud800"], {"\ud800": 1}):
+        with pytest.raises(InputError) as refused:
+            bench.prediction(prompt="bells", unknown=value)
+        assert problems(refused) == {"unknown": "value_error"}
+
+
+def test_files_inside_a_request_are_not_kept_in_memory(bench: Bench) -> None:
+    url = data_url(b"-" * 100_000)
+    bench.predicted(input_audio=url, replicate_weights=url, prompt="x")
+    cached = [object for object in gc.get_objects() if isinstance(object, SplitResult)]
+    assert not any(len(parts.path) > 100_000 for parts in cached)
 
 
 def test_unknown_inputs_are_left_out_and_told(bench: Bench) -> None:
@@ -479,6 +498,13 @@ def test_weights_of_the_original_need_no_base_but_may_be_given_one(bench: Bench)
     assert given.base == "nano"
     job = Job("a3", "prediction", "cog", {"prompt": "x", "replicate_weights": weights}, "melody")
     assert bench.work(job).base == "melody"
+
+
+def test_weights_by_name_work_on_the_model_that_is_given(bench: Bench) -> None:
+    trained("style")
+    assert bench.predicted("a1", prompt="x", replicate_weights="style").base is None
+    given = bench.predicted("a2", prompt="x", replicate_weights="me/style", model="small")
+    assert (given.model, given.base) == ("style", "small")
 
 
 def test_packed_weights_say_their_base_themselves(bench: Bench) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from songloom.checkpoints.catalogue import NANO
 from songloom.errors import ModelError, RequestError, SongloomError
@@ -25,7 +24,7 @@ from songloom.jobs.places import weights_folder
 from songloom.jobs.records import Job, Kind
 from songloom.jobs.store import Store
 from songloom.request import GenerationRequest, TrainingRequest
-from songloom.server.contract import WEB_SCHEMES, WireError, given, shown, wire_inputs
+from songloom.server.contract import WireError, given, is_file_url, shown, wire_inputs
 from songloom.server.fetch import Fetcher
 from songloom.server.given_files import GivenFiles
 from songloom.server.library import Library
@@ -40,6 +39,8 @@ DRAWN_BELOW = 2**31
 DEMUCS = "demucs"
 """The program that removes vocals well."""
 _MOST_NAMED = 20
+_DEEPEST = 50
+"""How deep an unknown input may be nested: it is kept as it was sent."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def check_prediction(
     values = read.values
     chosen = _model(values.get("model"), "model", library) or model or settings.model
     weights = values.get("replicate_weights", "")
-    if weights and not _is_url(weights):
+    if weights and not is_file_url(weights):
         chosen = _model(weights, "replicate_weights", library) or chosen
     request = _combined("prediction", _generation(values))
     count = values.get("count", 1)
@@ -188,7 +189,7 @@ class Resolver:
         signer: Signer,
         jobs_folder: Path,
     ) -> None:
-        self._store = store
+        self._store, self._library = store, library
         own = OwnFiles(settings, store, files, signer, jobs_folder)
         self._files = GivenFiles(fetcher, own)
         self._weights = WeightsFolder(fetcher, self._files, weights_folder(settings))
@@ -217,9 +218,14 @@ class Resolver:
         request = GenerationRequest(**_generation(values) | {"seed": job.seed})
         model, base = job.model, None
         weights = values.get("replicate_weights", "")
-        if _is_url(weights):
+        if weights:
+            base = await asyncio.to_thread(_model, values.get("model"), "model", self._library)
+        if is_file_url(weights):
             kept = await self._weights.get(weights, folder)
-            model, base = str(kept), self._base(job, values, kept)
+            # Fine-tunes of the original lack codec and text encoder, which a model can lend them;
+            # but there were none of the embedded one.
+            lends = kept.name == FINE_TUNED and job.model != NANO
+            model, base = str(kept), base or (job.model if lends else None)
         return Work(
             job.id,
             job.kind,
@@ -238,14 +244,6 @@ class Resolver:
         fields = _training(values)[0] | {"name": name, "model_version": job.model}
         return Work(job.id, job.kind, TrainingRequest(**fields).to_mapping(), job.model, folder)
 
-    def _base(self, job: Job, values: Mapping[str, Any], weights: Path) -> str | None:
-        """The model that weights work on; None where they say it themselves."""
-        if "model" in values:
-            return job.model
-        # Fine-tunes of the original lack codec and text encoder, which those of a model can stand
-        # in for; but there were none of the embedded model.
-        return job.model if weights.name == FINE_TUNED and job.model != NANO else None
-
     def _given_up(self, id: str) -> bool:
         job = self._store.job(id)
         return job is not None and job.ended
@@ -263,10 +261,8 @@ def _read(kind: Kind, input: Mapping[str, Any]) -> _Read:
     known = {wire.name for wire in wire_inputs(kind)}
     unknown = [name for name in input if name not in known]
     for name in unknown:
-        try:
-            json.dumps({name: input[name]}, ensure_ascii=False, allow_nan=False).encode()
-        except ValueError:
-            message = f"{shown(name)} holds what JSON can't; leave it out"
+        if not _can_be_kept({name: input[name]}):
+            message = f"{shown(name)} is nested too deeply, or holds what is no JSON; leave it out"
             problems.append(Problem(name.encode(errors="replace").decode(), message, "value_error"))
     if problems:
         raise InputError(tuple(problems))
@@ -275,6 +271,21 @@ def _read(kind: Kind, input: Mapping[str, Any]) -> _Read:
         more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
         notes.append(f"left out, as no inputs are called so: {named}{more}")
     return _Read(values, tuple(notes))
+
+
+def _can_be_kept(value: Any, depth: int = _DEEPEST) -> bool:
+    """Whether a value can be stored, and written as JSON again."""
+    if isinstance(value, dict):
+        inner = [*value, *value.values()]
+    elif isinstance(value, list):
+        inner = value
+    else:
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except ValueError:
+            return False
+        return True
+    return depth > 0 and all(_can_be_kept(item, depth - 1) for item in inner)
 
 
 def _generation(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,10 +347,3 @@ def _model(reference: str | None, field: str, library: Library) -> str | None:
 
 def _refused(field: str, message: str) -> InputError:
     return InputError((Problem(field, message, "value_error"),))
-
-
-def _is_url(text: str) -> bool:
-    try:
-        return urlsplit(text).scheme.lower() in WEB_SCHEMES
-    except ValueError:
-        return False

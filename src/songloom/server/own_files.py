@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from songloom.errors import FetchError
 from songloom.jobs.places import job_folder
 from songloom.jobs.store import Store
+from songloom.server.contract import is_data_url
 from songloom.server.signing import Signer
 from songloom.server.uploads import FileFolder
 from songloom.settings import ServeSettings
@@ -59,6 +60,8 @@ class OwnFiles:
         Raises:
             FetchError: it is the server's, but the file is not there, or no more.
         """
+        if is_data_url(url):
+            return None
         parts = urlsplit(url)
         if parts.scheme not in _PORTS:
             return None
@@ -103,7 +106,7 @@ class OwnFiles:
         job = self._store.job(id)
         if job is not None and name.startswith(GIVEN):
             given = job.input.get(name.removeprefix(GIVEN))
-            if isinstance(given, str) and given.startswith("data:"):
+            if isinstance(given, str) and is_data_url(given):
                 return given
         names = [] if job is None or job.output is None else job.output.get("files", ())
         path = job_folder(self._jobs, id) / name
