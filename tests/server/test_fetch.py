@@ -6,8 +6,7 @@ import os
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,70 +16,9 @@ from songloom.server import fetch as fetch_module
 from songloom.server.addresses import FetchRules, RefusedError
 from songloom.server.fetch import Fetched, Fetcher
 from songloom.server.incoming import IncomingFile
+from tests.server.loopback import HOST, Answer, Server, Visit
 
-HOST = "127.0.0.1"
 SONG = os.urandom(200_000)
-Answer = Callable[["Visit"], Awaitable[None]]
-
-
-class Visit:
-    """One request, and the way to answer it."""
-
-    def __init__(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
-        first, *lines = head.strip().split("\r\n")
-        self.method, self.path, _ = first.split(" ")
-        self.headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
-        self.body, self.writer = body, writer
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def answer(self, body: bytes = SONG, status: str = "200 OK", **headers: str) -> None:
-        named = {"content-length": str(len(body))}
-        named |= {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
-        await self.send(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body)
-
-    async def redirect(self, place: str, status: str = "302 Found") -> None:
-        await self.answer(b"", status, location=place)
-
-
-class Server:
-    """A server on this machine; `visits` are what it was asked."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self.visits: list[Visit] = []
-        self.port = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = head.lower().partition("content-length: ")[2].partition("\r\n")[0]
-            body = await reader.readexactly(int(length or 0))
-            visit = Visit(head, body, writer)
-            self.visits.append(visit)
-            await self._answer(visit)
-        writer.close()
-        self._tasks.discard(task)
-
-    @asynccontextmanager
-    async def listening(self, context: ssl.SSLContext | None = None) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._serve, HOST, 0, ssl=context)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield
-        finally:
-            server.close()
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks)
 
 
 class Names:
@@ -140,7 +78,7 @@ async def _fetch(
 
 
 async def song(visit: Visit) -> None:
-    await visit.answer(content_type="audio/WAV; rate=44100")
+    await visit.answer(SONG, content_type="audio/WAV; rate=44100")
 
 
 def test_a_file_is_fetched(tmp_path: Path) -> None:
@@ -209,7 +147,7 @@ def test_a_redirect_to_where_nothing_may_be_fetched_is_not_followed(
         if visit.headers["host"].startswith("songs.example") and len(visit.path) > 1:
             await visit.redirect(url.format(port=visit.headers["host"].partition(":")[2]))
         else:
-            await visit.answer()
+            await visit.answer(SONG)
 
     server = failed(
         RefusedError,
@@ -427,7 +365,9 @@ def test_an_answer_that_is_no_file_is_said(tmp_path: Path, status: str) -> None:
 
 def test_packed_bodies_are_refused(tmp_path: Path) -> None:
     """A small one can unpack to any size."""
-    failed(FetchError, "'gzip'", tmp_path, lambda visit: visit.answer(content_encoding="gzip"))
+    failed(
+        FetchError, "'gzip'", tmp_path, lambda visit: visit.answer(SONG, content_encoding="gzip")
+    )
 
 
 def test_unknown_hosts_and_closed_ports_are_said(tmp_path: Path) -> None:

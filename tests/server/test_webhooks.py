@@ -4,10 +4,10 @@ import asyncio
 import itertools
 import json
 import logging
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,69 +25,33 @@ from songloom.server.library import Library
 from songloom.server.signing import Signer
 from songloom.server.webhooks import WebhookSender, base_url, check_webhook, render_delivery
 from songloom.settings import ServeSettings
+from tests.server.loopback import HOST, Answer, Server, Visit
 
-HOST = "127.0.0.1"
 PATIENCE = 10.0
 
 
-@dataclass(frozen=True)
-class Message:
-    """A webhook as its receiver sees it."""
-
-    path: str
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def told(self) -> tuple[str, str]:
-        """Which job it is about, and the job's status."""
-        payload = json.loads(self.body)
-        return payload["id"], payload["status"]
+def told_by(visit: Visit) -> tuple[str, str]:
+    """Which job a webhook is about, and the job's status."""
+    payload = json.loads(visit.body)
+    return payload["id"], payload["status"]
 
 
-@dataclass
-class Receiver:
+class Receiver(Server):
     """A server of someone who wants to be told: answers with `statuses`, then with 200."""
 
-    statuses: Iterator[int] = field(default_factory=lambda: iter(()))
-    before_answer: Callable[[Message], Coroutine[Any, Any, None]] | None = None
-    received: list[Message] = field(default_factory=list)
-    url: str = ""
-    _visits: set[asyncio.Task[None]] = field(default_factory=set)
+    def __init__(self, statuses: Iterable[int] = (), before_answer: Answer | None = None) -> None:
+        super().__init__(self._take)
+        self._statuses, self._before_answer = iter(statuses), before_answer
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._visits.add(task)
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            first, *lines = head.strip().split("\r\n")
-            headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
-            body = await reader.readexactly(int(headers["content-length"]))
-            message = Message(first.split(" ")[1], headers, body.decode())
-            self.received.append(message)
-            if self.before_answer is not None:
-                await self.before_answer(message)
-            status = next(self.statuses, 200)
-            place = "location: /elsewhere\r\n" if status == 302 else ""
-            answer = f"HTTP/1.1 {status} Said\r\n{place}content-length: 0\r\n\r\n"
-            writer.write(answer.encode())
-            await writer.drain()
-        writer.close()
-        self._visits.discard(task)
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}/told?secret=1"
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._serve, HOST, 0)
-        self.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/told?secret=1"
-        try:
-            yield
-        finally:
-            server.close()
-            visits = list(self._visits)
-            for visit in visits:
-                visit.cancel()
-            await asyncio.gather(*visits)
+    async def _take(self, visit: Visit) -> None:
+        if self._before_answer is not None:
+            await self._before_answer(visit)
+        status = next(self._statuses, 200)
+        await visit.answer(b"", f"{status} Said", **{"location": "/"} if status == 302 else {})
 
 
 class Told:
@@ -157,23 +121,20 @@ def test_a_webhook_arrives_signed_as_the_official_client_verifies(store: Store) 
             told.finish("a")
             await told.settled()
         secret = WebhookSigningSecret(key=told.signer.webhook_secret)
-        for message in receiver.received:
-            Webhooks.validate(
-                headers=message.headers, body=message.body, secret=secret, tolerance=60
-            )
+        for visit in receiver.visits:
+            body = visit.body.decode()
+            Webhooks.validate(headers=visit.headers, body=body, secret=secret, tolerance=60)
 
     run(store, receiver, story)
-    assert [message.path for message in receiver.received] == ["/told?secret=1"] * 3
-    assert {message.headers["content-type"] for message in receiver.received} == {
-        "application/json"
-    }
-    assert len({message.headers["webhook-id"] for message in receiver.received}) == 3
+    assert [visit.path for visit in receiver.visits] == ["/told?secret=1"] * 3
+    assert {visit.headers["content-type"] for visit in receiver.visits} == {"application/json"}
+    assert len({visit.headers["webhook-id"] for visit in receiver.visits}) == 3
 
 
 def test_a_job_s_webhooks_come_in_order_as_it_was_then(store: Store) -> None:
-    async def slowly(message: Message) -> None:
+    async def slowly(visit: Visit) -> None:
         # The later, the faster: whoever sent them together would have them arrive backwards.
-        await asyncio.sleep(0.05 / len(receiver.received))
+        await asyncio.sleep(0.05 / len(receiver.visits))
 
     receiver = Receiver(before_answer=slowly)
 
@@ -185,13 +146,13 @@ def test_a_job_s_webhooks_come_in_order_as_it_was_then(store: Store) -> None:
 
     run(store, receiver, story)
     for id in "abc":
-        told = [message.told[1] for message in receiver.received if message.told[0] == id]
+        told = [told_by(visit)[1] for visit in receiver.visits if told_by(visit)[0] == id]
         assert told == ["processing", "succeeded", "succeeded"]
 
 
 def test_a_receiver_that_hangs_holds_up_no_other_job(store: Store) -> None:
-    async def hang(message: Message) -> None:
-        if message.told[0] == "a":
+    async def hang(visit: Visit) -> None:
+        if told_by(visit)[0] == "a":
             await asyncio.sleep(60)
 
     receiver = Receiver(before_answer=hang)
@@ -204,7 +165,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_job(store: Store) -> None:
                 # A first webhook of "a" is owed still; of "b" nothing is.
                 while {delivery.job.id for delivery in store.owed()} != {"a"}:
                     await asyncio.sleep(0.005)
-        assert [message.told[0] for message in receiver.received].count("b") == 3
+        assert [told_by(visit)[0] for visit in receiver.visits].count("b") == 3
 
     run(store, receiver, story)
 
@@ -217,7 +178,7 @@ def test_more_jobs_than_are_sent_at_once_all_have_their_turn(
     now = itertools.count()
     inside: set[int] = set()
 
-    async def count(message: Message) -> None:
+    async def count(visit: Visit) -> None:
         number = next(now)
         inside.add(number)
         at_once.append(len(inside))
@@ -233,7 +194,7 @@ def test_more_jobs_than_are_sent_at_once_all_have_their_turn(
             await told.settled()
 
     run(store, receiver, story)
-    assert sorted(message.told[0] for message in receiver.received) == list("abcdef")
+    assert sorted(told_by(visit)[0] for visit in receiver.visits) == list("abcdef")
     assert max(at_once) == 2
 
 
@@ -243,7 +204,7 @@ def test_a_last_webhook_is_tried_again_under_the_same_id(
 ) -> None:
     monkeypatch.setattr(webhooks, "REPLICATE_FIRST", 0.01)
     monkeypatch.setattr(webhooks, "COG_FIRST", 0.01)
-    receiver = Receiver(iter([503, 429]))
+    receiver = Receiver([503, 429])
 
     async def story(told: Told) -> None:
         async with told.sending():
@@ -251,16 +212,16 @@ def test_a_last_webhook_is_tried_again_under_the_same_id(
             await told.settled()
 
     run(store, receiver, story)
-    assert len(receiver.received) == 3
-    assert len({message.body for message in receiver.received}) == 1
-    ids = {message.headers.get("webhook-id") for message in receiver.received}
+    assert len(receiver.visits) == 3
+    assert len({visit.body for visit in receiver.visits}) == 1
+    ids = {visit.headers.get("webhook-id") for visit in receiver.visits}
     assert len(ids) == 1
     assert (ids == {None}) == (surface == "cog")  # Cog signs nothing
 
 
 def test_a_server_that_was_killed_sends_what_it_owed(store: Store) -> None:
-    async def hang(message: Message) -> None:
-        if len(receiver.received) == 1:
+    async def hang(visit: Visit) -> None:
+        if len(receiver.visits) == 1:
             await asyncio.sleep(60)
 
     receiver = Receiver(before_answer=hang)
@@ -268,16 +229,53 @@ def test_a_server_that_was_killed_sends_what_it_owed(store: Store) -> None:
     async def story(told: Told) -> None:
         told.finish("a")
         async with told.sending(), asyncio.timeout(PATIENCE):
-            while not receiver.received:
+            while not receiver.visits:
                 await asyncio.sleep(0.005)
         async with Told(store, receiver).sending():
             await told.settled()
 
     run(store, receiver, story)
-    told = [message.told[1] for message in receiver.received]
+    told = [told_by(visit)[1] for visit in receiver.visits]
     assert told == ["processing", "processing", "succeeded", "succeeded"]
-    first, second, *_ = receiver.received
+    first, second, *_ = receiver.visits
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
+
+
+def test_what_arrives_while_the_store_is_asked_is_not_sent_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count()
+    looked, delivered = threading.Event(), threading.Event()
+    ask, forget = store.owed, store.delivered
+
+    def owed(limit: int) -> list[Delivery]:
+        found = ask(limit)
+        if found and next(looks) == 1:  # the second look sees what is being sent, and is slow
+            looked.set()
+            assert delivered.wait(PATIENCE)
+            time.sleep(0.05)
+        return found
+
+    def arrived(id: int) -> None:
+        forget(id)
+        delivered.set()
+
+    async def until_looked(visit: Visit) -> None:
+        assert await asyncio.to_thread(looked.wait, PATIENCE)
+
+    monkeypatch.setattr(store, "owed", owed)
+    monkeypatch.setattr(store, "delivered", arrived)
+    receiver = Receiver(before_answer=until_looked)
+
+    async def story(told: Told) -> None:
+        async with told.sending():
+            told.finish("a", webhook_events=("completed",))
+            await told.settled()
+            await asyncio.sleep(0.1)
+
+    run(store, receiver, story)
+    assert delivered.is_set()
+    assert len(receiver.visits) == 1
 
 
 class _Impatient(Store):
@@ -322,7 +320,7 @@ def test_when_a_webhook_is_given_up(
     run(store, receiver, story)
     store.close()
     assert store.waits == pytest.approx(waits)
-    assert [message.path for message in receiver.received] == ["/told?secret=1"] * (len(waits) + 1)
+    assert [visit.path for visit in receiver.visits] == ["/told?secret=1"] * (len(waits) + 1)
 
 
 @pytest.mark.parametrize("surface", ["replicate", "cog"])
@@ -335,7 +333,7 @@ def test_what_is_not_final_is_sent_once(store: Store, surface: str) -> None:
             await told.settled()
 
     run(store, receiver, story)
-    assert [message.told[1] for message in receiver.received] == ["processing", "succeeded"]
+    assert [told_by(visit)[1] for visit in receiver.visits] == ["processing", "succeeded"]
 
 
 @pytest.mark.parametrize("surface", ["replicate", "cog"])
@@ -367,7 +365,7 @@ def test_a_private_receiver_is_told_nothing(store: Store, caplog: pytest.LogCapt
             await told.settled()
 
     run(store, receiver, story)
-    assert receiver.received == []
+    assert receiver.visits == []
     assert "not on the public internet" in caplog.text
     assert "secret" not in caplog.text
 
@@ -376,7 +374,7 @@ def test_a_private_receiver_is_told_nothing(store: Store, caplog: pytest.LogCapt
 def test_a_clock_that_jumps_holds_nothing_up(
     store: Store, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
-    receiver = Receiver(iter([500]))
+    receiver = Receiver([500])
 
     async def story(told: Told) -> None:
         put_off = asyncio.Event()
@@ -397,7 +395,7 @@ def test_a_clock_that_jumps_holds_nothing_up(
             await told.settled()
 
     run(store, receiver, story)
-    assert len(receiver.received) == 2
+    assert len(receiver.visits) == 2
 
 
 def test_a_database_that_is_away_for_a_while_holds_up_and_loses_nothing(
@@ -423,7 +421,7 @@ def test_a_database_that_is_away_for_a_while_holds_up_and_loses_nothing(
 
     run(store, receiver, story)
     assert "the database can't be used" in caplog.text
-    assert {message.told for message in receiver.received} == {("a", "succeeded")}
+    assert {told_by(visit) for visit in receiver.visits} == {("a", "succeeded")}
 
 
 def test_a_fault_of_ours_costs_one_webhook(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -444,7 +442,7 @@ def test_a_fault_of_ours_costs_one_webhook(store: Store, caplog: pytest.LogCaptu
 
     with caplog.at_level(logging.ERROR):
         run(store, receiver, story)
-    assert [message.told[1] for message in receiver.received] == ["succeeded", "succeeded"]
+    assert [told_by(visit)[1] for visit in receiver.visits] == ["succeeded", "succeeded"]
     assert "no such model" in caplog.text
 
 

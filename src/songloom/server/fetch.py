@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from email.message import Message
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -304,7 +304,13 @@ class Fetcher:
 
     @cached_property
     def _ssl(self) -> ssl.SSLContext:
-        return httpx2.create_ssl_context(trust_env=False)
+        return _authorities()
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom certificates are believed from; reading that takes a tenth of a second."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 async def _read(path: Path) -> AsyncIterator[bytes]:
