@@ -118,6 +118,20 @@ def test_a_revoked_token_is_of_no_use_soon(store: Store, monkeypatch: pytest.Mon
         assert client.get("/", headers=other).status_code == 200
 
 
+def test_a_server_that_others_reach_does_not_open_with_its_last_token(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = add(store, "laptop")
+    clock = 1000.0
+    monkeypatch.setattr(auth.time, "monotonic", lambda: clock)
+    with client_of(store, host="0.0.0.0") as client:
+        assert client.get("/").status_code == 401
+        store.remove_token("laptop")
+        clock += 1.1
+        assert client.get("/").status_code == 401
+        assert client.get("/", headers=shown).status_code == 401
+
+
 def test_tokens_are_read_once_a_second(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = add(store, "laptop")
     reads = 0
@@ -173,21 +187,21 @@ def test_a_signed_url_needs_no_token(store: Store) -> None:
         assert client.get(url.split("?")[0] + "?signature=1&expires=9999999999").status_code == 401
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
-def test_an_open_server_answers_to_this_machine(store: Store, host: str) -> None:
+def test_an_open_server_answers_to_this_machine(store: Store) -> None:
     with client_of(store) as client:
-        assert client.get("/", headers={"host": host}).status_code == 200
+        for host in ("localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"):
+            assert client.get("/", headers={"host": host}).status_code == 200, host
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "10.0.0.1", "", "[::1", "localhost:x"]
-)
-def test_an_open_server_does_not_answer_to_other_names(store: Store, host: str) -> None:
+def test_an_open_server_does_not_answer_to_other_names(store: Store) -> None:
     """A page can point its own name at this machine; its requests still bear that name."""
     with client_of(store) as client:
-        answer = client.post("/v1/predictions", headers={"host": host})
-    assert answer.status_code == 403
-    assert "make a token" in answer.json()["detail"]
+        for host in (
+            "evil.example", "localhost.evil.example", "10.0.0.1", "", "[::1", "localhost:x",
+        ):  # fmt: skip
+            answer = client.post("/v1/predictions", headers={"host": host})
+            assert answer.status_code == 403, host
+            assert "make a token" in answer.json()["detail"]
 
 
 def test_the_public_url_is_one_of_its_names(store: Store) -> None:
@@ -218,11 +232,11 @@ def test_pages_of_others_can_send_nothing_to_an_open_server(
             assert answer.status_code == status, origin
 
 
-@pytest.mark.parametrize("origin", ["null", "http://[", "https://evil.example", ""])
-def test_a_page_of_nowhere_is_not_the_servers_own(store: Store, origin: str) -> None:
+def test_a_page_of_nowhere_is_not_the_servers_own(store: Store) -> None:
     with client_of(store) as client:
-        answer = client.post("/predictions", headers={"origin": origin})
-    assert answer.status_code == 403
+        for origin in ("null", "http://[", "https://evil.example", ""):
+            answer = client.post("/predictions", headers={"origin": origin})
+            assert answer.status_code == 403, origin
 
 
 def test_origins_and_hosts_do_not_matter_with_a_token(store: Store) -> None:
