@@ -1,6 +1,8 @@
 """Removing what is old, or too much."""
 
 import asyncio
+import os
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +33,7 @@ class House:
             lambda id: self.jobs / id,
             lambda id: (self.files / id).unlink(missing_ok=True),
             self.files,
+            caches=(self.jobs.parent / "weights", self.jobs.parent / "none"),
             keep_days=days,
             keep_bytes=size,
         )
@@ -161,3 +164,18 @@ def test_a_fault_does_not_end_the_sweeping(house: House, monkeypatch: pytest.Mon
     monkeypatch.setattr(retention, "sweep", sweep)
     asyncio.run(run())
     assert next(outcomes, None) is None
+
+
+def test_weights_that_nobody_used_for_long_go(house: House) -> None:
+    for name, age in (("old", 10 * 86_400), ("new", 60)):
+        entry = house.jobs.parent / "weights" / name
+        entry.mkdir(parents=True)
+        (entry / "weights.tar").write_bytes(bytes(1000))
+        os.utime(entry, (time.time() - age,) * 2)
+    weights = house.jobs.parent / "weights"
+    assert house.retention(days=20).sweep() == 0
+    assert house.retention(days=5).sweep() == 1
+    assert [entry.name for entry in weights.iterdir()] == ["new"]
+    assert house.retention(size=10).sweep() == 0  # it may be in use
+    os.utime(weights / "new", (time.time() - 7200,) * 2)
+    assert house.retention(size=10).sweep() == 1

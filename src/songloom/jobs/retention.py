@@ -1,4 +1,4 @@
-"""Removing what is old, or too much: the files of ended jobs, and uploads."""
+"""Removing what is old, or too much: the files of ended jobs, uploads, and weights unused since."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,8 @@ JUMP_SECONDS = 3600.0
 """A clock that differs by so much from the time that passed was set, or is wrong."""
 TRUST_SECONDS = 86_400.0
 """How long such a clock removes nothing."""
+IN_USE_SECONDS = 3600.0
+"""What was used since may be in use, and is kept although there is too much."""
 _AT_ONCE = 100
 _LOG = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Retention:
         folder: a job's folder, by its id.
         remove_file: removes an uploaded file's bytes, by its id.
         files: folder of the uploaded files.
+        caches: folders whose entries can be made again; what was not used for long goes first.
         keep_days: age from which jobs and files go.
         keep_bytes: what they may take; the oldest go first.
     """
@@ -47,11 +51,13 @@ class Retention:
         remove_file: Callable[[str], None],
         files: Path,
         *,
+        caches: tuple[Path, ...] = (),
         keep_days: float | None,
         keep_bytes: int | None,
     ) -> None:
         self._store, self._jobs, self._files = store, jobs, files
         self._folder, self._remove_file = folder, remove_file
+        self._caches = caches
         self._keep_days, self._keep_bytes = keep_days, keep_bytes
         self._base = (time.time(), _steady())
         self._distrusted_until = 0.0
@@ -87,7 +93,9 @@ class Retention:
         return steady >= self._distrusted_until
 
     def _remove_before(self, moment: datetime) -> int:
-        removed = 0
+        removed = sum(
+            _remove_entry(entry) for used, entry in self._cached() if used < moment.timestamp()
+        )
         while ended := self._store.ended(_AT_ONCE, before=moment):
             for job in ended:
                 self._remove_job(job.id)
@@ -100,10 +108,14 @@ class Retention:
 
     def _remove_until(self, limit: int) -> int:
         """Remove the oldest jobs and files until the rest takes at most `limit` bytes."""
-        taken = _size(self._jobs) + _size(self._files)
+        taken = sum(map(_size, (self._jobs, self._files, *self._caches)))
         uploads = self._uploads()
         file = next(uploads, None)
         removed = 0
+        for used, entry in self._cached():
+            if taken > limit and used < time.time() - IN_USE_SECONDS:
+                taken -= _size(entry)
+                removed += _remove_entry(entry)
         while taken > limit:
             job = next(iter(self._store.ended(1)), None)
             if job is not None and (file is None or job.created_at <= file.created_at):
@@ -117,6 +129,14 @@ class Retention:
                 break  # the rest belongs to what waits or runs
             removed += 1
         return removed
+
+    def _cached(self) -> list[tuple[float, Path]]:
+        """Entries of the caches by when they were used last, the longest unused first."""
+        found = []
+        for folder in self._caches:
+            with suppress(FileNotFoundError):
+                found += [(entry.stat().st_mtime, entry) for entry in folder.iterdir()]
+        return sorted(found)
 
     def _uploads(self) -> Iterator[StoredFile]:
         """Uploaded files that no job still needs, the oldest first."""
@@ -132,6 +152,12 @@ class Retention:
     def _remove_upload(self, id: str) -> None:
         self._remove_file(id)
         self._store.remove_file(id)
+
+
+def _remove_entry(entry: Path) -> int:
+    """Remove a cache's entry; how many that were."""
+    shutil.rmtree(entry, ignore_errors=True)
+    return 1
 
 
 def _steady() -> float:

@@ -115,7 +115,9 @@ class Authentication:
             return
         name = _holder(headers, known)
         scope.setdefault("state", {})["token"] = name
-        if self._settings.allow_anonymous or not known:
+        # Without tokens, only this machine's own programs come in: one that is revoked does not
+        # open a server that others can reach.
+        if self._settings.allow_anonymous or (not known and self._settings.loopback):
             fault = self._fault_of_page(scope, headers)
             if fault:
                 await refuse(scope, send, _FORBIDDEN, fault)

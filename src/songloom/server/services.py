@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from songloom.checkpoints.home import unpacked_folder
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.executor import Executor
-from songloom.jobs.places import database_url, files_folder, jobs_folder
+from songloom.jobs.places import database_url, files_folder, jobs_folder, weights_folder
 from songloom.jobs.records import now
 from songloom.jobs.retention import Retention
 from songloom.jobs.store import Store
@@ -109,6 +110,7 @@ def open_services(
             dispatcher.folder,
             files.remove,
             files_folder(settings),
+            caches=(weights_folder(settings), unpacked_folder()),
             keep_days=settings.keep_days,
             keep_bytes=None if settings.keep_gb is None else int(settings.keep_gb * 1e9),
         ),
