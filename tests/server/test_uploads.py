@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from songloom.errors import OutputError, RequestError
 from songloom.jobs.records import StoredFile
 from songloom.server.incoming import IncomingFile, incoming
-from songloom.server.uploads import LONGEST_FIELD, FileFolder, Upload
+from songloom.server.uploads import LONGEST_FIELD, FileFolder
 
 SONG = os.urandom(300_000) + b"\r\n--limit\r\n" + b"\r\n" * 1000
 KIND = "multipart/form-data; boundary=limit"
@@ -31,7 +31,9 @@ def form(*parts: bytes) -> bytes:
     return b"".join(parts) + b"--limit--\r\n"
 
 
-def receive(folder: Path, body: bytes, kind: str = KIND, sizes: Iterable[int] = (65536,)) -> Upload:
+def receive(
+    folder: Path, body: bytes, kind: str = KIND, sizes: Iterable[int] = (65536,)
+) -> StoredFile:
     """Upload a body that comes in pieces of these sizes, again and again."""
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -52,13 +54,11 @@ def test_what_the_python_client_sends(tmp_path: Path) -> None:
         data={"metadata": json.dumps({"mood": "warm", "n": 1})},
         files={"content": ("Früh.mp3", SONG, "audio/mpeg")},
     )
-    upload = receive(tmp_path, request.read(), request.headers["content-type"])
-    stored = upload.file
+    stored = receive(tmp_path, request.read(), request.headers["content-type"])
     assert (stored.name, stored.content_type) == ("Früh.mp3", "audio/mpeg")
     assert stored.metadata == {"mood": "warm", "n": 1}
     assert stored.size == len(SONG)
     assert stored.sha256 == hashlib.sha256(SONG).hexdigest()
-    assert upload.md5 == hashlib.md5(SONG).hexdigest()
     assert FileFolder(tmp_path).path(stored.id).read_bytes() == SONG
 
 
@@ -69,7 +69,7 @@ def test_what_the_javascript_client_sends(tmp_path: Path) -> None:
         part("content", b"abc", '; filename="a.wav"', "Content-Type: audio/wav\r\n"),
         part("metadata", b'{"k": [1]}', '; filename="blob"', blob),
     )
-    stored = receive(tmp_path, body).file
+    stored = receive(tmp_path, body)
     assert (stored.name, stored.content_type, stored.size) == ("a.wav", "audio/wav", 3)
     assert stored.metadata == {"k": [1]}
 
@@ -81,26 +81,26 @@ def test_fields_of_the_form_win_over_the_parts_headers(tmp_path: Path) -> None:
         part("content", b"abc", '; filename="upload"', "Content-Type: text/html\r\n"),
         part("other", b"x" * (LONGEST_FIELD + 1)),
     )
-    stored = receive(tmp_path, body).file
+    stored = receive(tmp_path, body)
     assert (stored.name, stored.content_type) == ("song.flac", "audio/flac")
 
 
 @pytest.mark.parametrize("kind", ["", "audio", "a/b/c", "text/html\x00", "x" * 200 + "/a"])
 def test_a_type_that_is_none_is_not_taken(tmp_path: Path, kind: str) -> None:
     body = form(part("content", b"abc"), part("type", kind.encode()))
-    stored = receive(tmp_path, body).file
+    stored = receive(tmp_path, body)
     assert (stored.name, stored.content_type) == ("file", "application/octet-stream")
     assert stored.metadata == {}
 
 
 def test_a_name_is_no_path(tmp_path: Path) -> None:
-    stored = receive(tmp_path, form(part("content", b"a", '; filename="../../x.wav"'))).file
+    stored = receive(tmp_path, form(part("content", b"a", '; filename="../../x.wav"')))
     assert stored.name == "x.wav"
     assert [path.name for path in tmp_path.rglob("*")] == [stored.id]
 
 
 def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
-    stored = receive(tmp_path, form(part("content", b"", '; filename="a.wav"'))).file
+    stored = receive(tmp_path, form(part("content", b"", '; filename="a.wav"')))
     assert stored.size == 0
     assert FileFolder(tmp_path).path(stored.id).read_bytes() == b""
 
@@ -116,7 +116,7 @@ def test_bytes_do_not_depend_on_how_they_come(
         return  # the boundary is the client's to choose, so that it is not in the file
     folder = tmp_path_factory.getbasetemp() / "pieces"
     body = form(part("metadata", b"{}"), part("content", content), part("filename", b"a.wav"))
-    stored = receive(folder, body, sizes=sizes).file
+    stored = receive(folder, body, sizes=sizes)
     assert FileFolder(folder).path(stored.id).read_bytes() == content
     assert stored.name == "a.wav"
 
@@ -213,7 +213,7 @@ def test_a_disk_that_takes_a_part_gets_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_server_that_was_killed_leaves_nothing_for_long(tmp_path: Path) -> None:
-    stored = receive(tmp_path, WHOLE).file
+    stored = receive(tmp_path, WHOLE)
     (tmp_path / ".0123456789abcdef.part").write_bytes(b"half")
     FileFolder(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [stored.id]
@@ -227,7 +227,7 @@ def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
 
 def test_files_are_removed(tmp_path: Path) -> None:
     folder = FileFolder(tmp_path)
-    stored: StoredFile = receive(tmp_path, WHOLE).file
+    stored = receive(tmp_path, WHOLE)
     folder.remove(stored.id)
     folder.remove(stored.id)  # retention and people may both want it
     assert list(tmp_path.iterdir()) == []

@@ -21,7 +21,7 @@ class IncomingFile:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
-        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
         self.size = 0
         """Bytes so far."""
         self.refused: OSError | None = None
@@ -40,7 +40,6 @@ class IncomingFile:
         while left:  # an almost full disk takes a part
             left = left[self._file.write(left) :]
         self._sha256.update(piece)
-        self._md5.update(piece)
         self.size += len(piece)
 
     def close(self) -> None:
@@ -51,11 +50,6 @@ class IncomingFile:
     def sha256(self) -> str:
         """Of the bytes so far, in hexadecimal digits."""
         return self._sha256.hexdigest()
-
-    @property
-    def md5(self) -> str:
-        """The same for those who compare files by MD5; not to be relied on against forgery."""
-        return self._md5.hexdigest()
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,6 @@ LONGEST_FIELD = 1 << 20
 _MOST_PARTS = 100
 _ID = re.compile(r"[a-z0-9]{1,64}")
 _TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that has come whole."""
-
-    file: StoredFile
-    """As the store is to remember it."""
-    md5: str
 
 
 class FileFolder:
@@ -85,8 +75,8 @@ class FileFolder:
                 f"{str(path)!r} can't be removed ({error.strerror}); see who may write there"
             ) from error
 
-    async def receive(self, content_type: str, body: AsyncIterator[bytes]) -> Upload:
-        """Take the file of a form (`multipart/form-data`); the store does not know it yet.
+    async def receive(self, content_type: str, body: AsyncIterator[bytes]) -> StoredFile:
+        """Take the file of a form (`multipart/form-data`); what the store is to remember.
 
         Args:
             content_type: the request's header.
@@ -103,7 +93,7 @@ class FileFolder:
                 await form.take(piece, file)
             form.end()
             metadata = form.metadata()
-        stored = StoredFile(
+        return StoredFile(
             id=id,
             name=safe_name(form.text("filename") or form.content.filename),
             content_type=_plain_type(form.text("type"))
@@ -113,7 +103,6 @@ class FileFolder:
             sha256=file.sha256,
             metadata=metadata,
         )
-        return Upload(stored, file.md5)
 
 
 class _Part:

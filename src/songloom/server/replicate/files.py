@@ -52,11 +52,11 @@ Known = Annotated[StoredFile, Depends(known_file)]
 async def upload_file(request: Request, services: Serving, links: Linking) -> dict[str, Any]:
     """Upload a file, as the part `content` of a form."""
     kind = request.headers.get("content-type", "")
-    upload = await services.files.receive(kind, request.stream())
+    received = await services.files.receive(kind, request.stream())
     try:
-        stored = await run_in_threadpool(services.store.add_file, upload.file)
+        stored = await run_in_threadpool(services.store.add_file, received)
     except BaseException:
-        services.files.remove(upload.file.id)  # nobody would ever find it
+        services.files.remove(received.id)  # nobody would ever find it
         raise
     return render_file(stored, links)
 
