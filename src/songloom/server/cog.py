@@ -28,10 +28,11 @@ BUSY = "Already running a prediction"
 class CogRequest(BaseModel):
     """The body of a request for a prediction or a training; what else is in it is ignored."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     input: dict[str, Any] | None = None
-    id: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    id: Annotated[str, Field(max_length=512)] | None = None
+    """An empty one is none."""
     created_at: datetime | None = None
     output_file_prefix: str | None = None
     webhook: AnyHttpUrl | None = None
