@@ -85,8 +85,7 @@ class WebhookSender:
 
     async def _begin(self) -> None:
         """Begin to send what is due, as far as there is room."""
-        room = AT_ONCE - len(self._sending)
-        if room <= 0:
+        if len(self._sending) >= AT_ONCE:
             return
         self._settled.clear()
         try:
@@ -124,11 +123,16 @@ class WebhookSender:
 
         Returns:
             Seconds after which to try again; None where it arrived, or never will.
+
+        Raises:
+            OutputError: the database can't be read, which making the body may need.
         """
         job, event = delivery.job, delivery.event
         try:
             payload = await asyncio.to_thread(self._render, delivery)
             body = json.dumps(payload).encode()
+        except OutputError:  # the database is away, which passes
+            raise
         except Exception:  # a fault of ours, which no later try would mend
             _LOG.exception("the webhook %s of %s can't be made", event, job.id)
             return None
