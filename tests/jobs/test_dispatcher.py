@@ -12,7 +12,7 @@ import pytest
 from songloom.errors import DuplicateError, FetchError, OutputError, QueueFullError
 from songloom.jobs import dispatcher as dispatcher_module
 from songloom.jobs.dispatcher import Dispatcher
-from songloom.jobs.executor import Logged, Progressed, Work, WorkerGone, WorkerReady
+from songloom.jobs.executor import Failed, Logged, Progressed, Work, WorkerGone, WorkerReady
 from songloom.jobs.records import Job, new_id, now
 from songloom.jobs.store import Store
 from tests.server.fakes import FakeExecutor
@@ -105,6 +105,21 @@ def test_a_failure_is_the_job_s_own(tmp_path: Path) -> None:
         assert (unfetched.status, unfetched.attempts) == ("failed", 0)
         assert "can't be fetched" in str(unfetched.error)
         assert (await house.done(good)).status == "succeeded"
+
+    tell(story, tmp_path)
+
+
+def test_messages_do_not_tell_the_server_s_folders(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        job = await house.make("hang")
+        await until(lambda: house.executor.running)
+        path = house.dispatcher.folder(job.id) / "inputs" / "input_audio" / "tune.wav"
+        house.executor._tell(Logged(job.id, f"reading {path}"))
+        house.executor._tell(Failed(job.id, f"{str(path)!r} is not audio; convert it to wav"))
+        failed = await house.done(job)
+        assert failed.error == "'inputs/input_audio/tune.wav' is not audio; convert it to wav"
+        assert "reading inputs/input_audio/tune.wav" in failed.logs
+        assert str(tmp_path) not in failed.logs
 
     tell(story, tmp_path)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -292,8 +293,9 @@ class Dispatcher:
                 live.note(event)
                 self._watchers.tell(id, event)
             case Logged(id, text):
-                live.say(text)
-                self._watchers.tell(id, event)
+                said = Logged(id, self._for_clients(id, text))
+                live.say(said.text)
+                self._watchers.tell(id, said)
             case Succeeded(id):
                 await self._succeeded(id, live, event)
             case Failed(id, error):
@@ -381,11 +383,15 @@ class Dispatcher:
             id,
             status,
             output=output,
-            error=error,
+            error=None if error is None else self._for_clients(id, error),
             metrics=metrics,
             version=version,
         )
         self._ended(job)
+
+    def _for_clients(self, id: str, text: str) -> str:
+        """A message without the server's folders, which are no business of its clients."""
+        return text.replace(f"{self.folder(id)}{os.sep}", "")
 
     def _ended(self, job: Job) -> None:
         """Forget a job that has ended, and tell whoever waits for it."""
