@@ -332,11 +332,18 @@ def test_a_prediction_is_heard_while_it_is_generated(server: Serving) -> None:
     assert (whole.status_code, whole.content) == (206, b"RIFF")
 
 
-def test_a_prediction_without_audio_says_so(shared: Serving) -> None:
+def test_a_prediction_without_audio_says_so(
+    shared: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failed = made(shared, "fail", **WAIT)
     refused = problem(shared.client.get(failed["urls"]["audio"]), 410)
     assert "is failed and has no audio" in refused["detail"]
+
     # Asked for before the end, when there is nothing to hear yet and never will be.
+    async def deaf(id: str) -> None:
+        pass
+
+    monkeypatch.setattr(shared.services.dispatcher, "listen", deaf)
     failing = made(shared, "fail")
     problem(shared.client.get(failing["urls"]["audio"]), 410)
 
