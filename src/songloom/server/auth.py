@@ -75,7 +75,7 @@ def check_binding(settings: ServeSettings, store: Store) -> None:
         return
     raise RequestError(
         f"others can reach the server ({settings.public_url or settings.host}), but there is no "
-        f"token, so everyone could use it; make one (`songloom tokens create NAME`), set {VARIABLE}, "
+        f"token, so everyone could use it; make one (`songloom tokens create`), set {VARIABLE}, "
         "listen on 127.0.0.1 without a public_url, or give --allow-anonymous if that is meant"
     )
 
