@@ -161,16 +161,7 @@ async def _checked(services: Services, kind: Kind, body: CogRequest) -> Job:
     try:
         checked = await asyncio.to_thread(check, body.input, services.settings, services.library)
     except InputError as error:
-        raise RequestValidationError(
-            [
-                {
-                    "loc": ("body", "input", problem.field),
-                    "msg": problem.message,
-                    "type": problem.type,
-                }
-                for problem in error.problems
-            ]
-        ) from None
+        raise error.as_validation() from None
     webhook = "" if body.webhook is None else str(body.webhook)
     folder = services.settings.upload_url
     prefix = body.output_file_prefix or (f"{folder.rstrip('/')}/" if folder else "")
