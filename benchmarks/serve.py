@@ -127,7 +127,7 @@ def memory_after(running: Server, first: int, last: int) -> dict[str, float]:
 
 def measure(run: Options) -> dict[str, float | int | str]:
     """All of it."""
-    rounds, predictions = (1, 100) if run.quick else (5, 1000)
+    rounds, predictions = (2, 100) if run.quick else (5, 1000)
     ready, imports = start(rounds)
     ratios = []
     with server("--queue-limit", "2000") as running:

@@ -57,6 +57,10 @@ def open_database(url: str) -> Engine:
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: on disk when the block is left, or not there at all.
 
+    Args:
+        engine: with the option `reading`, transactions that only read; with `lax`, such that a
+            power cut may undo (never half, and never one that a later strict one follows).
+
     Raises:
         OutputError: the database refuses, as it does when the disk is full.
     """
@@ -137,9 +141,14 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("reading", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        lax = options.get("lax", False)
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if lax else 'FULL'}")
         # Writers stand in line from the start, instead of failing when they come to write.
-        reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

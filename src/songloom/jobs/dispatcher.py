@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -46,7 +46,7 @@ R = TypeVar("R")
 
 AT_ONCE = 8
 """Jobs of a kind whose inputs are fetched at the same time, before there is a place for them."""
-FLUSH_SECONDS = 0.5
+FLUSH_SECONDS = 1.0
 """Between writings of a job's log."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
 """Between two tries to write what has happened."""
@@ -377,16 +377,19 @@ class Dispatcher:
         metrics: Mapping[str, float] | None = None,
         version: Version | None = None,
     ) -> None:
-        await self._write_log(id)
-        job = await self._persisted(
-            self._store.finish,
-            id,
-            status,
-            output=output,
-            error=None if error is None else self._for_clients(id, error),
-            metrics=metrics,
-            version=version,
-        )
+        live = self._live.get(id)
+        # Lines that are being written come before the last ones.
+        async with live.writing if live is not None else nullcontext():
+            job = await self._persisted(
+                self._store.finish,
+                id,
+                status,
+                output=output,
+                error=None if error is None else self._for_clients(id, error),
+                metrics=metrics,
+                version=version,
+                log="" if live is None else live.take_lines(),
+            )
         self._ended(job)
 
     def _for_clients(self, id: str, text: str) -> str:

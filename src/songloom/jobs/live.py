@@ -13,7 +13,7 @@ from songloom.jobs.executor import Progressed, Work, WorkEvent
 from songloom.jobs.progress_lines import progress_line
 from songloom.jobs.records import Job, Kind, now
 
-SHOWN_SECONDS = 0.5
+SHOWN_SECONDS = 1.0
 """Between two log lines about progress."""
 
 

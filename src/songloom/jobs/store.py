@@ -47,6 +47,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = open_database(url)
         self._reader = self._engine.execution_options(reading=True)
+        self._lax = self._engine.execution_options(lax=True)
 
     def close(self) -> None:
         """Close all connections."""
@@ -159,7 +160,9 @@ class Store:
                 "started_at": job.started_at or now(),
             }
 
-        return self._change(id, changes, lambda job: ("start",) if job.attempts == 1 else ())
+        return self._change(
+            id, changes, lambda job: ("start",) if job.attempts == 1 else (), lax=True
+        )
 
     def put_back(self, id: str) -> Job:
         """Say that a job waits again, or ends if that was asked; an ended one stays as it is."""
@@ -171,7 +174,7 @@ class Store:
 
     def log(self, id: str, text: str) -> None:
         """Add to a job's log; an ended one stays as it is."""
-        self._change(id, lambda job: {"logs": _shortened(job.logs + text)}, lambda job: ("logs",))
+        self._change(id, lambda job: _longer_log(job, text), lambda job: ("logs",), lax=True)
 
     def finish(
         self,
@@ -182,8 +185,11 @@ class Store:
         error: str | None = None,
         metrics: Mapping[str, float] | None = None,
         version: Version | None = None,
+        log: str = "",
     ) -> Job:
         """End a job, with all that follows from it; one that has ended stays as it is.
+
+        `log` is what there is still to be added to its log.
 
         Raises:
             DuplicateError: there is a version of that id.
@@ -192,7 +198,12 @@ class Store:
         events: tuple[WebhookEvent, ...] = (
             ("completed",) if output is None else ("output", "completed")
         )
-        return self._change(id, lambda job: _end(job, status) | result, lambda job: events, version)
+        return self._change(
+            id,
+            lambda job: _longer_log(job, log) | _end(job, status) | result,
+            lambda job: events,
+            version,
+        )
 
     def request_cancel(self, id: str) -> Job | None:
         """Ask for a job's end; one that waits ends at once. None for an unknown id."""
@@ -234,13 +245,17 @@ class Store:
         changes: Callable[[Job], dict[str, Any]],
         events: Callable[[Job], tuple[WebhookEvent, ...]] = lambda job: (),
         version: Version | None = None,
+        *,
+        lax: bool = False,
     ) -> Job:
         """Change a job that has not ended; events of the changed one are owed to its webhook.
+
+        What is lax may be undone by a power cut: the job then only runs again.
 
         Raises:
             KeyError: there is no such job.
         """
-        with transaction(self._engine) as connection:
+        with transaction(self._lax if lax else self._engine) as connection:
             before = _job(connection, id, locked=True)
             if before is None:
                 raise KeyError(id)
@@ -423,6 +438,10 @@ def _publish(connection: Connection, version: Version) -> None:
         raise DuplicateError(
             f"there is a version with the id {version.id!r} already; publish each once"
         ) from None
+
+
+def _longer_log(job: Job, text: str) -> dict[str, Any]:
+    return {"logs": _shortened(job.logs + text)} if text else {}
 
 
 def _shortened(log: str) -> str:

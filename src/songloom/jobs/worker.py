@@ -48,7 +48,7 @@ from songloom.progress import DownloadProgress, ProgressEvent
 from songloom.request import GenerationRequest
 from songloom.training.memory import is_out_of_memory
 
-PROGRESS_SECONDS = 0.2
+PROGRESS_SECONDS = 0.4
 """Between two words on how far a prediction is."""
 BEAT_SECONDS = 2.0
 """Between two signs of life."""

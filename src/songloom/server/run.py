@@ -22,6 +22,8 @@ from songloom.server.logs import configure_logging
 from songloom.server.services import Services, open_services
 from songloom.settings import ServeSettings, listed
 
+_BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
@@ -109,10 +111,17 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
     """A socket on the address, or a clear refusal."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # TCP by name: asyncio sends answers without delay (TCP_NODELAY) on such sockets only, which
+    # otherwise wait 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)
     except OSError as error:
+        listener.close()
         raise OutputError(
             f"{settings.host}:{settings.port} can't be listened on ({error.strerror}); choose an "
             "address of this machine with --host, and a free port with --port (0 takes one)"
