@@ -13,6 +13,7 @@ import torch
 from songloom.checkpoints.components import Components, ModelInfo
 from songloom.checkpoints.load import load_adapter, load_components
 from songloom.errors import Cancelled, RequestError
+from songloom.generation.decoding import Decoding
 from songloom.generation.engine import Engine, Job, Slot, steps_needed
 from songloom.generation.precision import (
     DType,
@@ -165,12 +166,14 @@ class Model:
         Args:
             requests: one request, or several of any mixture of lengths and settings.
             adapters: the attached adapter for all of them, or one, or None, for each.
-            on_event: called with `GenerationProgress` as the work goes on.
+            on_event: called with `GenerationProgress` as the work goes on, then, where a request
+                asks for multi-band diffusion, with `DiffusionProgress`.
             cancelled: asked every few steps; once it says True, the call raises `Cancelled`.
 
         Raises:
             RequestError: a request does not fit the model or its audio; nothing is generated then.
             AudioError: an input file cannot be read.
+            ModelError: diffusion weights that a request asks for can't be had.
             Cancelled: see `cancelled`.
         """
         several = [requests] if isinstance(requests, GenerationRequest) else requests
@@ -182,7 +185,8 @@ class Model:
             ]
             for _ in self._decode(pieces, on_event, cancelled):
                 pass
-            tracks = [self._track(piece) for piece in pieces]
+            decoding = Decoding(pieces, self._components, on_event, cancelled)
+            tracks = [self._track(piece, decoding.audio(piece)) for piece in pieces]
         return tracks[0] if isinstance(requests, GenerationRequest) else tracks
 
     def stream(
@@ -195,7 +199,8 @@ class Model:
     ) -> Iterator[Tensor]:
         """Audio chunks (C, n) while they are generated; joined, they are `Track.audio`.
 
-        Chunks are as decoded: normalisation needs the whole. Arguments and errors are those of
+        Chunks are as decoded: normalisation needs the whole. Diffusion does too, so with
+        `multi_band_diffusion` there is one chunk, at the end. Arguments and errors are those of
         `generate`; the request is checked at the call, before the first chunk is asked for.
         """
         [chosen] = self._chosen(adapter, 1)
@@ -228,6 +233,13 @@ class Model:
         on_event: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[Tensor]:
+        if piece.request.multi_band_diffusion:
+            for _ in self._decode([piece], on_event, cancelled):
+                pass
+            with limited_threads(self._threads):
+                audio = Decoding([piece], self._components, on_event, cancelled).audio(piece)
+            yield audio
+            return
         codec = self._components.codec
         decoder = StreamingDecoder(codec)
         least = round(STREAM_SECONDS * codec.frame_rate)
@@ -247,11 +259,10 @@ class Model:
         if rest.shape[-1]:
             yield rest
 
-    def _track(self, piece: Piece) -> Track:
-        codec = self._components.codec
-        audio = codec.decode(piece.codes).cpu()[:, : piece.samples]
+    def _track(self, piece: Piece, audio: Tensor) -> Track:
         made_by = piece.adapter or self.info.name
-        return Track(audio, codec.sample_rate, piece.codes, piece.seed, piece.request, made_by)
+        rate = self.info.sample_rate
+        return Track(audio, rate, piece.codes, piece.seed, piece.request, made_by)
 
     def _decode(
         self,
