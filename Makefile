@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_NANO := $(VENV)/.installed-nano
+JS_CLIENT := tests/server/js/node_modules
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench nano clean
@@ -17,7 +18,7 @@ install: $(INSTALLED) ## Install songloom with its development tools into .venv
 demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write music again: see demo/
 	$(BIN)/python examples/demo.py demo
 
-test: $(INSTALLED) ## Run every test that needs neither a GPU nor the network
+test: $(INSTALLED) $(JS_CLIENT) ## Run every test that needs neither a GPU nor the network
 	$(BIN)/python -m pytest -q -m "not gpu and not network"
 
 check: $(INSTALLED) ## Lint, check the formatting and the types
@@ -49,3 +50,8 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 $(INSTALLED_NANO): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,nano]'
 	@touch $@
+
+# Replicate's client for JavaScript, which tests drive the server with; without npm they are skipped.
+$(JS_CLIENT): tests/server/js/package-lock.json
+	@npm ci --prefix $(@D) --omit=optional --no-audit --no-fund --silent && touch $@ \
+		|| echo "no npm: tests with the JavaScript client are skipped"

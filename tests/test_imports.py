@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"checkpoints"},
     {"generation", "dataset", "training"},
     {"jobs"},
-    {"terminal", "destination"},
+    {"terminal", "destination", "settings"},
     {"server", "cli"},
     {"__main__"},
 ]

@@ -95,7 +95,7 @@ def test_requests_wait_where_memory_is_short(
 ) -> None:
     requests = [request(duration=0.2 + 0.1 * i, seed=i) for i in range(4)]
     together = models["text"].generate(requests)
-    monkeypatch.setattr("songloom.generation.model.CACHE_BYTES", 1)
+    monkeypatch.setattr("songloom.generation.batch.CACHE_BYTES", 1)
     in_turn = models["text"].generate(requests)
     for first, second in zip(together, in_turn, strict=True):
         assert torch.equal(first.tokens, second.tokens)

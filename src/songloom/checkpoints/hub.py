@@ -16,6 +16,7 @@ from songloom.checkpoints.home import (
     trained_model,
     trained_models,
 )
+from songloom.checkpoints.packed import is_packed, unpacked
 from songloom.errors import ModelError
 from songloom.progress import DownloadProgress, ProgressCallback
 
@@ -46,7 +47,7 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     Args:
         name_or_path: in this order, whichever there is: a known name (`small`); the name of a
             trained model; a folder or file (`./name` for one that is called like a trained model,
-            or a `Path`); a hub id (`owner/name`).
+            or a `Path`); a packed model is unpacked; a hub id (`owner/name`).
         on_event: told of the download's progress.
 
     Raises:
@@ -64,7 +65,7 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
             )
         return trained.path
     if known is None and name and (path := _on_this_machine(name)) is not None:
-        return path
+        return unpacked(path) if is_packed(path) else path
     if known is not None:
         return download(known.source, name, known.licence, on_event)
     if isinstance(name_or_path, str) and _HUB_ID.fullmatch(name) and not name.startswith("."):

@@ -1,0 +1,115 @@
+"""The store's database: SQLite in a file, or PostgreSQL, by URL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from songloom.errors import MissingExtraError, OutputError
+from songloom.jobs.tables import SCHEMA_VERSION, facts, metadata
+
+BUSY_SECONDS = 30.0
+"""How long one transaction waits for another."""
+
+
+def open_database(url: str) -> Engine:
+    """Connect, and make what tables are missing.
+
+    Raises:
+        OutputError: the database can't be reached or written, or is of a newer version.
+        MissingExtraError: what speaks to that database is not installed.
+    """
+    engine = _engine(url)
+    try:
+        with transaction(engine) as connection:
+            metadata.create_all(connection)
+            _check_version(connection, url)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction: on disk when the block is left, or not there at all.
+
+    Raises:
+        OutputError: the database refuses, as it does when the disk is full.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise  # whoever inserts knows what it means
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise OutputError(
+            f"the database {engine.url.render_as_string(hide_password=True)} can't be used "
+            f"({cause}); see that it can be reached, may be written and has room on its disk"
+        ) from error
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed.database or "", url)
+        return create_engine(parsed, pool_pre_ping=True)
+    except ArgumentError:
+        raise OutputError(
+            f"database is {url!r}, but must be a URL such as sqlite:////path/file.db or "
+            "postgresql+psycopg://user:password@host/name; correct it"
+        ) from None
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise MissingExtraError(
+            f"database is of a kind that nothing here can speak to ({error}); for PostgreSQL "
+            "install songloom with its extra: pip install 'songloom[postgres]'"
+        ) from error
+
+
+def _sqlite(path: str, url: str) -> Engine:
+    if not path or path == ":memory:":
+        raise OutputError(
+            f"database is {url!r}, but jobs must outlive the server; name a file: "
+            "sqlite:////path/file.db"
+        )
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder of the database {path!r} can't be made ({error.strerror}); choose another"
+        ) from error
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: sqlite3.Connection, record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Writers stand in line from the start, instead of failing when they come to write.
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _check_version(connection: Connection, url: str) -> None:
+    row = connection.execute(select(facts.c.value).where(facts.c.name == "schema_version")).first()
+    if row is None:
+        values = {"name": "schema_version", "value": str(SCHEMA_VERSION)}
+        connection.execute(insert(facts).values(values))
+    elif int(row.value) > SCHEMA_VERSION:
+        raise OutputError(
+            f"the database is of version {row.value}, but this songloom knows versions up to "
+            f"{SCHEMA_VERSION} only; use the newer songloom that wrote it, or another database"
+        )

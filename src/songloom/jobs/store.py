@@ -1,0 +1,414 @@
+"""What the server remembers, on disk: every call is one transaction, and durable when it returns.
+
+The queue, its jobs' results and the webhooks that are owed for them change together or not at all,
+so a server that is killed between any two instructions finds everything as it was promised.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from songloom.errors import DuplicateError, QueueFullError
+from songloom.jobs.database import open_database, transaction
+from songloom.jobs.records import (
+    ENDED,
+    Delivery,
+    Job,
+    Kind,
+    Status,
+    StoredFile,
+    Token,
+    Version,
+    WebhookEvent,
+    now,
+)
+from songloom.jobs.rows import delivery_from, from_row, snapshot, to_row
+from songloom.jobs.tables import deliveries, facts, files, jobs, tokens, versions
+
+LONGEST_LOG = 1_000_000
+"""Characters of a job's log; from a longer one the middle is cut."""
+LONGEST_BACK_OFF = 3600.0
+"""Seconds; a delivery that is due later than this is due now: the clock was set back."""
+_CUT = "\n[... cut here ...]\n"
+
+
+class Store:
+    """Jobs, webhooks, versions, files, tokens and secrets; from any thread.
+
+    Args:
+        url: of the database; see `open_database`, which also says what it raises.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_database(url)
+        self._reader = self._engine.execution_options(reading=True)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    # Jobs
+
+    def add_job(self, job: Job, *, limit: int) -> Job:
+        """Accept a job.
+
+        Raises:
+            QueueFullError: `limit` jobs wait already.
+            DuplicateError: there is a job of that id.
+        """
+        waiting = select(func.count()).select_from(jobs).where(jobs.c.status == "starting")
+        try:
+            with transaction(self._engine) as connection:
+                found = connection.execute(waiting).scalar_one()
+                if found >= limit:
+                    raise QueueFullError(
+                        f"{found} jobs wait already, and no more than {limit} may; try again later"
+                    )
+                connection.execute(insert(jobs).values(to_row(job)))
+                return _found(connection, job.id)
+        except IntegrityError:
+            raise DuplicateError(
+                f"there is a job with the id {job.id!r} already; choose another, or none"
+            ) from None
+
+    def job(self, id: str) -> Job | None:
+        """A job, None where there is none of that id."""
+        with transaction(self._reader) as connection:
+            return _job(connection, id)
+
+    def jobs(
+        self,
+        kind: Kind,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> list[Job]:
+        """Jobs of a kind, the newest first.
+
+        Args:
+            kind: of the jobs.
+            before: only those that come before this place in the order.
+            after: only those that come after it; the ones next to it, where there are more.
+            limit: how many at most.
+            created_after: only those accepted at this time or later.
+            created_before: only those accepted earlier.
+        """
+        wanted = select(jobs).where(jobs.c.kind == kind).limit(limit)
+        if before is not None:
+            wanted = wanted.where(jobs.c.sequence < before)
+        if after is not None:
+            wanted = wanted.where(jobs.c.sequence > after)
+        if created_after is not None:
+            wanted = wanted.where(jobs.c.created_at >= created_after)
+        if created_before is not None:
+            wanted = wanted.where(jobs.c.created_at < created_before)
+        nearest_first = jobs.c.sequence.asc() if after is not None else jobs.c.sequence.desc()
+        found = self._jobs(wanted.order_by(nearest_first))
+        return found[::-1] if after is not None else found
+
+    def waiting(self, limit: int) -> list[Job]:
+        """Jobs that are not begun, the oldest first."""
+        wanted = select(jobs).where(jobs.c.status == "starting").order_by(jobs.c.sequence)
+        return self._jobs(wanted.limit(limit))
+
+    def running(self) -> list[Job]:
+        """Jobs that are begun and have not ended."""
+        wanted = select(jobs).where(jobs.c.status == "processing")
+        return self._jobs(wanted.order_by(jobs.c.sequence))
+
+    def ended(self, limit: int, before: datetime | None = None) -> list[Job]:
+        """Ended jobs whose data is still there, the oldest first."""
+        wanted = select(jobs).where(jobs.c.status.in_(ENDED), ~jobs.c.data_removed)
+        if before is not None:
+            wanted = wanted.where(jobs.c.completed_at < before)
+        return self._jobs(wanted.order_by(jobs.c.sequence).limit(limit))
+
+    def counts(self) -> dict[tuple[Kind, Status], int]:
+        """How many jobs there are, by kind and status."""
+        wanted = select(jobs.c.kind, jobs.c.status, func.count()).group_by(
+            jobs.c.kind, jobs.c.status
+        )
+        with transaction(self._reader) as connection:
+            return {(kind, status): count for kind, status, count in connection.execute(wanted)}
+
+    def begin(self, id: str) -> Job:
+        """Say that a job runs; an ended one stays as it is."""
+
+        def changes(job: Job) -> dict[str, Any]:
+            return {
+                "status": "processing",
+                "attempts": job.attempts + 1,
+                "started_at": job.started_at or now(),
+            }
+
+        return self._change(id, changes, lambda job: ("start",) if job.attempts == 1 else ())
+
+    def put_back(self, id: str) -> Job:
+        """Say that a job waits again; an ended one stays as it is."""
+        return self._change(id, lambda job: {"status": "starting"})
+
+    def log(self, id: str, text: str) -> None:
+        """Add to a job's log; an ended one stays as it is."""
+        self._change(id, lambda job: {"logs": _shortened(job.logs + text)}, lambda job: ("logs",))
+
+    def finish(
+        self,
+        id: str,
+        status: Status,
+        *,
+        output: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        version: Version | None = None,
+    ) -> Job:
+        """End a job, with all that follows from it; one that has ended stays as it is."""
+        changes: dict[str, Any] = {"status": status, "completed_at": now(), "error": error}
+        changes |= {"output": None if output is None else dict(output)}
+        changes |= {"metrics": dict(metrics or {})}
+        events: tuple[WebhookEvent, ...] = (
+            ("completed",) if output is None else ("output", "completed")
+        )
+        return self._change(id, lambda job: changes, lambda job: events, version)
+
+    def request_cancel(self, id: str) -> Job | None:
+        """Ask for a job's end; one that waits ends at once. None for an unknown id."""
+
+        def changes(job: Job) -> dict[str, Any]:
+            if job.status == "starting":
+                return {"cancel_requested": True, "status": "canceled", "completed_at": now()}
+            return {"cancel_requested": True}
+
+        try:
+            return self._change(id, changes, lambda job: ("completed",) if job.ended else ())
+        except KeyError:
+            return None
+
+    def remove_data(self, id: str) -> Job:
+        """Forget what an ended job was given and what it made; its files are the caller's."""
+        values = {"data_removed": True, "input": {}, "output": None, "logs": ""}
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(jobs).where(jobs.c.id == id, jobs.c.status.in_(ENDED)).values(values)
+            )
+            return _found(connection, id)
+
+    def delete_job(self, id: str) -> None:
+        """Forget an ended job, and what is owed for it."""
+        with transaction(self._engine) as connection:
+            connection.execute(delete(jobs).where(jobs.c.id == id, jobs.c.status.in_(ENDED)))
+
+    def _jobs(self, wanted: Select[Any]) -> list[Job]:
+        with transaction(self._reader) as connection:
+            return [from_row(Job, row) for row in connection.execute(wanted).mappings()]
+
+    def _change(
+        self,
+        id: str,
+        changes: Callable[[Job], dict[str, Any]],
+        events: Callable[[Job], tuple[WebhookEvent, ...]] = lambda job: (),
+        version: Version | None = None,
+    ) -> Job:
+        """Change a job that has not ended; events of the changed one are owed to its webhook.
+
+        Raises:
+            KeyError: there is no such job.
+        """
+        with transaction(self._engine) as connection:
+            before = _job(connection, id, locked=True)
+            if before is None:
+                raise KeyError(id)
+            if before.ended:
+                return before
+            connection.execute(update(jobs).where(jobs.c.id == id).values(changes(before)))
+            if version is not None:
+                connection.execute(insert(versions).values(to_row(version)))
+            after = _found(connection, id)
+            for name in events(after):
+                _owe(connection, after, name)
+            return after
+
+    # Webhooks that are owed
+
+    def owed(self, limit: int = 20) -> list[Delivery]:
+        """Deliveries that are due, the oldest first; of each job only the first, to keep order."""
+        moment = time.time()
+        first = select(func.min(deliveries.c.id)).group_by(deliveries.c.job)
+        due = (deliveries.c.due <= moment) | (deliveries.c.due > moment + LONGEST_BACK_OFF)
+        wanted = select(deliveries).where(deliveries.c.id.in_(first), due)
+        with transaction(self._reader) as connection:
+            rows = connection.execute(wanted.order_by(deliveries.c.id).limit(limit)).mappings()
+            return [delivery_from(row) for row in rows]
+
+    def delivered(self, id: int) -> None:
+        """Forget a delivery, which has arrived."""
+        with transaction(self._engine) as connection:
+            connection.execute(delete(deliveries).where(deliveries.c.id == id))
+
+    def drop(self, id: int) -> None:
+        """Forget a delivery, which can't arrive."""
+        self.delivered(id)
+
+    def postpone(self, id: int, seconds: float) -> None:
+        """Count a try in vain; the next is due in so many seconds."""
+        values = {"attempts": deliveries.c.attempts + 1, "due": time.time() + seconds}
+        with transaction(self._engine) as connection:
+            connection.execute(update(deliveries).where(deliveries.c.id == id).values(values))
+
+    def owed_count(self) -> int:
+        """How many deliveries are owed."""
+        with transaction(self._reader) as connection:
+            return connection.execute(select(func.count()).select_from(deliveries)).scalar_one()
+
+    # Versions of models
+
+    def add_version(self, version: Version) -> Version:
+        """Publish a version."""
+        with transaction(self._engine) as connection:
+            connection.execute(insert(versions).values(to_row(version)))
+            row = connection.execute(select(versions).where(versions.c.id == version.id)).mappings()
+            return from_row(Version, row.one())
+
+    def version(self, id: str) -> Version | None:
+        """A version by its id."""
+        found = self._versions(select(versions).where(versions.c.id == id))
+        return found[0] if found else None
+
+    def versions(self, owner: str, name: str) -> list[Version]:
+        """A model's versions, the newest first."""
+        return self._versions(
+            select(versions).where(versions.c.owner == owner, versions.c.name == name)
+        )
+
+    def published(self) -> list[Version]:
+        """All versions, the newest first."""
+        return self._versions(select(versions))
+
+    def remove_version(self, id: str) -> bool:
+        """Forget a version; whether there was one."""
+        with transaction(self._engine) as connection:
+            return connection.execute(delete(versions).where(versions.c.id == id)).rowcount > 0
+
+    def _versions(self, wanted: Select[Any]) -> list[Version]:
+        with transaction(self._reader) as connection:
+            rows = connection.execute(wanted.order_by(versions.c.sequence.desc())).mappings()
+            return [from_row(Version, row) for row in rows]
+
+    # Files
+
+    def add_file(self, file: StoredFile) -> StoredFile:
+        """Remember an uploaded file."""
+        with transaction(self._engine) as connection:
+            connection.execute(insert(files).values(to_row(file)))
+            row = connection.execute(select(files).where(files.c.id == file.id)).mappings().one()
+            return from_row(StoredFile, row)
+
+    def file(self, id: str) -> StoredFile | None:
+        """A file, None where there is none of that id."""
+        with transaction(self._reader) as connection:
+            row = connection.execute(select(files).where(files.c.id == id)).mappings().first()
+            return None if row is None else from_row(StoredFile, row)
+
+    def files(
+        self, *, before: int | None = None, after: int | None = None, limit: int = 100
+    ) -> list[StoredFile]:
+        """Files, the newest first; `before` and `after` are places in their order, as of `jobs`."""
+        wanted = select(files).limit(limit)
+        if before is not None:
+            wanted = wanted.where(files.c.sequence < before)
+        if after is not None:
+            wanted = wanted.where(files.c.sequence > after)
+        nearest_first = files.c.sequence.asc() if after is not None else files.c.sequence.desc()
+        with transaction(self._reader) as connection:
+            rows = connection.execute(wanted.order_by(nearest_first)).mappings()
+            found = [from_row(StoredFile, row) for row in rows]
+        return found[::-1] if after is not None else found
+
+    def remove_file(self, id: str) -> bool:
+        """Forget a file; whether there was one."""
+        with transaction(self._engine) as connection:
+            return connection.execute(delete(files).where(files.c.id == id)).rowcount > 0
+
+    # Tokens and secrets
+
+    def add_token(self, token: Token) -> None:
+        """Let someone in.
+
+        Raises:
+            DuplicateError: there is a token of that name.
+        """
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(insert(tokens).values(to_row(token)))
+        except IntegrityError:
+            raise DuplicateError(
+                f"there is a token {token.name!r} already; revoke it, or choose another name"
+            ) from None
+
+    def tokens(self) -> list[Token]:
+        """All tokens, by name."""
+        with transaction(self._reader) as connection:
+            rows = connection.execute(select(tokens).order_by(tokens.c.name)).mappings()
+            return [from_row(Token, row) for row in rows]
+
+    def remove_token(self, name: str) -> bool:
+        """Revoke a token; whether there was one."""
+        with transaction(self._engine) as connection:
+            return connection.execute(delete(tokens).where(tokens.c.name == name)).rowcount > 0
+
+    def secret(self, name: str, make: Callable[[], str]) -> str:
+        """A secret that stays the same, made when it is first asked for."""
+        wanted = select(facts.c.value).where(facts.c.name == f"secret:{name}")
+        with transaction(self._reader) as connection:
+            value = connection.execute(wanted).scalar_one_or_none()
+            if value is not None:
+                return str(value)
+        made = {"name": f"secret:{name}", "value": make()}
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(insert(facts).values(made))
+                return made["value"]
+        except IntegrityError:  # someone else was faster
+            with transaction(self._reader) as connection:
+                return str(connection.execute(wanted).scalar_one())
+
+
+def _job(connection: Connection, id: str, *, locked: bool = False) -> Job | None:
+    wanted = select(jobs).where(jobs.c.id == id)
+    # SQLite's transactions exclude each other as it is.
+    row = connection.execute(wanted.with_for_update() if locked else wanted).mappings().first()
+    return None if row is None else from_row(Job, row)
+
+
+def _found(connection: Connection, id: str) -> Job:
+    job = _job(connection, id)
+    if job is None:
+        raise KeyError(id)
+    return job
+
+
+def _owe(connection: Connection, job: Job, name: WebhookEvent) -> None:
+    """Note a webhook; one about logs stands for all until it is sent."""
+    if not job.webhook or name not in job.webhook_events:
+        return
+    owed = {"event": name, "snapshot": snapshot(job), "attempts": 0, "due": 0.0}
+    if name == "logs":
+        same = (deliveries.c.job == job.id) & (deliveries.c.event == name)
+        if connection.execute(update(deliveries).where(same).values(owed)).rowcount:
+            return
+    connection.execute(insert(deliveries).values(job=job.id, **owed))
+
+
+def _shortened(log: str) -> str:
+    if len(log) <= LONGEST_LOG:
+        return log
+    half = LONGEST_LOG // 2
+    return log[: half - len(_CUT)].removesuffix(_CUT) + _CUT + log[-half:]
