@@ -2,9 +2,9 @@
 
 A convolution of r taps computes m outputs with m + r - 1 products per pair of channels in place of
 m * r, by evaluating polynomials at m + r - 1 points (Toom and Cook; "Fast Algorithms for
-Convolutional Neural Networks", Lavin & Gray, 2016). Here that is six for twelve where there are
+Convolutional Neural Networks", Lavin & Gray, 2016). Here that is eight for eighteen where there are
 three taps. The layers between levels, whose kernels are twice their strides, have two taps over
-blocks of `stride` steps: five products for eight.
+blocks of `stride` steps: seven products for twelve.
 
 Products are matrix products over signals that lie with their channels together (B, n, C); layers
 take and give (B, C, n) views of those, so nothing is moved between them.
@@ -33,7 +33,7 @@ _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 def accelerated(unet: UNet) -> UNet:
     """A copy for inference on a CPU with faster layers; what needs no change is shared.
 
-    The transformed weights of the published shape take 1.3 GB, so keep few copies at a time. A copy
+    The transformed weights of the published shape take 1.8 GB, so keep few copies at a time. A copy
     is for one thread at a time: its layers share their memory.
     """
     shared = {id(tensor): tensor for tensor in unet.parameters()}
