@@ -206,11 +206,15 @@ def tiny_t5_config(width: int = 16) -> T5Config:
 
 
 def tiny_diffusion(
-    condition_size: int = 16, sample_rate: int = 32_000, bands: int = 2, seed: int = 0
+    condition_size: int = 16,
+    sample_rate: int = 32_000,
+    bands: int = 2,
+    seed: int = 0,
+    depth: int = 2,
 ) -> MultiBandDiffusion:
     """Diffusion with random weights, of few channels: the second band has a processor."""
     shape = UNetConfig(
-        hidden=8, depth=2, growth=2.0, kernel=8, stride=4, condition_size=condition_size
+        hidden=8, depth=depth, growth=2.0, kernel=8, stride=4, condition_size=condition_size
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

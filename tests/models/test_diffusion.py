@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,16 +57,18 @@ def generated(decoder: MultiBandDiffusion, latents: Tensor, seed: int = 3) -> Te
 
 @pytest.mark.parametrize("samples", [1, 99, 100, 101, 180, 181, 1234])
 def test_windows_cover_the_piece_and_overlap(samples: int) -> None:
-    layout = Windows(length=100, overlap=20, margin=4)
+    layout = Windows(length=100, overlap=20, margin=4, unit=5)
     found = layout.over(samples)
     assert (found[0][0], found[-1][1]) == (0, samples)
-    assert {end - start for start, end in found} == {min(samples, 100)}
+    assert {end - start for start, end in found[:-1]} <= {100}
+    assert min(samples, 96) <= found[-1][1] - found[-1][0] <= 100
+    assert all(start % 5 == 0 for start, _ in found)
     for (start, end), (following, _) in itertools.pairwise(found):
         assert start < following <= end - layout.overlap
 
 
 def test_fade_leaves_the_margins_to_the_other_window() -> None:
-    fade = Windows(length=1_000, overlap=200, margin=30).fade(torch.device("cpu"))
+    fade = Windows(length=1_000, overlap=200, margin=30, unit=10).fade(torch.device("cpu"))
     assert fade.shape == (200,)
     assert not fade[:30].any()
     assert torch.equal(fade[-30:], torch.ones(30))
@@ -75,10 +78,12 @@ def test_fade_leaves_the_margins_to_the_other_window() -> None:
 
 
 def test_windows_are_whole_frames_and_wider_than_the_networks_reach() -> None:
-    decoder = tiny_diffusion()
+    decoder = tiny_diffusion(depth=4)
     layout = decoder.windows(HOP)
-    assert layout.length % HOP == layout.overlap % HOP == layout.margin % HOP == 0
-    assert layout.margin >= UNetConfig(hidden=8, depth=2).reach
+    assert layout.unit == 1280  # two frames, five steps of the deepest level
+    for samples in (layout.length, layout.overlap, layout.margin):
+        assert samples % layout.unit == 0
+    assert layout.margin >= UNetConfig(hidden=8, depth=4).reach
     assert 2 * layout.margin < layout.overlap < layout.length / 2
 
 
@@ -95,21 +100,21 @@ def without_norms(network: nn.Module) -> None:
 def test_but_for_norms_windows_give_what_the_whole_gives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decoder = tiny_diffusion()
+    decoder = tiny_diffusion(depth=4)
     without_norms(decoder)
-    latents = torch.randn(1, 16, 121, generator=torch.Generator().manual_seed(1))
+    latents = torch.randn(1, 16, 130, generator=torch.Generator().manual_seed(1))
     whole = generated(decoder, latents)
-    assert whole.std() > 0.1
+    assert 1 < whole.std() < 20
     monkeypatch.setattr(diffusion_module, "WINDOW_SECONDS", 1.0)
     monkeypatch.setattr(diffusion_module, "OVERLAP_SECONDS", 0.1)
-    assert len(decoder.windows(HOP).over(121 * HOP)) > 2
-    torch.testing.assert_close(generated(decoder, latents), whole, atol=1e-4, rtol=1e-4)
+    assert len(decoder.windows(HOP).over(130 * HOP)) > 2
+    assert (generated(decoder, latents) - whole).abs().max() < 2e-3
 
     # The margins are what makes it so.
     layout = decoder.windows(HOP)
-    bare = Windows(layout.length, layout.overlap, 0)
+    bare = replace(layout, margin=0)
     monkeypatch.setattr(MultiBandDiffusion, "windows", lambda self, hop: bare)
-    assert (generated(decoder, latents) - whole).abs().max() > 1e-3
+    assert (generated(decoder, latents) - whole).abs().max() > 2e-2
 
 
 @torch.inference_mode()

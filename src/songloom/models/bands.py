@@ -40,15 +40,16 @@ class Bands:
         """Samples to either side that a sample of a band depends on."""
 
     def deviations(self, signals: Tensor) -> Tensor:
-        """Signals (R, N) -> the standard deviation of each of their bands, (R, K) in float64."""
+        """Signals (R, N) -> the standard deviation of each of their bands, (R, K), on the CPU."""
         count = signals.shape[-1]
-        sums = signals.new_zeros(2, len(signals), self.count, dtype=torch.float64)
+        sums = torch.zeros(2, len(signals), self.count, dtype=torch.float64)
         for piece, passed in self._passed(signals, self.filters):
             bands = passed.clone()  # (R, K - 1, n), then with the last one
             bands[:, 1:] -= passed[:, :-1]
-            bands = torch.cat([bands, piece[:, None] - passed[:, -1:]], dim=1).double()
-            sums[0] += bands.sum(dim=-1)
-            sums[1] += bands.square().sum(dim=-1)
+            bands = torch.cat([bands, piece[:, None] - passed[:, -1:]], dim=1)
+            # Of a piece in float32, of all in float64, which some devices lack.
+            sums[0] += bands.sum(dim=-1).cpu()
+            sums[1] += bands.square().sum(dim=-1).cpu()
         variances = (sums[1] - sums[0].square() / count) / max(count - 1, 1)
         return variances.clamp(min=0).sqrt()
 

@@ -13,6 +13,7 @@ Shapes: C audio channels, K codebooks, T frames, N samples, D width of the laten
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,21 +39,25 @@ _Count = Callable[[], None]
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows over a piece: all of one length, except that a short piece has but its own."""
+    """Windows over a piece, in samples; a piece shorter than one is its only window."""
 
     length: int
+    """Of all windows, except that the last one may be shorter by a part of a unit."""
     overlap: int
     margin: int
     """Samples at the ends of a window that are not used where another window has them: there the
     network misses a part of what it wants to see."""
+    unit: int
+    """Windows begin at multiples of it, and so lie alike on the grids of codec and networks."""
 
     def over(self, samples: int) -> list[tuple[int, int]]:
         """First sample of each window, and the one after its last."""
         if samples <= self.length:
             return [(0, samples)]
         step = self.length - self.overlap
-        starts = [*range(0, samples - self.length, step), samples - self.length]
-        return [(start, start + self.length) for start in starts]
+        last = -(-(samples - self.length) // self.unit) * self.unit
+        starts = [*range(0, samples - self.length, step), last]
+        return [(start, min(start + self.length, samples)) for start in starts]
 
     def fade(self, device: torch.device) -> Tensor:
         """Weights (overlap,) with which a window takes over from the one before it."""
@@ -94,14 +99,16 @@ class MultiBandDiffusion(nn.Module):
     def prepare_for_inference(self) -> None:
         """Give the networks the precision and the form in which they are fastest on their device.
 
-        A GPU computes them compiled, in bfloat16; the signal itself stays in float32. On a CPU they
-        stay as they are, since they are computed exactly there.
+        A GPU computes them in bfloat16, and compiled where there is the compiler, Triton; the
+        signal itself stays in float32. On a CPU they stay as they are, since they are computed
+        exactly there.
         """
         self.eval().requires_grad_(False)
         for band in self.each_band():
             if band.unet.conv_codec.weight.is_cuda:
                 band.unet.to(torch.bfloat16)
-                band.unet.compile()
+                if importlib.util.find_spec("triton") is not None:
+                    band.unet.compile()
 
     def decode(
         self,
@@ -180,13 +187,17 @@ class MultiBandDiffusion(nn.Module):
         return whole
 
     def windows(self, hop: int) -> Windows:
-        """The windows that the networks see, in whole frames."""
-        rate = self.sample_rate / hop
-        margin = -(-max(band.unet.config.reach for band in self.each_band()) // hop) * hop
-        overlap = max(round(OVERLAP_SECONDS * rate) * hop, 4 * margin)
-        # An even number of frames apart, so that windows lie alike on the networks' own grid.
-        length = max(round(WINDOW_SECONDS * rate) * hop, 2 * overlap)
-        return Windows(length, overlap, margin)
+        """The windows that the networks see, for a codec of `hop` samples a frame."""
+        shapes = [band.unet.config for band in self.each_band()]
+        unit = math.lcm(hop, *(shape.stride**shape.depth for shape in shapes))
+
+        def units(samples: float) -> int:
+            return math.ceil(samples / unit) * unit
+
+        margin = units(max(shape.reach for shape in shapes))
+        overlap = max(units(OVERLAP_SECONDS * self.sample_rate), 4 * margin)
+        length = max(units(WINDOW_SECONDS * self.sample_rate), 2 * overlap)
+        return Windows(length, overlap, margin, unit)
 
     def _estimate(
         self, unet: nn.Module, x: Tensor, step: int, latents: Tensor, hop: int, count: _Count
