@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_NANO := $(VENV)/.installed-nano
 JS_CLIENT := tests/server/js/node_modules
+COG := .venv-cog
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench nano clean
@@ -18,7 +19,7 @@ install: $(INSTALLED) ## Install songloom with its development tools into .venv
 demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write music again: see demo/
 	$(BIN)/python examples/demo.py demo
 
-test: $(INSTALLED) $(JS_CLIENT) ## Run every test that needs neither a GPU nor the network
+test: $(INSTALLED) $(JS_CLIENT) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
 	$(BIN)/python -m pytest -q -m "not gpu and not network"
 
 check: $(INSTALLED) ## Lint, check the formatting and the types
@@ -37,7 +38,7 @@ nano: $(INSTALLED_NANO) ## Compose, render and train the embedded model anew (ho
 	$(BIN)/python -m recipes.nano all
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(COG) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -55,3 +56,9 @@ $(INSTALLED_NANO): $(INSTALLED)
 $(JS_CLIENT): tests/server/js/package-lock.json
 	@npm ci --prefix $(@D) --omit=optional --no-audit --no-fund --silent && touch $@ \
 		|| echo "no npm: tests with the JavaScript client are skipped"
+
+# The Cog that the hosted original was built with, to compare with; without it those tests are skipped.
+$(COG)/.installed: tests/server/cog_model/requirements.txt | $(BIN)/python
+	@$(BIN)/python -m venv $(COG) \
+		&& $(COG)/bin/python -m pip install --quiet -r $< 2>$(COG)/install.log && touch $@ \
+		|| echo "Cog cannot be installed (see $(COG)/install.log): tests that compare with it are skipped"

@@ -28,6 +28,7 @@ from songloom.jobs.executor import (
     Stopped,
     Succeeded,
     Work,
+    WorkerGone,
     WorkerReady,
     WorkEvent,
 )
@@ -268,6 +269,7 @@ def test_a_worker_that_dies_or_hangs_is_replaced(
         await house.begun(*lost)
         os.kill(house.worker, number)
         ends = [await house.end_of(work.id) for work in lost]
+        await house.until(lambda event: isinstance(event, WorkerGone))
         await house.ready()
         await house.executor.submit(house.work("z"))
         return [*ends, await house.end_of("z")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 import tarfile
 from pathlib import Path
 
-from songloom.checkpoints.home import home
+from songloom.checkpoints.home import unpacked_folder
 from songloom.errors import ModelError
 from songloom.whole_files import replacing
 
@@ -44,8 +45,9 @@ def unpacked(path: Path) -> Path:
     """
     facts = path.stat()
     key = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
-    folder = home() / "unpacked" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    folder = unpacked_folder() / hashlib.sha256(key.encode()).hexdigest()[:32]
     if folder.is_dir():
+        os.utime(folder)  # tells when it was used last
         return folder
     new = folder.with_name(f".{secrets.token_hex(8)}")
     try:

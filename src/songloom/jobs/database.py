@@ -8,14 +8,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from songloom.errors import MissingExtraError, OutputError
+from songloom.jobs.columns import to_json
 from songloom.jobs.tables import SCHEMA_VERSION, facts, metadata
 
 BUSY_SECONDS = 30.0
 """How long one transaction waits for another."""
+CONNECT_SECONDS = 10
+"""How long a server of databases is waited for."""
+_LINE = 0x736F6E67
+"""Number of the lock that transactions stand in line for; any would do."""
 
 
 def open_database(url: str) -> Engine:
@@ -28,8 +43,10 @@ def open_database(url: str) -> Engine:
     engine = _engine(url)
     try:
         with transaction(engine) as connection:
+            stand_in_line(connection)
+            facts.create(connection, checkfirst=True)
+            _check_version(connection)  # before anything is made in a database of others
             metadata.create_all(connection)
-            _check_version(connection, url)
     except BaseException:
         engine.dispose()
         raise
@@ -56,37 +73,61 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         ) from error
 
 
+def stand_in_line(connection: Connection) -> None:
+    """Let a transaction wait until no other one that asked for it is under way.
+
+    With SQLite all writers do so as it is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LINE)))
+
+
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed.database or "", url)
-        return create_engine(parsed, pool_pre_ping=True)
+        kind, driver = parsed.get_backend_name(), parsed.drivername
+        if kind == "sqlite":
+            return _sqlite(parsed)
+        if driver in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        elif kind != "postgresql":
+            raise ArgumentError
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            json_serializer=to_json,
+            connect_args={"connect_timeout": CONNECT_SECONDS},
+        )
     except ArgumentError:
+        # What can't be read may have a password in it.
+        found = repr(url) if "@" not in url else "something else"
         raise OutputError(
-            f"database is {url!r}, but must be a URL such as sqlite:////path/file.db or "
-            "postgresql+psycopg://user:password@host/name; correct it"
+            f"database is {found}, but must be a URL such as sqlite:////path/file.db or "
+            "postgresql://user:password@host/name; correct it"
         ) from None
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise MissingExtraError(
-            f"database is of a kind that nothing here can speak to ({error}); for PostgreSQL "
-            "install songloom with its extra: pip install 'songloom[postgres]'"
+            f"nothing here can speak to PostgreSQL ({error}); install songloom with its extra: "
+            "pip install 'songloom[postgres]'"
         ) from error
 
 
-def _sqlite(path: str, url: str) -> Engine:
+def _sqlite(url: URL) -> Engine:
+    path = url.database or ""
     if not path or path == ":memory:":
         raise OutputError(
-            f"database is {url!r}, but jobs must outlive the server; name a file: "
+            f"database is '{url}', but jobs must outlive the server; name a file: "
             "sqlite:////path/file.db"
         )
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # Inputs, results and secrets are in it: they are no other user's business.
+        Path(path).touch(mode=0o600)
     except OSError as error:
         raise OutputError(
-            f"the folder of the database {path!r} can't be made ({error.strerror}); choose another"
+            f"the database {path!r} can't be made ({error.strerror}); choose another place for it"
         ) from error
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, json_serializer=to_json, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, record: Any) -> None:
@@ -103,7 +144,7 @@ def _sqlite(path: str, url: str) -> Engine:
     return engine
 
 
-def _check_version(connection: Connection, url: str) -> None:
+def _check_version(connection: Connection) -> None:
     row = connection.execute(select(facts.c.value).where(facts.c.name == "schema_version")).first()
     if row is None:
         values = {"name": "schema_version", "value": str(SCHEMA_VERSION)}

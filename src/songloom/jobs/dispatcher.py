@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import re
+import os
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from songloom.errors import OutputError, SongloomError
 from songloom.jobs.executor import (
@@ -31,12 +30,15 @@ from songloom.jobs.executor import (
     Stopped,
     Succeeded,
     Work,
+    WorkerFreed,
+    WorkerGone,
     WorkerReady,
     WorkerStats,
     WorkEvent,
 )
-from songloom.jobs.progress_lines import progress_line
-from songloom.jobs.records import Job, Kind, Status, Version, now
+from songloom.jobs.live import Deadlines, LiveJob, Watchers
+from songloom.jobs.places import job_folder
+from songloom.jobs.records import KINDS, Job, Kind, Status, Version, now
 from songloom.jobs.store import Store
 
 P = ParamSpec("P")
@@ -48,22 +50,7 @@ FLUSH_SECONDS = 0.5
 """Between writings of a job's log."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
 """Between two tries to write what has happened."""
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class _Running:
-    """What is remembered of a job while it is prepared or runs."""
-
-    kind: Kind
-    began: float = field(default_factory=time.monotonic)
-    shown: float = 0.0  # when progress was last logged
-    lines: list[str] = field(default_factory=list)  # not yet in the store
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)  # lines, in their order
-    prepared: Work | None = None
-    task: asyncio.Task[None] | None = None
-    submitted: bool = False
 
 
 class Dispatcher:
@@ -75,6 +62,8 @@ class Dispatcher:
         prepare: fetches what a job's input names into its folder, and says what is to be done;
             a `SongloomError` of it fails the job.
         jobs_folder: where each job gets a folder.
+        publish: given a job, its folder and its output, does what is to be done with its files
+            and gives the output as it is then; a `SongloomError` of it fails the job.
         devices: names of the devices that must be ready before the server is.
         attempts: how often a job is begun when its worker is lost.
         queue_limit: jobs that may wait.
@@ -89,6 +78,7 @@ class Dispatcher:
         prepare: Callable[[Job, Path], Awaitable[Work]],
         jobs_folder: Path,
         *,
+        publish: Callable[[Job, Path, Mapping[str, Any]], Awaitable[dict[str, Any]]] | None = None,
         devices: tuple[str, ...] = (),
         attempts: int = 3,
         queue_limit: int = 100,
@@ -98,26 +88,32 @@ class Dispatcher:
         self._store, self._executor, self._prepare = store, executor, prepare
         self._folder, self._devices = jobs_folder, devices
         self._attempts, self._queue_limit, self._owner = attempts, queue_limit, owner
-        self._on_owed = on_owed
-        self._live: dict[str, _Running] = {}
-        self._watchers: defaultdict[str, set[asyncio.Queue[WorkEvent | Job]]] = defaultdict(set)
-        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._on_owed, self._publish = on_owed, publish
+        self._live: dict[str, LiveJob] = {}
+        self._watchers = Watchers()
+        self._deadlines = Deadlines(self._cancel_soon)
         self._cancelling: set[asyncio.Task[Job | None]] = set()
         self._wake = asyncio.Event()
-        self._draining = False
+        self.draining = False
+        """Whether the server is about to stop: nothing more is begun."""
+        self.ready_at: datetime | None = None
+        """When every device was ready for the first time."""
         self._ready_devices: set[str] = set()
         self.stats: dict[str, WorkerStats] = {}
         """What the workers measured last, by device."""
+        self.on_ended: list[Callable[[Job], None]] = []
+        """Called with each job that has ended."""
+        self.on_stats: list[Callable[[WorkerStats], None]] = []
+        """Called with what a worker measured."""
 
     @property
     def ready(self) -> bool:
         """Whether every device has a worker that can take work."""
-        return not self._draining and self._ready_devices.issuperset(self._devices)
+        return not self.draining and self._ready_devices.issuperset(self._devices)
 
     def folder(self, id: str) -> Path:
-        """A job's folder; ids that clients choose are no paths."""
-        name = id if _PLAIN_ID.fullmatch(id) else hashlib.sha256(id.encode()).hexdigest()
-        return self._folder / name
+        """A job's folder."""
+        return job_folder(self._folder, id)
 
     # What routes ask for
 
@@ -130,15 +126,17 @@ class Dispatcher:
             OutputError: it can't be written.
         """
         accepted = await self._stored(self._store.add_job, job, limit=self._queue_limit)
-        self._watch_deadline(accepted)
+        self._deadlines.watch(accepted)
         self._wake.set()
         return accepted
 
     async def cancel(self, id: str) -> Job | None:
         """Ask for a job to be stopped; one that still waits ends at once. None if unknown."""
+        before = await self._stored(self._store.job, id)
+        if before is None or before.ended:
+            return before
         job = await self._stored(self._store.request_cancel, id)
-        if job is None:
-            return None
+        assert job is not None  # it was there, and nothing is deleted before it has ended
         if job.ended:
             self._ended(job)
         else:
@@ -158,25 +156,19 @@ class Dispatcher:
                     job = event if isinstance(event, Job) else job
         return await self._job(id) if job is None or not job.ended else job
 
-    async def watch(self, id: str) -> AsyncIterator[WorkEvent | Job]:
+    async def watch(self, id: str) -> AsyncGenerator[WorkEvent | Job, None]:
         """What happens to a job: itself as it is now, then events; itself as it ended comes last.
 
         Raises:
             KeyError: there is no such job.
         """
-        events: asyncio.Queue[WorkEvent | Job] = asyncio.Queue()
-        self._watchers[id].add(events)
-        try:
+        with self._watchers.watching(id) as events:
             job = await self._job(id)
             yield job
             while not job.ended:
                 event = await events.get()
                 job = event if isinstance(event, Job) else job
                 yield event
-        finally:
-            self._watchers[id].discard(events)
-            if not self._watchers[id]:
-                del self._watchers[id]
 
     async def listen(self, id: str) -> None:
         """Have a prediction's audio written while it is generated, where it runs already."""
@@ -197,7 +189,7 @@ class Dispatcher:
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing more, and give what runs some time; trainings are saved, not awaited."""
-        self._draining = True
+        self.draining = True
         ends = time.monotonic() + seconds
         while time.monotonic() < ends and any(
             live.submitted and live.kind == "prediction" for live in self._live.values()
@@ -212,7 +204,7 @@ class Dispatcher:
             else:
                 await self._persisted(self._store.put_back, job.id)
         for job in await self._persisted(self._store.waiting, self._queue_limit):
-            self._watch_deadline(job)
+            self._deadlines.watch(job)
         self._wake.set()
         self._on_owed()
 
@@ -220,18 +212,25 @@ class Dispatcher:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._draining:
+            if self.draining:
                 continue
-            for job in await self._persisted(self._store.waiting, self._queue_limit):
-                preparing = sum(
-                    live.kind == job.kind and not live.submitted for live in self._live.values()
-                )
-                if job.id not in self._live and preparing < AT_ONCE:
-                    live = self._live[job.id] = _Running(job.kind)
-                    live.task = asyncio.create_task(self._prepared(job, live))
+            for kind in KINDS:
+                await self._prepare_next(kind)
             await self._submit_ready()
 
-    async def _prepared(self, job: Job, live: _Running) -> None:
+    async def _prepare_next(self, kind: Kind) -> None:
+        """Begin to prepare the oldest jobs of a kind, as many as may be at once."""
+        known = [live for live in self._live.values() if live.kind == kind]
+        more = AT_ONCE - sum(not live.submitted for live in known)
+        if more <= 0:
+            return
+        for job in await self._persisted(self._store.waiting, len(known) + more, kind):
+            if job.id not in self._live and more > 0:
+                more -= 1
+                live = self._live[job.id] = LiveJob(kind)
+                live.task = asyncio.create_task(self._prepared(job, live))
+
+    async def _prepared(self, job: Job, live: LiveJob) -> None:
         """Get a job's inputs; a failure is the job's."""
         folder = self.folder(job.id)
         try:
@@ -257,9 +256,9 @@ class Dispatcher:
             if job.ended:  # cancelled meanwhile
                 self._ended(job)
                 continue
-            self._tell(id, job)
+            self._watchers.tell(id, job)
             self._on_owed()
-            live.began = time.monotonic()
+            live.begin()
             await self._executor.submit(live.prepared)
             if job.cancel_requested:
                 await self._executor.cancel(id)
@@ -267,11 +266,19 @@ class Dispatcher:
     async def _hear(self) -> None:
         async for event in self._executor.events():
             match event:
+                case WorkerFreed():
+                    self._wake.set()
+                case WorkerGone(device):
+                    self._ready_devices.discard(device)
                 case WorkerReady(device):
                     self._ready_devices.add(device)
+                    if self.ready and self.ready_at is None:
+                        self.ready_at = now()
                     self._wake.set()
                 case WorkerStats(device):
                     self.stats[device] = event
+                    for told in self.on_stats:
+                        told(event)
                 case _:
                     await self._heard(event)
 
@@ -281,13 +288,14 @@ class Dispatcher:
             return  # what an earlier attempt still had to say
         match event:
             case Started(id) | Previewed(id):
-                self._tell(id, event)
+                self._watchers.tell(id, event)
             case Progressed(id):
-                self._note_progress(live, event)
-                self._tell(id, event)
+                live.note(event)
+                self._watchers.tell(id, event)
             case Logged(id, text):
-                live.lines.append(f"{text}\n")
-                self._tell(id, event)
+                said = Logged(id, self._for_clients(id, text))
+                live.say(said.text)
+                self._watchers.tell(id, said)
             case Succeeded(id):
                 await self._succeeded(id, live, event)
             case Failed(id, error):
@@ -297,25 +305,38 @@ class Dispatcher:
             case Lost(id, reason):
                 await self._lost(id, reason)
 
-    def _note_progress(self, live: _Running, event: Progressed) -> None:
-        """Log progress now and then, in the form that clients read it from."""
-        moment = time.monotonic()
-        if event.done < event.total and moment - live.shown < FLUSH_SECONDS:
-            return
-        live.shown = moment
-        live.lines.append(f"{progress_line(event, moment - live.began)}\n")
-
-    async def _succeeded(self, id: str, live: _Running, event: Succeeded) -> None:
-        output: dict[str, object] = {"files": list(event.files)}
+    async def _succeeded(self, id: str, live: LiveJob, event: Succeeded) -> None:
+        """Publish a result; one that has to be uploaded does not keep others waiting."""
+        job = await self._job(id)
+        output: dict[str, Any] = {"files": list(event.files)}
         version = None
         if live.kind == "training":
-            job = await self._job(id)
             model = str(event.facts["model"])
             owner, _, name = (job.destination or f"{self._owner}/{model}").partition("/")
             digest = hashlib.sha256(f"training {id}".encode()).hexdigest()
             version = Version(digest, owner, name, model, training=id)
             output |= {"version": digest, "model": model}
-        await self._finish(id, "succeeded", output=output, metrics=event.metrics, version=version)
+        if self._publish is None or not job.output_prefix:
+            await self._finish(
+                id, "succeeded", output=output, metrics=event.metrics, version=version
+            )
+        else:
+            live.task = asyncio.create_task(self._published(job, output, event.metrics, version))
+
+    async def _published(
+        self,
+        job: Job,
+        output: dict[str, Any],
+        metrics: Mapping[str, float],
+        version: Version | None,
+    ) -> None:
+        assert self._publish is not None
+        try:
+            output = await self._publish(job, self.folder(job.id), output)
+        except SongloomError as error:
+            await self._finish(job.id, "failed", error=str(error))
+        else:
+            await self._finish(job.id, "succeeded", output=output, metrics=metrics, version=version)
 
     async def _stopped(self, id: str) -> None:
         if (await self._job(id)).cancel_requested:
@@ -333,14 +354,17 @@ class Dispatcher:
             error = f"{reason}; it was tried {tried}. Ask for less, or see the server's log"
             await self._finish(id, "failed", error=error)
         else:
-            self._live[id].lines.append(f"{reason}; trying again\n")
+            self._live[id].say(f"{reason}; trying again")
             await self._put_back(id)
 
     async def _put_back(self, id: str) -> None:
         await self._write_log(id)
         self._live.pop(id, None)
         job = await self._persisted(self._store.put_back, id)
-        self._tell(id, job)
+        if job.ended:  # someone had asked for its end
+            self._ended(job)
+        else:
+            self._watchers.tell(id, job)
         self._wake.set()
 
     async def _finish(
@@ -359,21 +383,25 @@ class Dispatcher:
             id,
             status,
             output=output,
-            error=error,
+            error=None if error is None else self._for_clients(id, error),
             metrics=metrics,
             version=version,
         )
         self._ended(job)
+
+    def _for_clients(self, id: str, text: str) -> str:
+        """A message without the server's folders, which are no business of its clients."""
+        return text.replace(f"{self.folder(id)}{os.sep}", "")
 
     def _ended(self, job: Job) -> None:
         """Forget a job that has ended, and tell whoever waits for it."""
         live = self._live.pop(job.id, None)
         if live is not None and live.task is not None and live.task is not asyncio.current_task():
             live.task.cancel()
-        deadline = self._deadlines.pop(job.id, None)
-        if deadline is not None:
-            deadline.cancel()
-        self._tell(job.id, job)
+        self._deadlines.forget(job.id)
+        self._watchers.tell(job.id, job)
+        for told in self.on_ended:
+            told(job)
         self._on_owed()
         self._wake.set()
 
@@ -388,41 +416,27 @@ class Dispatcher:
         if live is None:
             return
         async with live.writing:
-            if not live.lines:
+            text = live.take_lines()
+            if not text:
                 return
-            text, live.lines = "".join(live.lines), []
             await self._persisted(self._store.log, id, text)
         self._on_owed()
 
-    def _watch_deadline(self, job: Job) -> None:
-        if job.cancel_after is None or job.ended:
-            return
-        # After a restart only the clock tells how long ago that was; it may have been set since.
-        passed = max(0.0, (now() - job.created_at).total_seconds())
-        left = max(0.0, job.cancel_after - passed)
-
-        def cancel() -> None:
-            task = asyncio.create_task(self.cancel(job.id))
-            self._cancelling.add(task)
-            task.add_done_callback(self._cancelling.discard)
-
-        self._deadlines[job.id] = asyncio.get_running_loop().call_later(left, cancel)
+    def _cancel_soon(self, id: str) -> None:
+        task = asyncio.create_task(self.cancel(id))
+        self._cancelling.add(task)  # or nothing would keep it
+        task.add_done_callback(self._cancelling.discard)
 
     async def _close(self) -> None:
         """End the work; what had not ended is taken up by the next server."""
-        self._draining = True
+        self.draining = True
         for live in self._live.values():
             if live.task is not None:
                 live.task.cancel()
-        for handle in self._deadlines.values():
-            handle.cancel()
+        self._deadlines.forget_all()
         await self._executor.close()
         for id in list(self._live):
             await self._write_log(id)
-
-    def _tell(self, id: str, event: WorkEvent | Job) -> None:
-        for events in self._watchers.get(id, ()):
-            events.put_nowait(event)
 
     async def _job(self, id: str) -> Job:
         job = await self._persisted(self._store.job, id)

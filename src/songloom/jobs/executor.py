@@ -1,7 +1,7 @@
 """Where work is done: what a server hands to an executor, and what it hears back.
 
 The one executor so far runs worker processes on this machine (`local`). Another, for a cluster
-say, has the same four methods.
+say, has the same methods.
 """
 
 from __future__ import annotations
@@ -119,6 +119,20 @@ class WorkerReady:
 
 
 @dataclass(frozen=True)
+class WorkerGone:
+    """A worker can take no work until it is ready again."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class WorkerFreed:
+    """There is room for more work on a device."""
+
+    device: str
+
+
+@dataclass(frozen=True)
 class WorkerStats:
     """What a worker measured of itself since the last time."""
 
@@ -143,12 +157,17 @@ WorkEvent = (
     | Stopped
     | Lost
     | WorkerReady
+    | WorkerGone
+    | WorkerFreed
     | WorkerStats
 )
 
 
 class Executor(Protocol):
     """Runs work, several pieces at once."""
+
+    async def start(self) -> None:
+        """Begin; `WorkerReady` tells of each device that can take work."""
 
     def free(self, kind: Kind) -> int:
         """How much more work of a kind would begin at once."""

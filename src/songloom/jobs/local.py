@@ -24,6 +24,8 @@ from songloom.jobs.executor import (
     Stopped,
     Succeeded,
     Work,
+    WorkerFreed,
+    WorkerGone,
     WorkerReady,
     WorkEvent,
 )
@@ -145,6 +147,7 @@ class LocalExecutor:
         while not self._closed:
             began = time.monotonic()
             await worker.run(self._settings.hang_seconds)
+            self._events.put_nowait(WorkerGone(worker.device))
             pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else 2 * pause
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
 
@@ -154,7 +157,7 @@ class LocalExecutor:
             await worker.run(hang_seconds=None)
         finally:
             del self._trainers[worker.device]
-            self._events.put_nowait(WorkerReady(worker.device))  # there is room for another
+            self._events.put_nowait(WorkerFreed(worker.device))
 
 
 class _Worker:

@@ -6,6 +6,7 @@ clock can be set back: order is that of `sequence`, which the store counts up.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,8 +18,17 @@ Surface = Literal["cog", "replicate"]
 Status = Literal["starting", "processing", "succeeded", "failed", "canceled"]
 WebhookEvent = Literal["start", "output", "logs", "completed"]
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
 WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
 ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "canceled"})
+
+
+_ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def new_id() -> str:
+    """An id that no other job or file has, in the form that hosted models have: 26 characters."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(26))
 
 
 def now() -> datetime:

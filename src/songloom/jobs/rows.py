@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from datetime import UTC, datetime
+from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
@@ -13,7 +13,11 @@ from songloom.jobs.records import Delivery, Job, StoredFile, Token, Version
 
 Record = TypeVar("Record", Job, Version, StoredFile, Token)
 
-_TIMES = ("created_at", "started_at", "completed_at")
+_TIMES = ("started_at", "completed_at")
+_CHANGING = (
+    *("status", "output", "error", "logs", "metrics", "cancel_requested", "attempts"),
+    *("data_removed", *_TIMES),
+)
 
 
 def to_row(record: Job | Version | StoredFile | Token) -> dict[str, Any]:
@@ -28,28 +32,24 @@ def to_row(record: Job | Version | StoredFile | Token) -> dict[str, Any]:
 def from_row(kind: type[Record], row: RowMapping | Mapping[str, Any]) -> Record:
     """The record of a row."""
     values: dict[str, Any] = {item.name: row[item.name] for item in fields(kind)}
-    for name in _TIMES:
-        moment = values.get(name)
-        if isinstance(moment, datetime) and moment.tzinfo is None:  # SQLite drops the zone
-            values[name] = moment.replace(tzinfo=UTC)
     if "webhook_events" in values:
         values["webhook_events"] = tuple(values["webhook_events"])
     return kind(**values)
 
 
 def snapshot(job: Job) -> dict[str, Any]:
-    """A job as JSON."""
-    row = to_row(job) | {"sequence": job.sequence}
+    """What changes of a job, as JSON. Its input, which can be large, is not kept once more."""
+    values = {name: getattr(job, name) for name in _CHANGING}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in row.items()
+        for name, value in values.items()
     }
 
 
-def delivery_from(row: RowMapping) -> Delivery:
-    """A delivery of its row."""
-    values = {
+def delivery_from(row: RowMapping, job: Job) -> Delivery:
+    """A delivery, of its row and the job as it is now."""
+    then: dict[str, Any] = {
         name: datetime.fromisoformat(value) if name in _TIMES and value else value
         for name, value in row["snapshot"].items()
     }
-    return Delivery(row["id"], row["event"], from_row(Job, values), row["attempts"])
+    return Delivery(row["id"], row["event"], replace(job, **then), row["attempts"])

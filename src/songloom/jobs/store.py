@@ -6,16 +6,17 @@ so a server that is killed between any two instructions finds everything as it w
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, String, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from songloom.errors import DuplicateError, QueueFullError
-from songloom.jobs.database import open_database, transaction
+from songloom.jobs import outbox
+from songloom.jobs.columns import clamped
+from songloom.jobs.database import open_database, stand_in_line, transaction
 from songloom.jobs.records import (
     ENDED,
     Delivery,
@@ -28,13 +29,11 @@ from songloom.jobs.records import (
     WebhookEvent,
     now,
 )
-from songloom.jobs.rows import delivery_from, from_row, snapshot, to_row
-from songloom.jobs.tables import deliveries, facts, files, jobs, tokens, versions
+from songloom.jobs.rows import from_row, to_row
+from songloom.jobs.tables import facts, files, jobs, tokens, versions
 
 LONGEST_LOG = 1_000_000
 """Characters of a job's log; from a longer one the middle is cut."""
-LONGEST_BACK_OFF = 3600.0
-"""Seconds; a delivery that is due later than this is due now: the clock was set back."""
 _CUT = "\n[... cut here ...]\n"
 
 
@@ -65,6 +64,7 @@ class Store:
         waiting = select(func.count()).select_from(jobs).where(jobs.c.status == "starting")
         try:
             with transaction(self._engine) as connection:
+                stand_in_line(connection)  # for the limit to hold, and for places in order
                 found = connection.execute(waiting).scalar_one()
                 if found >= limit:
                     raise QueueFullError(
@@ -104,9 +104,9 @@ class Store:
         """
         wanted = select(jobs).where(jobs.c.kind == kind).limit(limit)
         if before is not None:
-            wanted = wanted.where(jobs.c.sequence < before)
+            wanted = wanted.where(jobs.c.sequence < clamped(before))
         if after is not None:
-            wanted = wanted.where(jobs.c.sequence > after)
+            wanted = wanted.where(jobs.c.sequence > clamped(after))
         if created_after is not None:
             wanted = wanted.where(jobs.c.created_at >= created_after)
         if created_before is not None:
@@ -115,9 +115,11 @@ class Store:
         found = self._jobs(wanted.order_by(nearest_first))
         return found[::-1] if after is not None else found
 
-    def waiting(self, limit: int) -> list[Job]:
-        """Jobs that are not begun, the oldest first."""
+    def waiting(self, limit: int, kind: Kind | None = None) -> list[Job]:
+        """Jobs that are not begun, of a kind or of any, the oldest first."""
         wanted = select(jobs).where(jobs.c.status == "starting").order_by(jobs.c.sequence)
+        if kind is not None:
+            wanted = wanted.where(jobs.c.kind == kind)
         return self._jobs(wanted.limit(limit))
 
     def running(self) -> list[Job]:
@@ -131,6 +133,13 @@ class Store:
         if before is not None:
             wanted = wanted.where(jobs.c.completed_at < before)
         return self._jobs(wanted.order_by(jobs.c.sequence).limit(limit))
+
+    def needs_file(self, id: str) -> bool:
+        """Whether the input of a job that has not ended names an uploaded file."""
+        names_it = cast(jobs.c.input, String).contains(id, autoescape=True)
+        wanted = select(jobs.c.id).where(jobs.c.status.not_in(ENDED), names_it).limit(1)
+        with transaction(self._reader) as connection:
+            return connection.execute(wanted).first() is not None
 
     def counts(self) -> dict[tuple[Kind, Status], int]:
         """How many jobs there are, by kind and status."""
@@ -153,8 +162,12 @@ class Store:
         return self._change(id, changes, lambda job: ("start",) if job.attempts == 1 else ())
 
     def put_back(self, id: str) -> Job:
-        """Say that a job waits again; an ended one stays as it is."""
-        return self._change(id, lambda job: {"status": "starting"})
+        """Say that a job waits again, or ends if that was asked; an ended one stays as it is."""
+
+        def changes(job: Job) -> dict[str, Any]:
+            return _end(job, "canceled") if job.cancel_requested else {"status": "starting"}
+
+        return self._change(id, changes, lambda job: ("completed",) if job.ended else ())
 
     def log(self, id: str, text: str) -> None:
         """Add to a job's log; an ended one stays as it is."""
@@ -170,21 +183,23 @@ class Store:
         metrics: Mapping[str, float] | None = None,
         version: Version | None = None,
     ) -> Job:
-        """End a job, with all that follows from it; one that has ended stays as it is."""
-        changes: dict[str, Any] = {"status": status, "completed_at": now(), "error": error}
-        changes |= {"output": None if output is None else dict(output)}
-        changes |= {"metrics": dict(metrics or {})}
+        """End a job, with all that follows from it; one that has ended stays as it is.
+
+        Raises:
+            DuplicateError: there is a version of that id.
+        """
+        result = {"output": output, "error": error, "metrics": metrics or {}}
         events: tuple[WebhookEvent, ...] = (
             ("completed",) if output is None else ("output", "completed")
         )
-        return self._change(id, lambda job: changes, lambda job: events, version)
+        return self._change(id, lambda job: _end(job, status) | result, lambda job: events, version)
 
     def request_cancel(self, id: str) -> Job | None:
         """Ask for a job's end; one that waits ends at once. None for an unknown id."""
 
         def changes(job: Job) -> dict[str, Any]:
             if job.status == "starting":
-                return {"cancel_requested": True, "status": "canceled", "completed_at": now()}
+                return {"cancel_requested": True} | _end(job, "canceled")
             return {"cancel_requested": True}
 
         try:
@@ -199,7 +214,10 @@ class Store:
             connection.execute(
                 update(jobs).where(jobs.c.id == id, jobs.c.status.in_(ENDED)).values(values)
             )
-            return _found(connection, id)
+            job = _found(connection, id)
+            if job.data_removed:
+                outbox.remove_data(connection, job)
+            return job
 
     def delete_job(self, id: str) -> None:
         """Forget an ended job, and what is owed for it."""
@@ -230,28 +248,23 @@ class Store:
                 return before
             connection.execute(update(jobs).where(jobs.c.id == id).values(changes(before)))
             if version is not None:
-                connection.execute(insert(versions).values(to_row(version)))
+                _publish(connection, version)
             after = _found(connection, id)
-            for name in events(after):
-                _owe(connection, after, name)
+            for event in events(after):
+                outbox.owe(connection, after, event)
             return after
 
     # Webhooks that are owed
 
     def owed(self, limit: int = 20) -> list[Delivery]:
         """Deliveries that are due, the oldest first; of each job only the first, to keep order."""
-        moment = time.time()
-        first = select(func.min(deliveries.c.id)).group_by(deliveries.c.job)
-        due = (deliveries.c.due <= moment) | (deliveries.c.due > moment + LONGEST_BACK_OFF)
-        wanted = select(deliveries).where(deliveries.c.id.in_(first), due)
         with transaction(self._reader) as connection:
-            rows = connection.execute(wanted.order_by(deliveries.c.id).limit(limit)).mappings()
-            return [delivery_from(row) for row in rows]
+            return outbox.owed(connection, limit)
 
     def delivered(self, id: int) -> None:
         """Forget a delivery, which has arrived."""
         with transaction(self._engine) as connection:
-            connection.execute(delete(deliveries).where(deliveries.c.id == id))
+            outbox.forget(connection, id)
 
     def drop(self, id: int) -> None:
         """Forget a delivery, which can't arrive."""
@@ -259,21 +272,24 @@ class Store:
 
     def postpone(self, id: int, seconds: float) -> None:
         """Count a try in vain; the next is due in so many seconds."""
-        values = {"attempts": deliveries.c.attempts + 1, "due": time.time() + seconds}
         with transaction(self._engine) as connection:
-            connection.execute(update(deliveries).where(deliveries.c.id == id).values(values))
+            outbox.postpone(connection, id, seconds)
 
     def owed_count(self) -> int:
         """How many deliveries are owed."""
         with transaction(self._reader) as connection:
-            return connection.execute(select(func.count()).select_from(deliveries)).scalar_one()
+            return outbox.count(connection)
 
     # Versions of models
 
     def add_version(self, version: Version) -> Version:
-        """Publish a version."""
+        """Publish a version.
+
+        Raises:
+            DuplicateError: there is one of that id.
+        """
         with transaction(self._engine) as connection:
-            connection.execute(insert(versions).values(to_row(version)))
+            _publish(connection, version)
             row = connection.execute(select(versions).where(versions.c.id == version.id)).mappings()
             return from_row(Version, row.one())
 
@@ -305,7 +321,7 @@ class Store:
     # Files
 
     def add_file(self, file: StoredFile) -> StoredFile:
-        """Remember an uploaded file."""
+        """Remember an uploaded file, whose id is new."""
         with transaction(self._engine) as connection:
             connection.execute(insert(files).values(to_row(file)))
             row = connection.execute(select(files).where(files.c.id == file.id)).mappings().one()
@@ -323,9 +339,9 @@ class Store:
         """Files, the newest first; `before` and `after` are places in their order, as of `jobs`."""
         wanted = select(files).limit(limit)
         if before is not None:
-            wanted = wanted.where(files.c.sequence < before)
+            wanted = wanted.where(files.c.sequence < clamped(before))
         if after is not None:
-            wanted = wanted.where(files.c.sequence > after)
+            wanted = wanted.where(files.c.sequence > clamped(after))
         nearest_first = files.c.sequence.asc() if after is not None else files.c.sequence.desc()
         with transaction(self._reader) as connection:
             rows = connection.execute(wanted.order_by(nearest_first)).mappings()
@@ -395,16 +411,18 @@ def _found(connection: Connection, id: str) -> Job:
     return job
 
 
-def _owe(connection: Connection, job: Job, name: WebhookEvent) -> None:
-    """Note a webhook; one about logs stands for all until it is sent."""
-    if not job.webhook or name not in job.webhook_events:
-        return
-    owed = {"event": name, "snapshot": snapshot(job), "attempts": 0, "due": 0.0}
-    if name == "logs":
-        same = (deliveries.c.job == job.id) & (deliveries.c.event == name)
-        if connection.execute(update(deliveries).where(same).values(owed)).rowcount:
-            return
-    connection.execute(insert(deliveries).values(job=job.id, **owed))
+def _end(job: Job, status: Status) -> dict[str, Any]:
+    """What changes when a job ends; it ends no earlier than it began, wherever the clock is."""
+    return {"status": status, "completed_at": max(now(), job.started_at or job.created_at)}
+
+
+def _publish(connection: Connection, version: Version) -> None:
+    try:
+        connection.execute(insert(versions).values(to_row(version)))
+    except IntegrityError:
+        raise DuplicateError(
+            f"there is a version with the id {version.id!r} already; publish each once"
+        ) from None
 
 
 def _shortened(log: str) -> str:

@@ -84,7 +84,8 @@ class Worker:
         tell: takes events.
         shelf: the models.
         turns: of the device.
-        device: its name.
+        device: where it computes.
+        name: what the server calls the device: "auto" leaves the choice to the worker.
         hang_seconds: how long reading one prediction's inputs may take.
     """
 
@@ -94,9 +95,11 @@ class Worker:
         shelf: Shelf,
         turns: Turns,
         device: torch.device,
+        name: str,
         hang_seconds: float,
     ) -> None:
-        self._tell, self._shelf, self._turns, self._device = tell, shelf, turns, device
+        self._tell, self._shelf, self._turns = tell, shelf, turns
+        self._device, self._name = device, name
         self._hang_seconds = hang_seconds
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue()
         self._reader = ThreadPoolExecutor(1, "reader")
@@ -154,7 +157,7 @@ class Worker:
             self._shelf.put_back(loaded)
         except SongloomError as error:
             print(f"the model {model!r} can't be loaded yet: {error}", file=sys.stderr)
-        self._tell(WorkerReady(str(self._device)))
+        self._tell(WorkerReady(self._name))
 
     def _begin_waiting(self) -> None:
         """Read what can be; work that must be alone is not read beside other work."""
@@ -364,7 +367,7 @@ class Worker:
             os._exit(HUNG)
         rows = sum(loaded.batch.rows for loaded in self._shelf.models())
         memory = _memory(self._device)
-        self._tell(WorkerStats(str(self._device), self._steps, self._tokens, rows, memory))
+        self._tell(WorkerStats(self._name, self._steps, self._tokens, rows, memory))
         self._steps = self._tokens = 0
 
 
@@ -395,6 +398,7 @@ def main() -> None:
         Shelf(device, options.dtype, options.max_batch),
         Turns(options.turns, options.device),
         device,
+        options.device,
         options.hang_seconds,
     )
     pipes.listen(worker.heard)

@@ -35,9 +35,11 @@ def test_giving_up_is_asked_for(value: str, seconds: float | None) -> None:
     assert cancel_after_seconds(value) == seconds
 
 
-@pytest.mark.parametrize("value", ["4s", "0", "-5s", "5 s", "30s1m", "soon", "9" * 30, "١m30s"])
+@pytest.mark.parametrize(
+    "value", ["4s", "0", "-5s", "5 s", "30s1m", "soon", "9" * 30, "\u0661m30s"]
+)
 def test_other_durations_are_refused(value: str) -> None:
-    with pytest.raises(ProblemError, match="Cancel-After is .* at least 5 s") as refused:
+    with pytest.raises(ProblemError, match=r"Cancel-After is .* at least 5 s") as refused:
         cancel_after_seconds(value)
     assert refused.value.status == 422
     assert refused.value.fields[0].field == "Cancel-After"

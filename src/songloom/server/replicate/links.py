@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from songloom.jobs.records import Job
+from songloom.server.own_files import GIVEN
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Links:
 
     def given(self, job: Job, field: str) -> str:
         """The URL of a file that a job's input holds as a `data:` URL."""
-        return self.output(job, f"input-{field}")
+        return self.output(job, f"{GIVEN}{field}")
 
     def file(self, id: str) -> dict[str, str]:
         """An uploaded file's own URLs; clients pass `get` as an input."""

@@ -106,16 +106,24 @@ def _invalid(error: RequestValidationError) -> ProblemError:
     """What is wrong with a body or a query that did not even have the right types."""
     fields = []
     for fault in error.errors():
-        place = [str(part) for part in fault["loc"] if part not in ("body", "query", "path")]
-        described = f"{fault['msg']}; correct it, or leave it out"
+        _, *place = fault["loc"]  # without "body" or "query"
+        described = fault["msg"]
         if fault["type"] == "json_invalid":
             place, described = [], f"the body is not JSON: {fault['ctx']['error']}; correct it"
-        fields.append(InvalidField(".".join(place) or "body", described, fault["type"]))
-    detail = "; ".join(f"{field.field}: {field.description}" for field in fields)
+        named = ".".join(map(str, place)) or "body"
+        fields.append(InvalidField(named, described, fault["type"]))
+    detail = "; ".join(_in_a_sentence(field) for field in fields)
     return ProblemError(422, detail, fields=fields)
+
+
+def _in_a_sentence(field: InvalidField) -> str:
+    """A fault with the name of its field, which songloom's own messages begin with."""
+    name = field.field.rpartition(".")[2]
+    described = field.description
+    return described if described.startswith(f"{name} ") else f"{field.field}: {described}"
 
 
 def _field_named_by(error: RequestError) -> InvalidField:
     """A `RequestError` begins with the field's name, where it is about one field."""
     named = re.match(r"([a-z_]+) (?:is|has) ", str(error))
-    return InvalidField(f"input.{named[1]}" if named else "input", str(error))
+    return InvalidField(named[1] if named else "body", str(error))

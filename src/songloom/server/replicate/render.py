@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from songloom.jobs.records import Job, StoredFile, Version
+from songloom.jobs.records import Job, StoredFile
 from songloom.server.replicate.links import Links
 
 LONGEST_INLINE = 1000
@@ -44,11 +44,11 @@ def render_job(job: Job, links: Links, *, model: str) -> dict[str, Any]:
     return rendered
 
 
-def render_version(version: Version, schema: dict[str, Any]) -> dict[str, Any]:
+def render_version(id: str, created_at: datetime, schema: dict[str, Any]) -> dict[str, Any]:
     """A version of a model; `schema` is the OpenAPI document of its inputs."""
     return {
-        "id": version.id,
-        "created_at": stamp(version.created_at),
+        "id": id,
+        "created_at": stamp(created_at),
         "cog_version": COG_VERSION,
         "openapi_schema": schema,
     }
