@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from songloom.errors import ModelError, RequestError
@@ -98,7 +99,7 @@ class LazyDiffusion:
         self,
         codec: Codec,
         find: Callable[[], Path],
-        read: Callable[[Path], MultiBandDiffusion],
+        read: Callable[[Path, torch.device], MultiBandDiffusion],
         *,
         own: bool,
     ) -> None:
@@ -116,8 +117,8 @@ class LazyDiffusion:
         """
         with self._lock:
             if self._decoder is None:
-                path = self._find()
-                decoder, codec = self._read(path), self._codec
+                path, codec = self._find(), self._codec
+                decoder = self._read(path, codec.device)
                 found = (decoder.sample_rate, decoder.condition_size)
                 expected = (codec.sample_rate, codec.encodec.config.hidden_size)
                 if found != expected:
@@ -129,6 +130,14 @@ class LazyDiffusion:
                 decoder.prepare_for_inference()
                 self._decoder = decoder
             return self._decoder
+
+    def as_stored(self) -> MultiBandDiffusion:
+        """The decoder as its file has it, on the CPU, to be written elsewhere.
+
+        Raises:
+            ModelError: it can't be had.
+        """
+        return self._read(self._find(), torch.device("cpu"))
 
 
 @dataclass(frozen=True)

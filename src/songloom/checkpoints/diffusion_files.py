@@ -57,10 +57,9 @@ def find_diffusion(
 
     None where there are none in the folder and the codec isn't MusicGen's.
     """
-    read = functools.partial(read_diffusion, device=codec.device)
     for own in (folder / FOLDER, folder / DIFFUSION_FILE):
         if own.exists():
-            return LazyDiffusion(codec, lambda own=own: own, read, own=True)  # type: ignore[misc]
+            return LazyDiffusion(codec, functools.partial(Path, own), read_diffusion, own=True)
     config = codec.encodec.config
     if any(getattr(config, name) != value for name, value in _MUSICGEN_CODEC.items()):
         return None
@@ -71,7 +70,7 @@ def find_diffusion(
             DIFFUSION_REPO, DIFFUSION_FILE, DIFFUSION_REPO, NON_COMMERCIAL, on_event, remedy
         )
 
-    return LazyDiffusion(codec, fetch, read, own=False)
+    return LazyDiffusion(codec, fetch, read_diffusion, own=False)
 
 
 def read_diffusion(path: Path, device: torch.device) -> MultiBandDiffusion:

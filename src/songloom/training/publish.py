@@ -73,7 +73,7 @@ def _write_whole(folder: Path, components: Components) -> None:
     components.lm.cpu()
     write_components(components, encoder, text_folder, folder)
     if components.diffusion is not None and components.diffusion.own:
-        write_diffusion(components.diffusion.decoder(), folder / DIFFUSION_FOLDER)
+        write_diffusion(components.diffusion.as_stored(), folder / DIFFUSION_FOLDER)
 
 
 def _as_json(content: Mapping[str, Any]) -> str:
