@@ -153,13 +153,14 @@ class ServeSettings(Request):
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can reach the address."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        """Whether only this machine can reach the address that is listened on."""
+        return _is_loopback(self.host)
+
+    @property
+    def local_only(self) -> bool:
+        """Whether nobody else can reach the server, not even by way of a proxy before it."""
+        public = urlsplit(self.public_url or "").hostname
+        return self.loopback and (public is None or _is_loopback(public))
 
     def alias_table(self) -> dict[str, str]:
         """Models by the other names that they are asked for by; the original's is one of them.
@@ -235,6 +236,15 @@ def _boolean(text: str) -> bool | str:
     words = {"1": True, "true": True, "yes": True, "on": True}
     words |= {"0": False, "false": False, "no": False, "off": False}
     return words.get(text.lower(), text)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_web(url: str) -> bool:

@@ -205,12 +205,15 @@ def test_an_open_server_does_not_answer_to_other_names(store: Store) -> None:
 
 
 def test_the_public_url_is_one_of_its_names(store: Store) -> None:
-    with client_of(store, public_url="https://songs.example") as client:
+    public = {"public_url": "https://songs.example"}
+    with client_of(store, **public) as client:
+        assert client.get("/").status_code == 401  # a proxy lets others in
+    with client_of(store, allow_anonymous=True, **public) as client:
         assert client.get("/", headers={"host": "songs.example"}).status_code == 200
         assert client.get("/", headers={"host": "other.example"}).status_code == 403
 
 
-@pytest.mark.parametrize("binding", [{}, {"host": "0.0.0.0", "allow_anonymous": True}])
+@pytest.mark.parametrize("binding", [{}, {"host": "0.0.0.0"}])
 def test_pages_of_others_can_send_nothing_to_an_open_server(
     store: Store, binding: dict[str, Any]
 ) -> None:
@@ -226,7 +229,8 @@ def test_pages_of_others_can_send_nothing_to_an_open_server(
         "https://songs.example:443": 200,
         "http://songs.example": 403,
     }
-    with client_of(store, public_url="https://songs.example", **binding) as client:
+    public = {"public_url": "https://songs.example", "allow_anonymous": True}
+    with client_of(store, **public, **binding) as client:
         for origin, status in answers.items():
             answer = client.post("/predictions", headers={"origin": origin})
             assert answer.status_code == status, origin

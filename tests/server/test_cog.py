@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import socket
 import threading
 import time
 import wave
@@ -15,6 +16,7 @@ import pytest
 
 from songloom.jobs.executor import Work
 from tests.server.fakes import FakeExecutor
+from tests.server.receiver import Receiver
 from tests.server.serving import PATIENCE, Serving, serving
 
 ASYNC = {"Prefer": "respond-async"}
@@ -40,7 +42,7 @@ def test_a_prediction_gives_its_audio(server: Serving) -> None:
     with wave.open(io.BytesIO(decoded(body["output"]))) as audio:
         assert audio.getnframes() == 1600
     assert body["input"]["prompt"] == "bells"
-    assert body["input"]["duration"] == 8
+    assert str(body["input"]["duration"]) == "8"  # not 8.0, which typed clients can't read
     assert body["metrics"]["predict_time"] >= 0
     assert re.fullmatch("[a-z0-9]{26}", body["id"])
     assert f"seed {server.job(body['id']).seed}" in body["logs"]
@@ -85,15 +87,13 @@ def test_unknown_inputs_are_left_out_and_the_log_says_so(server: Serving) -> Non
     assert answer.json()["status"] == "succeeded"
 
 
-@pytest.mark.parametrize("prefer", ["respond-async"])
-def test_a_prediction_that_is_not_waited_for(server: Serving, prefer: str) -> None:
+def test_a_prediction_that_is_not_waited_for(server: Serving) -> None:
     body = {"id": "a1", "input": {"prompt": "slow"}}
-    began = time.monotonic()
-    answer = server.client.post("/predictions", json=body, headers={"Prefer": prefer})
+    answer = server.client.post("/predictions", json=body, headers=ASYNC)
     assert answer.status_code == 202
     assert answer.json()["id"] == "a1"
     assert answer.json()["status"] in ("starting", "processing")
-    assert time.monotonic() - began < 1.0  # the work takes longer
+    assert answer.json()["output"] is None
     assert server.ended("a1").status == "succeeded"
 
 
@@ -169,8 +169,6 @@ def test_a_full_queue_is_busy(tmp_path: Path) -> None:
         answer = server.client.post("/predictions", json=BELLS)
         assert answer.status_code == 409
         assert answer.json() == {"detail": "Already running a prediction"}
-        server.executor.room = 4
-        server.services.dispatcher._wake.set()
 
 
 class Loading(FakeExecutor):
@@ -211,6 +209,43 @@ def test_shutdown_stops_the_server(server: Serving) -> None:
     answer = server.client.post("/shutdown")
     assert (answer.status_code, answer.json()) == (200, {})
     assert len(server.stops) == 1
+
+
+def test_uploads_to_where_the_settings_say(tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        url = f"{receiver.url}/bucket"
+        with serving(tmp_path, upload_url=url, private_hosts="127.0.0.1") as ours:
+            answer = ours.client.post("/predictions", json={"input": {"prompt": "x", "count": 2}})
+            urls = [f"{receiver.url}/bucket/output-{number}.wav" for number in (1, 2)]
+            assert answer.json()["output"] == urls
+            assert [body[:4] for body in receiver.put.values()] == [b"RIFF"] * 2
+
+
+def test_an_upload_that_nobody_takes_fails_the_job(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with serving(tmp_path, private_hosts="127.0.0.1") as server:
+        body = BELLS | {"output_file_prefix": f"http://127.0.0.1:{port}/a/"}
+        answer = server.client.post("/predictions", json=body)
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "failed"
+    assert f"127.0.0.1:{port}" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("prefix", ["http://10.0.0.1/", "file:///tmp/", "nowhere", ""])
+def test_uploads_lead_neither_inside_nor_nowhere(server: Serving, prefix: str) -> None:
+    answer = server.client.post("/predictions", json=BELLS | {"output_file_prefix": prefix})
+    if prefix:
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "output_file_prefix"]
+    else:
+        assert answer.json()["output"].startswith("data:")
+
+
+def test_what_comes_while_a_lost_worker_is_replaced_waits(server: Serving) -> None:
+    server.services.dispatcher._ready_devices.clear()
+    assert server.client.get("/readyz").status_code == 503
+    assert server.client.post("/predictions", json=BELLS).json()["status"] == "succeeded"
 
 
 def test_a_worker_that_dies_once_costs_a_prediction_nothing(server: Serving) -> None:

@@ -5,28 +5,25 @@ What is compared is what a client can see: status codes, keys, types. songloom m
 give a value where Cog gives null.
 """
 
-import json
 import os
 import re
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.server.receiver import Receiver
 from tests.server.serving import Serving, serving
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venv-cog"
 MODEL = Path(__file__).parent / "cog_model"
 ASYNC = {"Prefer": "respond-async"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
-ENDED = {"succeeded", "failed", "canceled"}
 
 
 @pytest.fixture(scope="module")
@@ -342,41 +339,16 @@ def test_webhooks(cog: httpx.Client, ours: Serving, prompt: str, events: list[st
             assert len(told["ours"]) == len(told["cog"]) == len(events)
 
 
-class Receiver:
-    """A server on this machine that keeps what is posted to it."""
-
-    def __init__(self) -> None:
-        bodies: dict[str, list[dict[str, Any]]] = {}
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                bodies.setdefault(self.path, []).append(json.loads(body))
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._bodies = bodies
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "Receiver":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def until_ended(self, path: str) -> list[dict[str, Any]]:
-        """All that was posted to a path, once the last one tells of an end."""
-        until = time.monotonic() + 10
-        while not (sent := self._bodies.get(path)) or sent[-1]["status"] not in ENDED:
-            assert time.monotonic() < until, f"the last of {sent} tells of no end"
-            time.sleep(0.01)
-        return sent
+@pytest.mark.parametrize("behind", ["/folder/", "/prefix-"])
+def test_uploads_to_where_a_request_says(cog: httpx.Client, ours: Serving, behind: str) -> None:
+    with Receiver() as receiver:
+        outputs = []
+        for name, client in (("cog", cog), ("ours", ours.client)):
+            body = {"input": {"prompt": "bells"}}
+            body["output_file_prefix"] = f"{receiver.url}/{name}{behind}"  # type: ignore[assignment]
+            settle(cog)
+            outputs.append(client.post("/predictions", json=body).json()["output"])
+        assert outputs == [f"{receiver.url}/{name}{behind}output.wav" for name in ("cog", "ours")]
+        # Cog wraps the file into a form here, of which no storage knows.
+        assert b"RIFF" in receiver.put[f"/cog{behind}output.wav"]
+        assert receiver.put[f"/ours{behind}output.wav"].startswith(b"RIFF")

@@ -70,6 +70,7 @@ def described(tmp_path: Path) -> Iterator[BaseSchema]:
     chosen = ServeSettings(
         folder=tmp_path,
         public_url=f"http://{HOST}",
+        allow_anonymous=True,
         fetch_hosts="files.example",
         queue_limit=10_000,
     )

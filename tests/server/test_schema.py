@@ -55,7 +55,11 @@ def test_every_input_is_the_original_s_and_ours_come_after(name: str) -> None:
     properties.get("dataset_path", {}).pop("default", None)
     assert list(found)[: len(properties)] == list(properties)
     for key, schema in properties.items():
-        assert without_descriptions(found[key]) == without_descriptions(schema), key
+        # As text: to some clients 8 is not the 8.0 that Python takes it for.
+        told, expected = (
+            json.dumps(without_descriptions(part), sort_keys=True) for part in (found[key], schema)
+        )
+        assert told == expected, key
     assert [schema["x-order"] for schema in found.values()] == list(range(len(found)))
     assert "required" not in ORIGINAL["components"]["schemas"][name]
     required = ours()["components"]["schemas"][name].get("required", [])

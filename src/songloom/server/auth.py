@@ -71,12 +71,12 @@ def check_binding(settings: ServeSettings, store: Store) -> None:
     Raises:
         RequestError: that is so, and `allow_anonymous` does not say that it is meant.
     """
-    if settings.loopback or settings.allow_anonymous or Tokens(store).read():
+    if settings.local_only or settings.allow_anonymous or Tokens(store).read():
         return
     raise RequestError(
-        f"host is {settings.host!r}, which others can reach, but there is no token, so everyone "
-        f"could use the server; make one (`songloom tokens create NAME`), set {VARIABLE}, listen "
-        "on 127.0.0.1, or give --allow-anonymous if that is meant"
+        f"others can reach the server ({settings.public_url or settings.host}), but there is no "
+        f"token, so everyone could use it; make one (`songloom tokens create`), set {VARIABLE}, "
+        "listen on 127.0.0.1 without a public_url, or give --allow-anonymous if that is meant"
     )
 
 
@@ -117,7 +117,7 @@ class Authentication:
         scope.setdefault("state", {})["token"] = name
         # Without tokens, only this machine's own programs come in: one that is revoked does not
         # open a server that others can reach.
-        if self._settings.allow_anonymous or (not known and self._settings.loopback):
+        if self._settings.allow_anonymous or (not known and self._settings.local_only):
             fault = self._fault_of_page(scope, headers)
             if fault:
                 await refuse(scope, send, _FORBIDDEN, fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import mimetypes
 from datetime import datetime
@@ -70,9 +71,8 @@ async def check_health(request: Request) -> dict[str, Any]:
     services = _services(request)
     ready = services.dispatcher.ready
     status = "READY" if ready else "DEFUNCT" if services.dispatcher.draining else "STARTING"
-    waiting = sum(
-        count for (_, status), count in services.store.counts().items() if status == "starting"
-    )
+    counts = await asyncio.to_thread(services.store.counts)
+    waiting = sum(count for (_, status), count in counts.items() if status == "starting")
     if ready and waiting >= services.settings.queue_limit:
         status = "BUSY"
     setup = {
@@ -118,9 +118,9 @@ def _routes(kind: Kind) -> APIRouter:
             raise RequestValidationError(
                 [{"loc": ("body", "id"), "msg": message, "type": "value_error"}]
             )
-        known = services.store.job(id)
+        known = await asyncio.to_thread(services.store.job, id)
         if known is not None and known.kind == kind:
-            return _answer(services, known, 200 if known.ended else 202)
+            return await _answer(services, known, 200 if known.ended else 202)
         body = body.model_copy(update={"id": id})
         return await _made(services, kind, body, prefer)
 
@@ -128,7 +128,7 @@ def _routes(kind: Kind) -> APIRouter:
     async def cancel(request: Request, id: str) -> JSONResponse:
         """Stop one that runs or waits."""
         services = _services(request)
-        job = services.store.job(id)
+        job = await asyncio.to_thread(services.store.job, id)
         if job is None or job.kind != kind or job.ended:
             return JSONResponse({}, 404)
         await services.dispatcher.cancel(id)
@@ -140,7 +140,8 @@ def _routes(kind: Kind) -> APIRouter:
 async def _made(
     services: Services, kind: Kind, body: CogRequest, prefer: str | None
 ) -> JSONResponse:
-    if not services.dispatcher.ready:
+    # A worker that was lost later comes back: until then what is accepted waits.
+    if services.dispatcher.ready_at is None or services.dispatcher.draining:
         raise HTTPException(
             503, "the server is still being set up, or is about to stop; retry soon"
         )
@@ -150,28 +151,20 @@ async def _made(
     except (QueueFullError, DuplicateError):
         raise HTTPException(409, BUSY) from None
     if prefer == "respond-async":
-        return _answer(services, job, 202)
-    return _answer(services, await services.dispatcher.finished(job.id, None), 200)
+        return await _answer(services, job, 202)
+    return await _answer(services, await services.dispatcher.finished(job.id, None), 200)
 
 
 async def _checked(services: Services, kind: Kind, body: CogRequest) -> Job:
     """The job that a body asks for; a 422 where its input makes no sense."""
     check = check_prediction if kind == "prediction" else check_training
     try:
-        checked = check(body.input, services.settings, services.library)
+        checked = await asyncio.to_thread(check, body.input, services.settings, services.library)
     except InputError as error:
-        raise RequestValidationError(
-            [
-                {
-                    "loc": ("body", "input", problem.field),
-                    "msg": problem.message,
-                    "type": problem.type,
-                }
-                for problem in error.problems
-            ]
-        ) from None
+        raise error.as_validation() from None
     webhook = "" if body.webhook is None else str(body.webhook)
-    prefix = body.output_file_prefix or services.settings.upload_url or ""
+    folder = services.settings.upload_url
+    prefix = body.output_file_prefix or (f"{folder.rstrip('/')}/" if folder else "")
     await check_webhook(services.fetcher, webhook, ("body", "webhook"))
     await check_webhook(services.fetcher, prefix, ("body", "output_file_prefix"))
     events = body.webhook_events_filter
@@ -189,8 +182,10 @@ async def _checked(services: Services, kind: Kind, body: CogRequest) -> Job:
     )
 
 
-def _answer(services: Services, job: Job, status: int) -> JSONResponse:
-    return JSONResponse(render(job, services.dispatcher.folder(job.id)), status)
+async def _answer(services: Services, job: Job, status: int) -> JSONResponse:
+    """A job's JSON; large results take a while to encode, for which nobody else should wait."""
+    folder = services.dispatcher.folder(job.id)
+    return await asyncio.to_thread(lambda: JSONResponse(render(job, folder), status))
 
 
 def render(job: Job, folder: Path) -> dict[str, Any]:
@@ -214,7 +209,7 @@ def render(job: Job, folder: Path) -> dict[str, Any]:
         "metrics": dict(job.metrics) if job.status == "succeeded" else None,
         "webhook": job.webhook or None,
         "webhook_events_filter": list(job.webhook_events),
-        "output_file_prefix": job.output_prefix or None,
+        "output_file_prefix": None,  # it may be the server's own, with a secret in it
     }
 
 

@@ -154,7 +154,12 @@ class WireInput:
             parsed = self.spec.parse(meant)
         except (RequestError, UnicodeEncodeError):
             raise WireError(self._refusal(value), self._mistake(meant)) from None
-        return parsed, f"{self.name} {value!r} is taken as {parsed}" if cut else ""
+        return self._shaped(parsed), f"{self.name} {value!r} is taken as {parsed}" if cut else ""
+
+    def _shaped(self, value: Any) -> Any:
+        """A value as clients expect it back: 8, not 8.0, where whole numbers are offered."""
+        whole = self.type == "integer" and isinstance(value, float) and value.is_integer()
+        return int(value) if whole else value
 
     def _url(self, value: Any) -> str:
         if not isinstance(value, str) or not is_file_url(value):
@@ -247,6 +252,8 @@ def shown(value: Any) -> str:
 def _as_original(spec: FieldSpec) -> WireInput:
     default = _DEFAULTS.get(spec.name, spec.default)
     whole = spec.name in _WHOLE
+    if whole and default is not None:
+        default = int(default)
     return WireInput(
         replace(spec, default=default, optional=spec.optional or default is None),
         "integer" if whole else _JSON_TYPES[spec.type],

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
+
 from songloom.checkpoints.catalogue import NANO
 from songloom.errors import ModelError, RequestError, SongloomError
 from songloom.jobs.executor import Work
@@ -59,6 +61,16 @@ class InputError(SongloomError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = problems
+
+    def as_validation(self) -> RequestValidationError:
+        """The same as a fault of a request's body, which each surface answers in its form."""
+        return RequestValidationError(
+            [
+                {"loc": ("body", "input", problem.field), "msg": problem.message,
+                 "type": problem.type}
+                for problem in self.problems
+            ]
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from songloom.server.fetch import Fetcher
 
 
 class Uploader:
-    """Uploads by PUT, as Cog does: the file's name behind the URL."""
+    """Uploads by PUT, as Cog does: the prefix, and right behind it the file's name."""
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
@@ -27,6 +27,6 @@ class Uploader:
             return dict(output)
         urls = []
         for name in output["files"]:
-            url = f"{job.output_prefix.rstrip('/')}/{quote(name)}"
+            url = f"{job.output_prefix}{quote(name)}"
             urls.append(await self._fetcher.put(url, folder / name))
         return dict(output) | {"urls": urls}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -31,8 +33,9 @@ def serve(settings: ServeSettings) -> None:
         OutputError: folders, the database or the address can't be used.
     """
     configure_logging(settings.log_format)
-    folder = server_folder(settings)
-    with _alone(folder):
+    with _alone(server_folder(settings)), _listening(settings) as listener:
+        # URLs are made, and recognised, by the port that there really is.
+        settings = replace(settings, port=listener.getsockname()[1])
         devices = devices_of(settings)
         executor = LocalExecutor(
             LocalSettings(
@@ -54,14 +57,9 @@ def serve(settings: ServeSettings) -> None:
         try:
             check_binding(settings, services.store)
             server = _Server(settings, services)
-            server.run()
+            server.run([listener])
         finally:
             services.store.close()
-        if not server.started:
-            raise OutputError(
-                f"{settings.host}:{settings.port} can't be listened on; another program may have "
-                "the port: choose another with --port, or 0 for a free one"
-            )
 
 
 def devices_of(settings: ServeSettings) -> tuple[str, ...]:
@@ -85,8 +83,6 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 make_app(services),
-                host=settings.host,
-                port=settings.port,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -96,13 +92,11 @@ class _Server(uvicorn.Server):
             )
         )
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
-        for server in getattr(self, "servers", ()):
-            for socket in server.sockets:
-                host, port = socket.getsockname()[:2]
-                shown = f"[{host}]" if ":" in host else host
-                print(f"songloom serves on http://{shown}:{port}", flush=True)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        settings = self._services.settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        print(f"songloom serves on http://{host}:{settings.port}", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not the inherited way, which ends the process by that signal after all is done: a server
@@ -110,6 +104,21 @@ class _Server(uvicorn.Server):
         self._services.dispatcher.draining = True
         self.force_exit = self.should_exit
         self.should_exit = True
+
+
+@contextmanager
+def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
+    """A socket on the address, or a clear refusal."""
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise OutputError(
+            f"{settings.host}:{settings.port} can't be listened on ({error.strerror}); choose an "
+            "address of this machine with --host, and a free port with --port (0 takes one)"
+        ) from error
+    with listener:
+        yield listener
 
 
 @contextmanager

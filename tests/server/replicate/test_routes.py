@@ -432,7 +432,7 @@ def test_a_training_needs_destination_data_and_a_version(shared: Serving) -> Non
     assert told["invalid_fields"][0]["field"] == "destination"
     told = problem(train(shared, input={}), 422)
     assert told["invalid_fields"][0]["field"] == "input.dataset_path"
-    problem(shared.client.post("/v1/models/songloom/nano/versions/9/trainings", json={}), 422)
+    problem(shared.client.post("/v1/models/songloom/nano/versions/9/trainings", json={}), 404)
     body = {"destination": "me/waltz", "input": {}}
     problem(shared.client.post("/v1/models/songloom/nano/versions/9/trainings", json=body), 404)
     problem(shared.client.post("/v1/models/me/none/versions/9/trainings", json=body), 404)
@@ -555,7 +555,9 @@ def test_with_tokens_signed_urls_need_none(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_urls_begin_with_what_clients_reach_the_server_by(tmp_path: Path) -> None:
-    with serving(tmp_path / "server", public_url="https://music.example/api/") as server:
+    with serving(
+        tmp_path / "server", public_url="https://music.example/api/", allow_anonymous=True
+    ) as server:
         made(server)
         answer = made(server, **WAIT)
         assert answer["output"].startswith("https://music.example/api/v1/outputs/")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from songloom.jobs.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
 from songloom.server.inputs import Checked, InputError, check_prediction, check_training
@@ -62,7 +62,7 @@ async def new_job(
         ProblemError: `cancel_after` makes none.
     """
     seconds = cancel_after_seconds(cancel_after)
-    checked = _checked(kind, body, version, services)
+    checked = await run_in_threadpool(_checked, kind, body, version, services)
     webhook, events = body.webhook, body.webhook_events_filter
     place = "webhook"
     if webhook is None and body.webhook_completed is not None:
@@ -93,13 +93,4 @@ def _checked(kind: Kind, body: JobBody, version: LibraryVersion, services: Servi
             )
         return check_training(body.input, services.settings, services.library, model=version.base)
     except InputError as error:
-        raise RequestValidationError(
-            [
-                {
-                    "loc": ("body", "input", problem.field),
-                    "msg": problem.message,
-                    "type": problem.type,
-                }
-                for problem in error.problems
-            ]
-        ) from None
+        raise error.as_validation() from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, status
@@ -10,18 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.home import remove_model
-from songloom.server.library import LibraryModel, LibraryVersion
+from songloom.server.library import OWNER, LibraryModel, LibraryVersion
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.pages import whole
 from songloom.server.replicate.problems import ProblemError
 from songloom.server.replicate.render import render_model, render_version
-from songloom.server.replicate.trainings import check_destination
 from songloom.server.schema import cog_document
 from songloom.server.services import Services
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 _LONGEST_QUERY = 10_000
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", re.ASCII)
 
 
 class ModelBody(BaseModel):
@@ -164,3 +165,19 @@ def _version(version: LibraryVersion) -> dict[str, Any]:
 
 def _text(model: LibraryModel) -> str:
     return f"{model.owner}/{model.name} {model.description}".lower()
+
+
+def check_destination(text: str) -> str:
+    """A model that a training may make a version of; it need not exist.
+
+    Raises:
+        ProblemError: it is no owner/name, or one of the models that were not trained here.
+    """
+    owner, slash, name = text.partition("/")
+    if not (slash and _NAME.fullmatch(owner) and _NAME.fullmatch(name)) or owner == OWNER:
+        raise ProblemError(
+            404,
+            f"destination is {text[:200]!r}, but must be owner/name, of letters, digits, dots, "
+            f"hyphens and underscores, with another owner than {OWNER}; correct it",
+        )
+    return text
