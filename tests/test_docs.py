@@ -86,7 +86,7 @@ def test_commands_are_found() -> None:
 def stand_in_for_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands be taken for what they are, without doing what they ask."""
     monkeypatch.setitem(vars(songloom), "load", SineEngine().load)
-    monkeypatch.setitem(vars(songloom), "export", lambda name, folder, format: folder)
+    monkeypatch.setitem(vars(songloom), "export", lambda name, folder, **options: folder)
     monkeypatch.setitem(vars(songloom), "merge", lambda name, folder: folder)
     monkeypatch.setitem(vars(songloom), "remove_model", lambda name: Path(name))
     monkeypatch.setitem(vars(songloom), "prepare", Works().prepare)

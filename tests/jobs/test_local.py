@@ -6,13 +6,16 @@ import signal
 import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import songloom
 from songloom.audio.files import read_audio
+from songloom.checkpoints.diffusion_files import write_diffusion
 from songloom.checkpoints.home import trained_model
 from songloom.errors import AudioError
 from songloom.jobs.executor import (
@@ -31,6 +34,7 @@ from songloom.jobs.executor import (
 )
 from songloom.jobs.local import LocalExecutor, LocalSettings
 from tests.dataset.songs import write_song
+from tests.tiny import tiny_diffusion, tiny_model
 
 ENDS = (Succeeded, Failed, Stopped, Lost)
 HANG_SECONDS = 6.0
@@ -192,6 +196,42 @@ def test_cancelled_work_stops_and_the_rest_goes_on(runner: asyncio.Runner, house
     long, other = runner.run(story())
     assert isinstance(long, Stopped)
     assert isinstance(other, Succeeded)
+
+
+def test_diffusion_tells_how_far_it_is_and_can_be_cancelled(
+    runner: asyncio.Runner, house: House, tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "model", melody=True)
+    write_diffusion(tiny_diffusion(), model / "diffusion")
+
+    def work(id: str, duration: float) -> Work:
+        asked = house.work(id, multi_band_diffusion=True, duration=duration)
+        return replace(asked, model=str(model), listen=True)
+
+    def decoding(event: WorkEvent) -> bool:
+        return isinstance(event, Progressed) and event.stage == "decoding by diffusion"
+
+    async def story() -> tuple[WorkEvent, WorkEvent]:
+        await house.executor.submit(work("short", 0.5))
+        short = await house.end_of("short")
+        await house.executor.submit(work("long", 30.0))
+        await house.until(lambda event: decoding(event) and event.id == "long")
+        await house.executor.cancel("long")
+        return short, await house.end_of("long")
+
+    short, long = runner.run(story())
+    assert isinstance(short, Succeeded)
+    assert isinstance(long, Stopped)
+    told = [event for event in house.told if decoding(event)]
+    assert {(event.unit, event.total) for event in told} >= {("seconds", 30)}
+    # The codec's audio would be another than the result's, so there is nothing to hear before it.
+    assert not any(isinstance(event, Previewed) for event in house.told)
+    request = songloom.GenerationRequest(
+        prompt="piano", duration=0.5, seed=1, multi_band_diffusion=True
+    )
+    songloom.load(model, dtype="float32").generate(request).save(tmp_path / "alone.wav")
+    made = read_audio(house.folder / "short" / "output.wav").samples
+    assert torch.equal(made, read_audio(tmp_path / "alone.wav").samples)
 
 
 def test_audio_can_be_heard_while_it_is_generated(runner: asyncio.Runner, house: House) -> None:

@@ -12,6 +12,7 @@ from songloom.checkpoints.components import Components, ModelInfo
 from songloom.checkpoints.load import load_adapter, load_components
 from songloom.errors import Cancelled, RequestError
 from songloom.generation.batch import Batch
+from songloom.generation.decoding import Decoding
 from songloom.generation.precision import (
     DType,
     limited_threads,
@@ -159,12 +160,14 @@ class Model:
         Args:
             requests: one request, or several of any mixture of lengths and settings.
             adapters: the attached adapter for all of them, or one, or None, for each.
-            on_event: called with `GenerationProgress` as the work goes on.
+            on_event: called with `GenerationProgress` as the work goes on, then, where a request
+                asks for multi-band diffusion, with `DiffusionProgress`.
             cancelled: asked every few steps; once it says True, the call raises `Cancelled`.
 
         Raises:
             RequestError: a request does not fit the model or its audio; nothing is generated then.
             AudioError: an input file cannot be read.
+            ModelError: diffusion weights that a request asks for can't be had.
             Cancelled: see `cancelled`.
         """
         several = [requests] if isinstance(requests, GenerationRequest) else requests
@@ -176,7 +179,8 @@ class Model:
             ]
             for _ in self._decode(pieces, on_event, cancelled):
                 pass
-        tracks = [self.track(piece) for piece in pieces]
+        decoding = Decoding(pieces, self._components, on_event, cancelled)
+        tracks = [self._track(piece, decoding) for piece in pieces]
         return tracks[0] if isinstance(requests, GenerationRequest) else tracks
 
     def stream(
@@ -189,7 +193,8 @@ class Model:
     ) -> Iterator[Tensor]:
         """Audio chunks (C, n) while they are generated; joined, they are `Track.audio`.
 
-        Chunks are as decoded: normalisation needs the whole. Arguments and errors are those of
+        Chunks are as decoded: normalisation needs the whole. Diffusion does too, so with
+        `multi_band_diffusion` there is one chunk, at the end. Arguments and errors are those of
         `generate`; the request is checked at the call, before the first chunk is asked for.
         """
         return self._stream(self.piece(request, adapter), on_event, cancelled)
@@ -200,6 +205,7 @@ class Model:
         Raises:
             RequestError: the request does not fit the model or its audio.
             AudioError: an input file cannot be read.
+            ModelError: the diffusion weights that it asks for can't be had.
         """
         [chosen] = self._chosen(adapter, 1)
         with limited_threads(self._threads):
@@ -213,13 +219,31 @@ class Model:
         """Decodes a piece's codes as they come; joined, the chunks are `Track.audio`."""
         return StreamingDecoder(self._components.codec)
 
-    def track(self, piece: Piece) -> Track:
-        """The track of a piece that is done."""
-        codec = self._components.codec
+    def track(
+        self,
+        piece: Piece,
+        *,
+        on_event: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Track:
+        """The track of a piece that is done; what takes long is multi-band diffusion alone.
+
+        Args:
+            piece: whose codes are complete.
+            on_event: called with `DiffusionProgress`.
+            cancelled: asked after each estimate of a diffusion network.
+
+        Raises:
+            Cancelled: see `cancelled`.
+        """
+        return self._track(piece, Decoding([piece], self._components, on_event, cancelled))
+
+    def _track(self, piece: Piece, decoding: Decoding) -> Track:
         with limited_threads(self._threads):
-            audio = codec.decode(piece.codes).cpu()[:, : piece.samples]
+            audio = decoding.audio(piece)
         made_by = piece.adapter or self.info.name
-        return Track(audio, codec.sample_rate, piece.codes, piece.seed, piece.request, made_by)
+        rate = self.info.sample_rate
+        return Track(audio, rate, piece.codes, piece.seed, piece.request, made_by)
 
     def _chosen(
         self, adapters: str | Sequence[str | None] | None, requests: int
@@ -246,6 +270,11 @@ class Model:
         on_event: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[Tensor]:
+        if piece.request.multi_band_diffusion:
+            for _ in self._decode([piece], on_event, cancelled):
+                pass
+            yield self.track(piece, on_event=on_event, cancelled=cancelled).audio
+            return
         codec = self._components.codec
         decoder = self.decoder()
         least = round(STREAM_SECONDS * codec.frame_rate)

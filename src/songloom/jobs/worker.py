@@ -44,7 +44,7 @@ from songloom.jobs.pipes import Pipes
 from songloom.jobs.shelf import Loaded, NoRoomError, Shelf
 from songloom.jobs.turns import Turns
 from songloom.jobs.wire import Cancel, Close, Command, Listen
-from songloom.progress import DownloadProgress, ProgressEvent
+from songloom.progress import DiffusionProgress, DownloadProgress, ProgressEvent
 from songloom.request import GenerationRequest
 from songloom.training.memory import is_out_of_memory
 
@@ -270,6 +270,8 @@ class Worker:
     def _listen(self, task: _Task) -> None:
         if task.loaded is None:
             task.work = replace(task.work, listen=True)
+        elif task.work.request.get("multi_band_diffusion"):
+            pass  # the codec's audio would be another than the result's
         elif task.listening is None and not task.decoding:  # else the result itself is near
             task.listening = Listening(task.work.id, task.work.folder, task.loaded.model)
 
@@ -279,7 +281,11 @@ class Worker:
         if task.over or task.loaded is None:
             return
         try:
-            track = task.loaded.model.track(piece)
+            track = task.loaded.model.track(
+                piece,
+                on_event=lambda event: self._decoded(task, event),
+                cancelled=lambda: task.over,
+            )
             number = f"-{index + 1}" if task.work.count > 1 else ""
             name = f"output{number}.{track.request.output_format}"
             track.save(task.work.folder / name)
@@ -287,6 +293,12 @@ class Worker:
         except Exception as error:
             failure = self._failure(task.work.id, error)
             self._inbox.put(lambda: self._end(task, failure))
+
+    def _decoded(self, task: _Task, event: ProgressEvent) -> None:
+        if isinstance(event, DiffusionProgress) and not task.over:
+            done, total = round(event.seconds_done), round(event.seconds_total)
+            stage = "decoding by diffusion"
+            self._tell(Progressed(task.work.id, done, total, "seconds", stage))
 
     def _stream(self, task: _Task, done: int) -> None:
         if task.over or task.listening is None:
