@@ -20,7 +20,7 @@ demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write 
 	$(BIN)/python examples/demo.py demo
 
 test: $(INSTALLED) $(JS_CLIENT) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
-	$(BIN)/python -m pytest -q -m "not gpu and not network"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not gpu and not network" -n 2 --dist loadfile
 
 check: $(INSTALLED) ## Lint, check the formatting and the types
 	$(BIN)/ruff check .
