@@ -318,15 +318,18 @@ def test_models_are_listed_for_machines(capsys: pytest.CaptureFixture[str]) -> N
 def test_export_passes_on_what_is_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[tuple[str, Path, str]] = []
+    asked: list[tuple[str, Path, str, Path | None]] = []
 
-    def export(name: str, folder: Path, format: str) -> None:
-        asked.append((name, folder, format))
+    def export(name: str, folder: Path, format: str, diffusion: Path | None) -> None:
+        asked.append((name, folder, format, diffusion))
 
     monkeypatch.setitem(vars(songloom), "export", export)
     assert run("export", "nano", "out", "--format", "reference") == 0
-    assert run("export", "nano", "out") == 0
-    assert asked == [("nano", Path("out"), "reference"), ("nano", Path("out"), "transformers")]
+    assert run("export", "nano", "out", "--diffusion", "mbd.th") == 0
+    assert asked == [
+        ("nano", Path("out"), "reference", None),
+        ("nano", Path("out"), "transformers", Path("mbd.th")),
+    ]
     assert capsys.readouterr().out == "out\nout\n"
 
 

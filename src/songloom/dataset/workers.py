@@ -116,7 +116,8 @@ class _Worker:
                     return Cancelled("stopped")
                 self._process = self._process or _Process(self._setup)
             return self._process.prepare(task)
-        except (EOFError, OSError, pickle.UnpicklingError):
+        # A pipe that is closed in the midst of an answer gives a ValueError of Python's own.
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
             code = None if self._process is None else self._process.exit_code()
             self._process = None
             if code == 1:  # Python's own end after an error, which is none of the song's
