@@ -11,13 +11,20 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from recipes.nano.bank import SOUND_FONT, build_bank, load_bank
+from recipes.nano.bank import (
+    SOUND_FONT,
+    build_bank,
+    build_strangers,
+    load_bank,
+    load_strangers,
+)
 from recipes.nano.baselines import baselines
 from recipes.nano.codec import WAVEFORMS, assemble_codec, evaluate_codec
 from recipes.nano.listener import ListenerSettings, load_listener, train_listener
 from recipes.nano.model import ModelSettings
 from recipes.nano.pack import pack, verify
 from recipes.nano.reading import ReadingSettings, teach_reading
+from recipes.nano.runs import GoesOn, before, forever
 from recipes.nano.sampler import Sampler
 from recipes.nano.synthesis import Synthesis, fit_synthesis, load_synthesis, save_synthesis
 from recipes.nano.tokenizer import train_tokenizer
@@ -74,13 +81,15 @@ class Recipe:
         """Render the tones, where that is not done yet."""
         if not self._bank.exists():
             build_bank(self._bank, sound_font)
+            build_strangers(self._work, sound_font)
 
-    def codec(self, until_step: int | None) -> None:
+    def codec(self, goes_on: GoesOn = forever) -> None:
         """Fit the codec's waveforms, and train what hears the codes."""
         synthesis = self._synthesis()
         train_listener(
-            self._work, self._sampler(), synthesis, self._sizes.listener, self._device, until_step
-        )
+            self._work, self._sampler(), load_strangers(self._work), synthesis,
+            self._sizes.listener, self._device, goes_on,
+        )  # fmt: skip
 
     def reading(self) -> None:
         """Teach the text encoder."""
@@ -88,11 +97,11 @@ class Recipe:
             self._work, self._load_tokenizer(), self._model(), self._sizes.reading, self._device
         )
 
-    def lm(self, until_step: int | None) -> None:
+    def lm(self, goes_on: GoesOn = forever, helpers: int = 0) -> None:
         """Train the language model."""
         train_lm(
             self._work, self._load_tokenizer(), self._sampler(), self._model(),
-            self._sizes.training, self._device, until_step,
+            self._sizes.training, self._device, goes_on, helpers,
         )  # fmt: skip
 
     def pack(self, out: Path) -> None:
@@ -145,6 +154,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: torch's choice")
     parser.add_argument("--steps", type=int, help="of the codec or lm stage in all, its schedule's")
+    parser.add_argument("--helpers", type=int, default=0, help="processes that compose ahead")
     parser.add_argument("--until-step", type=int, help="where the codec or lm stage stops for now")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, about a minute")
     arguments = parser.parse_args()
@@ -164,11 +174,11 @@ def main() -> None:
     if "bank" in chosen:
         recipe.bank(arguments.sound_font)
     if "codec" in chosen:
-        recipe.codec(arguments.until_step)
+        recipe.codec(before(arguments.until_step))
     if "reading" in chosen:
         recipe.reading()
     if "lm" in chosen:
-        recipe.lm(arguments.until_step)
+        recipe.lm(before(arguments.until_step), arguments.helpers)
     if "pack" in chosen:
         recipe.pack(arguments.out or ROOT / "src" / "songloom" / "assets" / "nano")
     if "report" in chosen:

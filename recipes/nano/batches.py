@@ -31,13 +31,14 @@ class Dropout:
     """How often conditions are left out."""
 
     everything: float = 0.12  # no text and no melody, as guidance's second row has it
+    words: float = 0.04  # an empty caption, as of a request that has none
     text: float = 0.03  # no text, but the melody
     melody: float = 0.5  # no melody, as with a text-only request; 1 is never
     band: float = 0.5  # of the melodies: the whole band's sound instead of the tune alone
 
 
-NO_MELODY = Dropout(everything=0.12, text=0.0, melody=1.0)
-NO_DROPOUT = Dropout(0.0, 0.0, 1.0)  # text-only
+NO_MELODY = Dropout(text=0.0, melody=1.0)
+NO_DROPOUT = Dropout(everything=0.0, words=0.0, text=0.0, melody=1.0)  # text-only
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,19 @@ class Batch:
     text: Tensor
     heard: Tensor
     chroma: Tensor | None
+    blank: Tensor
+    """(B,) True where there is neither text nor melody."""
 
     def to(self, device: str) -> "Batch":
         """The same on another device."""
         chroma = None if self.chroma is None else self.chroma.to(device)
-        return Batch(self.tokens.to(device), self.text.to(device), self.heard.to(device), chroma)
+        return Batch(
+            self.tokens.to(device),
+            self.text.to(device),
+            self.heard.to(device),
+            chroma,
+            self.blank.to(device),
+        )
 
 
 def draw_batch(
@@ -89,14 +98,17 @@ def build_batch(
     """The batch of these clips, which are equally long; their melodies last `whole` frames."""
     texts: list[list[int]] = []
     for clip in clips:
-        worded = [tokenizer.encode(clip.caption(random)).ids for _ in range(CANDIDATES)]
+        wordless = random.random() < dropout.words
+        captions = ("" if wordless else clip.caption(random) for _ in range(CANDIDATES))
+        worded = [tokenizer.encode(text).ids for text in captions]
         # Little is padded so: the first one's length is any, the others' are near it.
         texts.append(min(worded, key=lambda ids: abs(len(ids) - len((texts or worded)[0]))))
     longest = max(map(len, texts))
     text = torch.tensor([ids + [0] * (longest - len(ids)) for ids in texts])
-    heard, melodies = [], []
+    heard, blank, melodies = [], [], []
     for clip in clips:
         fate = random.random()
+        blank.append(fate < dropout.everything)
         heard.append(fate >= dropout.everything + dropout.text)
         if dropout.melody == 1:
             continue
@@ -110,6 +122,7 @@ def build_batch(
         text=text,
         heard=torch.tensor(heard),
         chroma=torch.stack(melodies) if melodies else None,
+        blank=torch.tensor(blank),
     )
 
 

@@ -27,9 +27,11 @@ from recipes.nano.synthesis import Synthesis
 RATIOS = (10, 8, 4, 4)  # of the decoder; their product is a frame
 FILTERS = 16
 CHANNELS = FILTERS * 2 ** len(RATIOS)  # of the slowest layers
-WAVEFORMS = CHANNELS - 1  # one channel is constant
+CONSTANTS = 2  # channels that take the lift off again, the second what the first's rounding leaves
+WAVEFORMS = CHANNELS - CONSTANTS
 KERNEL = 3
 LIFT = 2.0  # of samples, which lie within -1..1, and a little more where sections add up
+SLOW_LIFT = 1.0625  # of the waveforms' weights, which lie within -1..1
 SMALL = 1 / 64  # the decoder's part of a code's vector
 EVALUATED_FRAMES = 250
 
@@ -137,7 +139,7 @@ def _fill_decoder(decoder: nn.Module, synthesis: Synthesis, parts: int) -> None:
     size = len(synthesis.waveforms)
     weight, bias = _zeros(first)
     weight[range(size), range(parts, parts + size), KERNEL // 2] = 1 / SMALL
-    bias[: size + 1] = LIFT
+    bias[: size + CONSTANTS] = SLOW_LIFT
     _set(first, weight, bias)
     for parameter in lstm.parameters():
         parameter.zero_()
@@ -148,8 +150,10 @@ def _fill_decoder(decoder: nn.Module, synthesis: Synthesis, parts: int) -> None:
     end = 2 * ratio - ratio // 2  # of the frame's own samples
     taps = slice(end - blocks.shape[1], end)
     weight[:size, :held, taps] = blocks.transpose(1, 2)
-    # The constant channel takes off what the lift adds, also where frames overlap.
-    weight[size, :held, taps] = -blocks.sum(0).t()
+    # The constant channels take off what the lift adds, also where frames overlap, and whatever
+    # half precision makes of the weights.
+    for constant in range(size, size + CONSTANTS):
+        weight[constant] = -_stored(weight[:constant]).sum(0)
     bias[:held] = LIFT
     _set(synthesising, weight, bias)
     for layer, ratio in zip(unfoldings, RATIOS[1:], strict=True):
@@ -183,6 +187,14 @@ def _parametrised(stack: nn.Module) -> list[nn.Module]:
 
 def _zeros(layer: nn.Module) -> tuple[Tensor, Tensor]:
     return torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)
+
+
+def _stored(weight: Tensor) -> Tensor:
+    """What a weight is once its rows' directions and gains are kept in half precision."""
+    gain = weight.flatten(1).norm(dim=1).view(-1, 1, 1).half().float()
+    direction = weight.half().float()
+    norm = direction.flatten(1).norm(dim=1).view(-1, 1, 1).clamp(min=1e-12)
+    return gain * direction / norm
 
 
 def _set(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:

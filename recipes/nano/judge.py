@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recipes.nano.bank import load_bank
+from recipes.nano.bank import build_bank, load_bank
 from recipes.nano.clips import Clip, held_out_clip
 from recipes.nano.compose.captions import full_caption
 from recipes.nano.compose.instruments import BASS, DRUMS, HARMONY, MELODY
@@ -218,7 +218,11 @@ def main() -> None:
     parser.add_argument("--only-shares", action="store_true", help="no melodies, continuations")
     parser.add_argument("--json", action="store_true", help="a last line with all numbers")
     arguments = parser.parse_args()
-    sampler = Sampler(load_bank(arguments.work / "bank.npz"))
+    bank = arguments.work / "bank.npz"
+    if not bank.exists():
+        arguments.work.mkdir(parents=True, exist_ok=True)
+        build_bank(bank)
+    sampler = Sampler(load_bank(bank))
     options = GenerationRequest(
         prompt="music", duration=SECONDS, normalization_strategy="clip", top_k=arguments.top_k,
         temperature=arguments.temperature, classifier_free_guidance=arguments.guidance,

@@ -6,6 +6,7 @@ every section of the band, in which the nearest of the section's code vectors is
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -15,12 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recipes.nano.bank import Bank
 from recipes.nano.clips import held_out_clip, training_clip
 from recipes.nano.codes import CODEBOOK_SIZE
 from recipes.nano.compose.instruments import SECTIONS
 from recipes.nano.compose.theory import FRAME
 from recipes.nano.factors import Shared
-from recipes.nano.runs import Clock, Log, load_checkpoint, save_checkpoint
+from recipes.nano.runs import Clock, GoesOn, Log, forever, load_checkpoint, save_checkpoint
 from recipes.nano.sampler import Sampler
 from recipes.nano.score import tokens
 from recipes.nano.synthesis import CROSSFADE, Synthesis
@@ -28,7 +30,8 @@ from recipes.nano.synthesis import CROSSFADE, Synthesis
 FIRST_SEED = 500_000_000  # of what it is trained on
 LOUDEST, QUIETEST = 1.5, 0.4  # gains of excerpts
 NOISE = 0.003  # the most that is added, root mean square
-OFF_GRID = 0.15  # share of excerpts that are shifted by up to half a frame
+STRANGE = 0.35  # share of excerpts that instruments play which are not in the band
+OFF_GRID = 0.2  # share of excerpts that are shifted by up to half a frame
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,15 @@ def start_from(listener: Listener, synthesis: Synthesis) -> None:
     listener.measure.bias.zero_()
 
 
-def excerpt(sampler: Sampler, seed: int, frames: int) -> tuple[Tensor, Tensor]:
+def excerpt(
+    sampler: Sampler, strangers: Sequence[Bank], seed: int, frames: int
+) -> tuple[Tensor, Tensor]:
     """What is heard, (frames * FRAME,), and its codes (sections, frames)."""
     random = Random(seed)
     clip = training_clip(seed, frames + 2)
+    if strangers and random.random() < STRANGE:
+        guests = {name: random.choice(strangers)[name] for name in strangers[0]}
+        sampler = Sampler(guests)
     audio = sampler.render(clip.excerpt)
     codes = tokens(clip.excerpt)[:, 1:-1]
     shift = random.randint(-FRAME // 2, FRAME // 2) if random.random() < OFF_GRID else 0
@@ -116,10 +124,11 @@ def excerpt(sampler: Sampler, seed: int, frames: int) -> tuple[Tensor, Tensor]:
 def train_listener(
     folder: Path,
     sampler: Sampler,
+    strangers: Sequence[Bank],
     synthesis: Synthesis,
     settings: ListenerSettings,
     device: str = "cpu",
-    until_step: int | None = None,
+    goes_on: GoesOn = forever,
 ) -> Listener:
     """Train for `settings.steps` in all, going on from `folder/listener.pt` where that is."""
     path, log = folder / "listener.pt", Log(folder / "listener.log")
@@ -151,7 +160,7 @@ def train_listener(
             "seconds": clock.seconds, "settings": asdict(settings),
         })  # fmt: skip
 
-    while step < min(settings.steps, until_step or settings.steps):
+    while step < settings.steps and goes_on(step):
         share = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
         for group in optimizer.param_groups:
             group["lr"] = (
@@ -159,7 +168,8 @@ def train_listener(
             )
         first = FIRST_SEED + step * settings.batch
         drawn = [
-            excerpt(sampler, seed, settings.frames) for seed in range(first, first + settings.batch)
+            excerpt(sampler, strangers, seed, settings.frames)
+            for seed in range(first, first + settings.batch)
         ]
         audio, codes = (torch.stack(part).to(device) for part in zip(*drawn, strict=True))
         logits = listener.logits(audio)

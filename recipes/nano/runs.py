@@ -1,10 +1,31 @@
 """What long stages share: a clock, a log, and files that are whole or not there."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+GoesOn = Callable[[int], bool]
+"""Whether a training goes on after so many steps; it is asked before each."""
+
+
+def forever(step: int) -> bool:
+    """Until the schedule ends."""
+    del step
+    return True
+
+
+def before(last: int | None) -> GoesOn:
+    """Until some step; None is forever."""
+    return forever if last is None else lambda step: step < last
+
+
+def within(seconds: float) -> GoesOn:
+    """For some seconds from now."""
+    end = time.monotonic() + seconds
+    return lambda _: time.monotonic() < end
 
 
 class Clock:

@@ -9,16 +9,26 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from recipes.nano.batches import NO_DROPOUT, NO_MELODY, Dropout, build_batch, draw_batch
+from recipes.nano.batches import (
+    NO_DROPOUT,
+    NO_MELODY,
+    Batch,
+    Dropout,
+    build_batch,
+    draw_batch,
+)
 from recipes.nano.clips import held_out_clip
 from recipes.nano.factors import unshare
 from recipes.nano.model import ModelSettings, NanoModel
 from recipes.nano.muon import Muon
 from recipes.nano.reading import read_encoder
-from recipes.nano.runs import Clock, Log, load_checkpoint, save_checkpoint
+from recipes.nano.runs import Clock, GoesOn, Log, forever, load_checkpoint, save_checkpoint
 from recipes.nano.sampler import Sampler
 from recipes.nano.workers import Workers
+
+MOST_CLIPS = 1000  # of a step and a process: what their numbers are apart
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class TrainingSettings:
     warm_up: int = 100  # steps
     last_rate: float = 0.03  # of the first, at the end of the cosine
     clip: float = 1.0
+    flatness: float = 0.3  # weight of `unevenness`
     half_precision: bool = True  # bfloat16 for the matrix products
     held_out: int = 12  # clips
     held_out_at_end: int = 100
@@ -51,6 +62,31 @@ class TrainingSettings:
         """What the learning rates are multiplied with at a step."""
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
         return (self.last_rate + (1 - self.last_rate) * cosine) * min(1, (step + 1) / self.warm_up)
+
+
+class Draws(Dataset[Batch]):
+    """The batch of every step, for this process among those that train; none has a clip twice."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        whole: int,
+        tokenizer: Tokenizer,
+        sampler: Sampler,
+        workers: Workers,
+    ) -> None:
+        self._settings, self._whole = settings, whole
+        self._tokenizer, self._sampler, self._workers = tokenizer, sampler, workers
+
+    def __len__(self) -> int:
+        return self._settings.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step."""
+        size, length, dropout = self._settings.shape(step, self._whole)
+        first = (step * self._workers.count + self._workers.rank) * MOST_CLIPS
+        numbers = range(first, first + size)
+        return draw_batch(numbers, length, self._whole, self._tokenizer, self._sampler, dropout)
 
 
 @dataclass(frozen=True)
@@ -79,6 +115,18 @@ def codebook_losses(logits: Tensor, tokens: Tensor, special: int) -> Tensor:
         )
         for k in range(tokens.shape[1])
     ])  # fmt: skip
+
+
+def unevenness(logits: Tensor) -> Tensor:
+    """How far logits are from saying nothing, in nats.
+
+    Guidance takes the answer to no question at all as what to move away from. It should be that
+    everything is as likely as anything else: then guidance only makes the model surer. What is
+    usual, learning what comes without any question, makes notes end and begin at odd moments:
+    there it is as sure as with one, and small differences are raised to large ones.
+    """
+    flat: Tensor = (logits.logsumexp(-1) - logits.mean(-1)).mean()
+    return flat - math.log(logits.shape[-1])
 
 
 def optimizers(
@@ -111,7 +159,8 @@ def train_lm(
     model_settings: ModelSettings,
     settings: TrainingSettings,
     device: str = "cpu",
-    until_step: int | None = None,
+    goes_on: GoesOn = forever,
+    helpers: int = 0,
 ) -> NanoModel:
     """Train for `settings.steps` in all, going on from `folder/lm.pt` where that is.
 
@@ -124,7 +173,8 @@ def train_lm(
         model_settings: size of the model.
         settings: how to train.
         device: where.
-        until_step: stop here for now.
+        goes_on: whether to go on now; asked before every step.
+        helpers: processes that draw batches ahead; without any they are drawn in between.
     """
     path = folder / "lm.pt"
     torch.manual_seed(0)
@@ -159,20 +209,25 @@ def train_lm(
             "settings": asdict(model_settings),
         })  # fmt: skip
 
+    draws = Draws(settings, frames_per_clip, tokenizer, sampler, workers)
+    to_come = range(step, settings.steps)
+    batches = iter(DataLoader(draws, batch_size=None, sampler=to_come, num_workers=helpers))
     model.train()
-    end = min(settings.steps, until_step or settings.steps)
-    while step < end:
+    while step < settings.steps and workers.of_first(goes_on(step)):
         for stepper in steppers:
             for group in stepper.param_groups:
                 group["lr"] = group["peak"] * settings.rate(step)
-        size, length, dropout = settings.shape(step, frames_per_clip)
-        seeds = range(drawn + workers.rank * size, drawn + (workers.rank + 1) * size)
-        batch = draw_batch(seeds, length, frames_per_clip, tokenizer, sampler, dropout).to(device)
+        batch = next(batches).to(device)
+        size, length, _ = settings.shape(step, frames_per_clip)
         with torch.autocast(device, torch.bfloat16, enabled=settings.half_precision):
             logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
-        loss_per_codebook = codebook_losses(logits.float(), batch.tokens, special)
+        logits, told = logits.float(), ~batch.blank
+        loss_per_codebook = codebook_losses(logits[told], batch.tokens[told], special)
         model.zero_grad()
-        torch.autograd.backward(loss_per_codebook.mean())
+        total = loss_per_codebook.mean() if told.any() else logits.new_zeros(())
+        if batch.blank.any():
+            total = total + settings.flatness * unevenness(logits[batch.blank])
+        torch.autograd.backward(total)
         workers.average_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         for stepper in steppers:
@@ -180,7 +235,7 @@ def train_lm(
         step += 1
         drawn += workers.count * size
         frames += workers.count * size * length
-        if length == frames_per_clip:
+        if length == frames_per_clip and told.any():
             losses.append(loss_per_codebook.detach().cpu())
         if workers.first and clock.seconds >= next_report:
             scores = evaluate_lm(model, sampler, tokenizer, settings.held_out, device)

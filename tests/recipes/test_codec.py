@@ -5,6 +5,7 @@ from recipes.nano.clips import held_out_clip
 from recipes.nano.codec import WAVEFORMS, assemble_codec, evaluate_codec, reconstruct
 from recipes.nano.listener import Listener, ListenerSettings, start_from, train_listener
 from recipes.nano.losses import si_sdr
+from recipes.nano.runs import before
 from recipes.nano.score import tokens
 from recipes.nano.synthesis import (
     Synthesis,
@@ -14,6 +15,7 @@ from recipes.nano.synthesis import (
     overlapped,
     save_synthesis,
 )
+from tests.recipes.banks import tone_bank
 
 FRAMES = 50
 
@@ -80,8 +82,9 @@ def test_the_layout_is_what_musicgen_expects(network, clip):
 
 def test_a_listener_learns_and_goes_on_where_it_was(tmp_path, sampler, synthesis):
     settings = ListenerSettings(width=8, steps=12, batch=3, frames=40, warm_up=2, held_out=2)
-    train_listener(tmp_path, sampler, synthesis, settings, until_step=4)
-    trained = train_listener(tmp_path, sampler, synthesis, settings)
+    strangers = [tone_bank()]
+    train_listener(tmp_path, sampler, strangers, synthesis, settings, goes_on=before(4))
+    trained = train_listener(tmp_path, sampler, strangers, synthesis, settings)
     log = (tmp_path / "listener.log").read_text()
     assert "from step 4" in log
     assert "end: step 12" in log

@@ -9,6 +9,7 @@ import torch
 from recipes.nano import __main__ as recipe
 from recipes.nano import judge
 from recipes.nano.bank import save_bank
+from recipes.nano.runs import before
 from recipes.nano.train_lm import train_lm
 from songloom import GenerationRequest, load
 from tests.recipes.banks import tone_bank
@@ -75,7 +76,7 @@ def test_a_training_that_is_stopped_goes_on_as_it_would_have(tmp_path, sampler, 
         for stop in stops:
             model = train_lm(
                 tmp_path / folder, tokenizer, sampler, recipe.SMOKE.model,
-                recipe.SMOKE.training, "cpu", stop,
+                recipe.SMOKE.training, "cpu", before(stop),
             )  # fmt: skip
         torch.save(model.state_dict(), tmp_path / f"{folder}.pt")
     whole, parts = (torch.load(tmp_path / f"{name}.pt") for name in ("whole", "parts"))
