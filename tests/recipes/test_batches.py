@@ -7,6 +7,7 @@ import torch
 from recipes.nano.batches import NO_DROPOUT, SPECIAL, Dropout, build_batch, draw_batch, melody_of
 from recipes.nano.clips import ENDING, Clip, held_out_clip, training_clip
 from recipes.nano.compose import caption, compose
+from recipes.nano.model import ModelSettings, NanoModel
 from recipes.nano.score import tokens
 
 FRAMES, WHOLE = 30, 60
@@ -40,7 +41,22 @@ def test_conditions_are_dropped_as_often_as_asked(clips, tokenizer, sampler):
 def test_text_only_is_the_null_melody(clips, tokenizer, sampler):
     batch = build_batch(clips, tokenizer, sampler, NO_DROPOUT, Random(0), WHOLE)
     assert batch.heard.all()
-    assert batch.chroma[..., 0].all()
+    assert not batch.blank.any()
+    assert batch.chroma is None
+    torch.manual_seed(0)
+    model = NanoModel(
+        ModelSettings(
+            hidden_size=32, layers=2, heads=2, ffn_size=32, text_size=16, text_layers=1,
+            text_heads=2, text_ffn_size=16, clip_frames=WHOLE,
+        )
+    )  # fmt: skip
+    frames = model.lm.config.chroma_frames
+    null = model.lm.null_chroma(len(clips)).expand(-1, frames, -1)
+    tokens = batch.tokens[:, :, :-1]
+    with torch.no_grad():
+        once = model(tokens, batch.text, batch.heard, None)
+        each = model(tokens, batch.text, batch.heard, null)
+    torch.testing.assert_close(once, each, atol=1e-4, rtol=0)
 
 
 def test_a_melody_lasts_for_the_whole_window_and_is_that_of_the_clip(sampler):
