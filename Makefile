@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_NANO := $(VENV)/.installed-nano
+JS_CLIENT := tests/server/js/node_modules
+COG := .venv-cog
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench nano judge clean
@@ -17,8 +19,8 @@ install: $(INSTALLED) ## Install songloom with its development tools into .venv
 demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write music again: see demo/
 	$(BIN)/python examples/demo.py demo
 
-test: $(INSTALLED) ## Run every test that needs neither a GPU nor the network
-	$(BIN)/python -m pytest -q -m "not gpu and not network"
+test: $(INSTALLED) $(JS_CLIENT) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not gpu and not network" -n 2 --dist loadfile
 
 check: $(INSTALLED) ## Lint, check the formatting and the types
 	$(BIN)/ruff check .
@@ -39,7 +41,7 @@ nano: $(INSTALLED_NANO) ## Compose, render and train the embedded model anew (ho
 	$(BIN)/python -m recipes.nano all
 
 clean: ## Remove the environment and what tools left behind
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(COG) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -52,3 +54,14 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 $(INSTALLED_NANO): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,nano]'
 	@touch $@
+
+# Replicate's client for JavaScript, which tests drive the server with; without npm they are skipped.
+$(JS_CLIENT): tests/server/js/package-lock.json
+	@npm ci --prefix $(@D) --omit=optional --no-audit --no-fund --silent && touch $@ \
+		|| echo "no npm: tests with the JavaScript client are skipped"
+
+# The Cog that the hosted original was built with, to compare with; without it those tests are skipped.
+$(COG)/.installed: tests/server/cog_model/requirements.txt | $(BIN)/python
+	@$(BIN)/python -m venv $(COG) \
+		&& $(COG)/bin/python -m pip install --quiet -r $< 2>$(COG)/install.log && touch $@ \
+		|| echo "Cog cannot be installed (see $(COG)/install.log): tests that compare with it are skipped"

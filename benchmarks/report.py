@@ -19,15 +19,19 @@ class Options:
     """A minute's run: fewer steps and repetitions."""
     json: bool
     """Print nothing but one JSON object on the last line."""
+    reference: Path | None = None
+    """A checkout of the reference implementation, for those that compare with its code."""
 
 
-def options(description: str | None) -> Options:
-    """Read the command line."""
+def options(description: str | None, *, reference: str | None = None) -> Options:
+    """Read the command line; `reference` says what a checkout is for, where one is needed."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a minute's run")
     parser.add_argument("--json", action="store_true", help="only one JSON object, on a line")
+    if reference is not None:
+        parser.add_argument("--reference", type=Path, metavar="DIR", help=reference)
     parsed = parser.parse_args()
-    return Options(parsed.quick, parsed.json)
+    return Options(parsed.quick, parsed.json, vars(parsed).get("reference"))
 
 
 def say(text: str, options: Options) -> None:

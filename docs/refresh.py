@@ -15,9 +15,15 @@ from songloom.cli import main
 from songloom.cli.options import shown
 from songloom.fields import FieldSpec, Request, fields_of
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from songloom.settings import ServeSettings
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "cli.md", ROOT / "docs" / "training.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    ROOT / "docs" / "cli.md",
+    ROOT / "docs" / "training.md",
+    ROOT / "docs" / "server.md",
+)
 
 HELP = re.compile(
     r"(?<=```console\n)\$ songloom(?P<arguments>[^\n]* --help)\n.*?(?=```)", re.DOTALL
@@ -29,7 +35,8 @@ TABLE = re.compile(
 )
 """A table of a request's fields: of all, or of those that are named."""
 REQUESTS: dict[str, type[Request]] = {
-    request.__name__: request for request in (GenerationRequest, PrepareRequest, TrainingRequest)
+    request.__name__: request
+    for request in (GenerationRequest, PrepareRequest, TrainingRequest, ServeSettings)
 }
 
 

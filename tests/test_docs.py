@@ -67,7 +67,8 @@ def test_quotations_of_the_program_are_current() -> None:
 
 def commands(document: Path) -> list[list[str]]:
     """The `songloom` commands of a document's shell blocks, up to a pipe."""
-    lines = [line for block in blocks(document, "sh") for line in block.splitlines()]
+    whole = (block.replace("\\\n", " ") for block in blocks(document, "sh"))
+    lines = [line for block in whole for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines]
     return [
         line[1 : line.index("|") if "|" in line else None]
@@ -85,11 +86,12 @@ def test_commands_are_found() -> None:
 def stand_in_for_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands be taken for what they are, without doing what they ask."""
     monkeypatch.setitem(vars(songloom), "load", SineEngine().load)
-    monkeypatch.setitem(vars(songloom), "export", lambda name, folder, format: folder)
+    monkeypatch.setitem(vars(songloom), "export", lambda name, folder, **options: folder)
     monkeypatch.setitem(vars(songloom), "merge", lambda name, folder: folder)
     monkeypatch.setitem(vars(songloom), "remove_model", lambda name: Path(name))
     monkeypatch.setitem(vars(songloom), "prepare", Works().prepare)
     monkeypatch.setitem(vars(songloom), "train", Works().train)
+    monkeypatch.setitem(vars(songloom), "serve", lambda settings: None)
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # which training would set for what follows
 
 
@@ -102,6 +104,7 @@ def test_commands_are_accepted(
 ) -> None:
     stand_in_for_the_work(monkeypatch)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SONGLOOM_HOME", str(tmp_path / "home"))
     for command in commands(document):
         for option in ("--input-audio", "--melody-audio", "--weights"):
             if option in command:

@@ -22,6 +22,7 @@ LAYERS: list[set[str]] = [
     {"audio", "models"},
     {"checkpoints"},
     {"generation", "dataset", "training"},
+    {"settings"},
     {"jobs"},
     {"terminal", "destination"},
     {"server", "cli"},
@@ -121,8 +122,24 @@ def test_light_modules_stay_light(module: str) -> None:
     assert imported_by(f"import songloom.{module}") & (HEAVY | {"rich"}) == set()
 
 
+COMPUTING = {"finetune", "runs", "shelf", "worker", "training_worker", "listening"}
+"""Modules of `jobs` that run in processes of their own; the server's has none of them."""
+
+
+def test_the_server_s_process_computes_nothing() -> None:
+    folders = (PACKAGE / "jobs", PACKAGE / "server")
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    modules = [
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for path in paths
+        if path.stem not in COMPUTING
+    ]
+    assert {"songloom.jobs.store", "songloom.jobs.dispatcher"} < set(modules)
+    assert imported_by(f"import {', '.join(modules)}") & HEAVY == set()
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["generate", "--help"], ["--version"], ["models"]]
+    "arguments", [["--help"], ["generate", "--help"], ["--version"], ["models"], ["tokens"]]
 )
 def test_commands_that_compute_nothing_load_no_torch(arguments: list[str]) -> None:
     code = f"""

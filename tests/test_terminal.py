@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from songloom.progress import (
+    DiffusionProgress,
     DownloadProgress,
     GenerationProgress,
     Notice,
@@ -63,6 +64,14 @@ def test_generation_is_shown_in_seconds_of_audio_and_speed(monkeypatch: pytest.M
     text = drawn(monkeypatch, GenerationProgress(1.0, 8.0), GenerationProgress(6.0, 8.0))
     # Five seconds of audio in two seconds.
     assert "6.0/8.0 s, 2.5x real time" in text
+
+
+def test_decoding_by_diffusion_is_shown_in_seconds_of_audio(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = drawn(monkeypatch, GenerationProgress(8.0, 8.0), DiffusionProgress(2.5, 8.0))
+    assert "decoding by diffusion" in text
+    assert "2.5/8.0 s" in text
 
 
 def test_a_table_is_never_cut_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:

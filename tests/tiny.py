@@ -25,6 +25,11 @@ from transformers import (
     T5Config,
 )
 
+from songloom.models.bands import BandProcessor, ProcessorConfig
+from songloom.models.diffusion import Band, MultiBandDiffusion
+from songloom.models.diffusion_schedule import PowerSchedule
+from songloom.models.diffusion_unet import UNet, UNetConfig
+
 WORDS = (
     "<pad>",
     "</s>",
@@ -198,3 +203,27 @@ def tiny_t5_config(width: int = 16) -> T5Config:
     return T5Config(
         d_model=width, d_kv=8, d_ff=32, num_layers=2, num_heads=2, vocab_size=len(WORDS)
     )
+
+
+def tiny_diffusion(
+    condition_size: int = 16,
+    sample_rate: int = 32_000,
+    bands: int = 2,
+    seed: int = 0,
+    depth: int = 2,
+) -> MultiBandDiffusion:
+    """Diffusion with random weights, of few channels: the second band has a processor."""
+    shape = UNetConfig(
+        hidden=8, depth=depth, growth=2.0, kernel=8, stride=4, condition_size=condition_size
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = []
+        for index in range(bands):
+            processor = BandProcessor(ProcessorConfig(sample_rate, bands=4, power=0.5))
+            processor.mean.copy_(torch.randn(4) * 1e-3)
+            processor.deviation.copy_(torch.rand(4) + 0.1)
+            processor.noise_deviation.copy_(torch.rand(4) + 0.1)
+            band = Band(UNet(shape), PowerSchedule(), processor if index % 2 else None)
+            made.append(band)
+        return MultiBandDiffusion(made, sample_rate).eval().requires_grad_(False)

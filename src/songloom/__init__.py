@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from songloom.request import GenerationRequest as GenerationRequest
     from songloom.request import PrepareRequest as PrepareRequest
     from songloom.request import TrainingRequest as TrainingRequest
+    from songloom.server.run import serve as serve
+    from songloom.settings import ServeSettings as ServeSettings
 
 __version__ = "0.1.0"
 
@@ -47,6 +49,8 @@ _HOMES = {
     "prepare": "songloom.dataset.prepare",
     "PrepareRequest": "songloom.request",
     "remove_model": "songloom.checkpoints.home",
+    "serve": "songloom.server.run",
+    "ServeSettings": "songloom.settings",
     "train": "songloom.jobs.finetune",
     "TrainingRequest": "songloom.request",
 }

@@ -38,3 +38,15 @@ class MissingExtraError(SongloomError):
 
 class Cancelled(SongloomError):  # noqa: N818 - a cancellation is not a fault
     """Work was stopped on request."""
+
+
+class QueueFullError(SongloomError):
+    """The server has accepted as many jobs as may wait."""
+
+
+class DuplicateError(SongloomError):
+    """Something of that id or name exists already."""
+
+
+class FetchError(SongloomError):
+    """A file can't be fetched from a URL, or may not be."""

@@ -17,6 +17,15 @@ class GenerationProgress:
 
 
 @dataclass(frozen=True)
+class DiffusionProgress:
+    """How far the decoding by multi-band diffusion has come, summed over a call's requests."""
+
+    seconds_done: float
+    """Seconds of audio that would have been decoded by the work done, all steps counting alike."""
+    seconds_total: float
+
+
+@dataclass(frozen=True)
 class DownloadProgress:
     """How much of a model's files has arrived."""
 
@@ -86,6 +95,7 @@ class Notice:
 
 ProgressEvent = (
     GenerationProgress
+    | DiffusionProgress
     | DownloadProgress
     | PrepareProgress
     | TrainingProgress

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from songloom.progress import (
+    DiffusionProgress,
     DownloadProgress,
     GenerationProgress,
     Notice,
@@ -144,6 +145,7 @@ class _Bars:
         self._bars = bars
         self._task = bars.add_task(waiting, total=None, state="", knows_time_left=False)
         self._generating_since: tuple[float, float] | None = None
+        self._decoding = False
 
     def __call__(self, event: ProgressEvent) -> None:
         match event:
@@ -163,6 +165,18 @@ class _Bars:
                     completed=done,
                     total=total,
                     state=f"{done:.1f}/{total:.1f} s{self._speed(done)}",
+                )
+            case DiffusionProgress(done, total):
+                if not self._decoding:
+                    # Other work: the time that generating took says nothing about what is left.
+                    self._bars.reset(self._task)
+                self._decoding = True
+                self._bars.update(
+                    self._task,
+                    description="decoding by diffusion",
+                    completed=done,
+                    total=total,
+                    state=f"{done:.1f}/{total:.1f} s",
                 )
             case PrepareProgress():
                 self._bars.update(

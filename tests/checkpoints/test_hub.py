@@ -13,7 +13,15 @@ import pytest
 import songloom
 from songloom.checkpoints import listing
 from songloom.checkpoints.adapter import write_adapter
-from songloom.checkpoints.hub import cached_folder, files_to_fetch, find, is_complete, resolve
+from songloom.checkpoints.catalogue import DIFFUSION_FILE, DIFFUSION_REPO
+from songloom.checkpoints.hub import (
+    cached_folder,
+    download_file,
+    files_to_fetch,
+    find,
+    is_complete,
+    resolve,
+)
 from songloom.checkpoints.load import load_components
 from songloom.errors import ModelError
 from songloom.models.lora import LoraConfig, add_lora, lora_state
@@ -113,9 +121,55 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+def fetch_diffusion(events: list[DownloadProgress] | None = None) -> Path:
+    report = None if events is None else events.append
+    return download_file(DIFFUSION_REPO, DIFFUSION_FILE, "diffusion", "CC", report, "do without")
+
+
+def test_a_single_file_is_fetched_once(hub: Hub) -> None:
+    events: list[DownloadProgress] = []
+    path = fetch_diffusion(events)
+    assert path.read_bytes() == b"weights"
+    assert path.name == DIFFUSION_FILE
+    assert events[-1] == DownloadProgress("diffusion", 7, 7)
+    assert not any("mbd_comp" in asked for asked in hub.asked)
+    asked = len(hub.asked)
+    assert fetch_diffusion() == path
+    assert len(hub.asked) == asked
+
+
+def test_a_single_file_that_cannot_be_fetched() -> None:
+    with pytest.raises(ModelError) as caught:
+        fetch_diffusion()
+    for words in (DIFFUSION_REPO, "'diffusion'", "licence: CC", "do without"):
+        assert words in str(caught.value)
+
+
+def test_a_file_that_the_repository_lacks(hub: Hub) -> None:
+    hub.broken.add(DIFFUSION_FILE)
+    with pytest.raises(ModelError, match=DIFFUSION_REPO):
+        fetch_diffusion()
+
+
+def test_diffusion_weights_beside_a_model_are_fetched_with_it() -> None:
+    beside = {"diffusion/config.json", "diffusion/model.safetensors"}
+    model = {"config.json", "model.safetensors"}
+    assert set(files_to_fetch(model | beside | {"diffusion/notes.txt"})) == model | beside
+
+
 @pytest.fixture
 def hub(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    hub = Hub({"facebook/musicgen-small": repository, "someone/tune": repository})
+    diffusion = repository.parent / "multiband-diffusion"
+    diffusion.mkdir()
+    (diffusion / DIFFUSION_FILE).write_bytes(b"weights")
+    (diffusion / "mbd_comp_8.pt").write_bytes(b"not to be fetched")
+    hub = Hub(
+        {
+            "facebook/musicgen-small": repository,
+            "someone/tune": repository,
+            DIFFUSION_REPO: diffusion,
+        }
+    )
     use_hub(monkeypatch, hub.address)
     yield hub
     hub.close()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_requests_wait_where_memory_is_short(
 ) -> None:
     requests = [request(duration=0.2 + 0.1 * i, seed=i) for i in range(4)]
     together = models["text"].generate(requests)
-    monkeypatch.setattr("songloom.generation.model.CACHE_BYTES", 1)
+    monkeypatch.setattr("songloom.generation.batch.CACHE_BYTES", 1)
     in_turn = models["text"].generate(requests)
     for first, second in zip(together, in_turn, strict=True):
         assert torch.equal(first.tokens, second.tokens)
@@ -272,6 +273,15 @@ def test_a_saved_track_says_what_made_it(models: dict[str, songloom.Model], tmp_
     assert float(saved.abs().max()) == pytest.approx(10 ** (-1 / 20), abs=1e-3)
     track.save(tmp_path / "plain")
     assert (tmp_path / "plain").read_bytes()[:4] == b"RIFF"
+
+
+def test_a_saved_track_does_not_tell_folders(
+    models: dict[str, songloom.Model], clip: Path, tmp_path: Path
+) -> None:
+    track = models["melody"].generate(request(input_audio=clip.absolute(), melody_stems="none"))
+    replace(track, model=str(tmp_path / "mine")).save(tmp_path / "a.wav")
+    made_by = json.loads(read_tags(tmp_path / "a.wav")["comment"])
+    assert (made_by["input_audio"], made_by["model"]) == (clip.name, "mine")
 
 
 @pytest.mark.skipif(not has_half_linear(), reason="this PyTorch has no FBGEMM")

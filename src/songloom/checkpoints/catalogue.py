@@ -10,6 +10,8 @@ from pathlib import Path
 NANO = "nano"
 NON_COMMERCIAL = "CC-BY-NC 4.0"
 """Licence of the official MusicGen weights, and so of what is fine-tuned from them."""
+DIFFUSION_REPO, DIFFUSION_FILE = "facebook/multiband-diffusion", "mbd_musicgen_32khz.th"
+"""Where the official diffusion weights for MusicGen's codec lie; their licence is the same."""
 UNKNOWN_LICENCE = "not stated; ask the maker of the weights"
 
 

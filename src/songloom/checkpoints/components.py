@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from songloom.errors import ModelError
+from songloom.errors import ModelError, RequestError
 from songloom.models.codec import Codec
+from songloom.models.diffusion import MultiBandDiffusion
 from songloom.models.lm import LM
 from songloom.models.text import TextEncoder
 
@@ -90,6 +92,54 @@ class LazyTextEncoder:
         return self.encoder()(text)
 
 
+class LazyDiffusion:
+    """A second decoder, whose weights are fetched and read only when the first request wants it."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        find: Callable[[], Path],
+        read: Callable[[Path, torch.device], MultiBandDiffusion],
+        *,
+        own: bool,
+    ) -> None:
+        self.own = own
+        """Whether it lies in the model's folder, so that it belongs to that model alone."""
+        self._codec, self._find, self._read = codec, find, read
+        self._decoder: MultiBandDiffusion | None = None
+        self._lock = threading.Lock()
+
+    def decoder(self) -> MultiBandDiffusion:
+        """The decoder itself, fetched and read at the first call.
+
+        Raises:
+            ModelError: it can't be had, or was made for another codec.
+        """
+        with self._lock:
+            if self._decoder is None:
+                path, codec = self._find(), self._codec
+                decoder = self._read(path, codec.device)
+                found = (decoder.sample_rate, decoder.condition_size)
+                expected = (codec.sample_rate, codec.encodec.config.hidden_size)
+                if found != expected:
+                    raise ModelError(
+                        f"{path} holds diffusion weights for a codec of {found[0]} Hz with latents "
+                        f"of {found[1]}, but the model's has {expected[0]} Hz and {expected[1]}; "
+                        "use those that were trained for this codec"
+                    )
+                decoder.prepare_for_inference()
+                self._decoder = decoder
+            return self._decoder
+
+    def as_stored(self) -> MultiBandDiffusion:
+        """The decoder as its file has it, on the CPU, to be written elsewhere.
+
+        Raises:
+            ModelError: it can't be had.
+        """
+        return self._read(self._find(), torch.device("cpu"))
+
+
 @dataclass(frozen=True)
 class Components:
     """The networks of one model, in evaluation mode, and what is known about it."""
@@ -98,3 +148,23 @@ class Components:
     codec: Codec
     text: TextEncoder | LazyTextEncoder
     info: ModelInfo
+    diffusion: LazyDiffusion | None = None
+    """The second decoder; None where none fits the codec."""
+
+    def diffusion_decoder(self) -> MultiBandDiffusion:
+        """The second decoder itself, fetched and read at the first call.
+
+        Raises:
+            RequestError: there is none.
+            ModelError: it can't be fetched or read, or was made for another codec.
+        """
+        if self.diffusion is None:
+            path = self.info.path
+            folder = path.parent if path.is_file() else path
+            raise RequestError(
+                f"multi_band_diffusion is on, but the model {self.info.name!r} has no diffusion "
+                "weights; leave it off to decode with the codec, use a model with MusicGen's own "
+                "codec (small, medium, large, melody, ...), or put weights that were trained for "
+                f"this codec into {folder / 'diffusion'}"
+            )
+        return self.diffusion.decoder()

@@ -13,6 +13,8 @@ import torch
 from songloom.checkpoints import reference, transformers_layout
 from songloom.checkpoints.adapter import is_adapter
 from songloom.checkpoints.components import Components, LazyTextEncoder
+from songloom.checkpoints.diffusion_files import FOLDER as DIFFUSION_FOLDER
+from songloom.checkpoints.diffusion_files import write_diffusion
 from songloom.checkpoints.hub import resolve
 from songloom.checkpoints.load import read_components
 from songloom.errors import ModelError, OutputError
@@ -33,9 +35,12 @@ def export(
     format: Layout = "transformers",
     *,
     base: str | Path | None = None,
+    diffusion: bool = False,
     on_event: ProgressCallback | None = None,
 ) -> Path:
     """Write a model into a new folder, complete: weights as they are stored, text encoder, licence.
+
+    Diffusion weights that lie in the model's folder come along, in songloom's layout.
 
     Args:
         name_or_path: any model that `load` takes.
@@ -43,6 +48,7 @@ def export(
         format: `transformers`, or `reference` (`state_dict.bin` and `compression_state_dict.bin`;
             the text encoder, which that layout does not know, lies in `text_encoder`).
         base: see `load_components`.
+        diffusion: write diffusion weights also where they have to be fetched: 2.6 GB.
         on_event: told of a download's progress.
 
     Returns:
@@ -50,6 +56,7 @@ def export(
 
     Raises:
         ModelError: the model cannot be read, or the format has no place for it.
+        RequestError: `diffusion` is on, but none fits the model.
         OutputError: the folder is not empty, or cannot be written.
     """
     target = Path(folder).expanduser()
@@ -62,6 +69,8 @@ def export(
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             _WRITERS[format](components, text, text_folder, temporary)
+            if diffusion or (components.diffusion is not None and components.diffusion.own):
+                write_diffusion(components.diffusion_decoder(), temporary / DIFFUSION_FOLDER)
             (temporary / "README.md").write_text(_readme(components, format), "utf-8")
             _make_readable(temporary)
             temporary.replace(target)

@@ -3,6 +3,8 @@
 SONGLOOM_HOME/            by default the platform's folder for data
     models/<name>/        an adapter or a whole model, with `songloom.json` about its training
     runs/<name>/          what that training went on from, its prepared songs and its logs
+    unpacked/             packed models, unpacked
+    server/               what `songloom serve` keeps
 """
 
 from __future__ import annotations
@@ -56,6 +58,11 @@ def home() -> Path:
 def models_folder() -> Path:
     """The folder that has a folder for each trained model."""
     return home() / "models"
+
+
+def unpacked_folder() -> Path:
+    """The folder of packed models that were unpacked, which can be unpacked again."""
+    return home() / "unpacked"
 
 
 def model_folder(name: str) -> Path:

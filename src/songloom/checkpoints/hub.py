@@ -16,6 +16,7 @@ from songloom.checkpoints.home import (
     trained_model,
     trained_models,
 )
+from songloom.checkpoints.packed import is_packed, unpacked
 from songloom.errors import ModelError
 from songloom.progress import DownloadProgress, ProgressCallback
 
@@ -28,6 +29,7 @@ _SMALL_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
+_DIFFUSION_FILES = ("diffusion/config.json", "diffusion/model.safetensors")
 _REFERENCE_FILES = ("state_dict.bin", "compression_state_dict.bin")
 _ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 _TIMEOUT = 15.0
@@ -45,7 +47,7 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     Args:
         name_or_path: in this order, whichever there is: a known name (`small`); the name of a
             trained model; a folder or file (`./name` for one that is called like a trained model,
-            or a `Path`); a hub id (`owner/name`).
+            or a `Path`); a packed model is unpacked; a hub id (`owner/name`).
         on_event: told of the download's progress.
 
     Raises:
@@ -63,7 +65,7 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
             )
         return trained.path
     if known is None and name and (path := _on_this_machine(name)) is not None:
-        return path
+        return unpacked(path) if is_packed(path) else path
     if known is not None:
         return download(known.source, name, known.licence, on_event)
     if isinstance(name_or_path, str) and _HUB_ID.fullmatch(name) and not name.startswith("."):
@@ -123,20 +125,58 @@ def download(
         raise ModelError(_unreachable(repo, name, licence, error, instead)) from error
 
 
-def _fetch(repo: str, name: str, on_event: ProgressCallback | None) -> Path:
-    from huggingface_hub import HfApi, hf_hub_download
+def download_file(
+    repo: str,
+    file: str,
+    name: str,
+    licence: str,
+    on_event: ProgressCallback | None = None,
+    instead: str = _INSTEAD,
+) -> Path:
+    """One file of a hub repository, fetched once; arguments and errors are those of `download`."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(repo, file)
+    if isinstance(cached, str):
+        return Path(cached)
+    try:
+        return _fetch_files(repo, name, (file,), _remote_files(repo), on_event)
+    except Exception as error:  # see `download`
+        raise ModelError(_unreachable(repo, name, licence, error, instead)) from error
+
+
+def _remote_files(repo: str) -> dict[str, int]:
+    """Names and sizes of what a repository holds."""
+    from huggingface_hub import HfApi
 
     # This one call is not repeated by the client when it fails: without a network, the user is told
     # at once.
     info = HfApi().model_info(repo, files_metadata=True, timeout=_TIMEOUT)
-    remote = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    return {file.rfilename: file.size or 0 for file in info.siblings or ()}
+
+
+def _fetch(repo: str, name: str, on_event: ProgressCallback | None) -> Path:
+    remote = _remote_files(repo)
     wanted = files_to_fetch(remote)
     if not wanted:
         raise ModelError(
             f"{repo} holds no model that can be read: neither config.json with safetensors or "
             "pytorch_model.bin, nor state_dict.bin, nor an adapter; choose a MusicGen model"
         )
-    total, before = sum(remote[file] for file in wanted), 0
+    return _fetch_files(repo, name, wanted, remote, on_event).parent
+
+
+def _fetch_files(
+    repo: str,
+    name: str,
+    wanted: tuple[str, ...],
+    remote: dict[str, int],
+    on_event: ProgressCallback | None,
+) -> Path:
+    """Where the last of the files lies, once all are there."""
+    from huggingface_hub import hf_hub_download
+
+    total, before = sum(remote.get(file, 0) for file in wanted), 0
 
     def report(bytes_of_file: int, file_size: int) -> None:
         if on_event is not None:
@@ -145,12 +185,12 @@ def _fetch(repo: str, name: str, on_event: ProgressCallback | None) -> Path:
 
     path = ""
     for file in wanted:
-        size = remote[file]
+        size = remote.get(file, 0)
         bar = _progress_bar(functools.partial(report, file_size=size))
         path = hf_hub_download(repo, file, tqdm_class=bar)
         report(size, size)
         before += size
-    return Path(path).parent
+    return Path(path)
 
 
 def cached_folder(repo: str) -> Path | None:
@@ -180,7 +220,7 @@ def files_to_fetch(names: Iterable[str]) -> tuple[str, ...]:
     present = set(names)
     if present.issuperset(_ADAPTER_FILES):
         return _ADAPTER_FILES
-    small = [name for name in _SMALL_FILES if name in present]
+    small = [name for name in (*_SMALL_FILES, *_DIFFUSION_FILES) if name in present]
     for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
         whole, index = f"{stem}.{suffix}", f"{stem}.{suffix}.index.json"
         if "config.json" in present and whole in present:

@@ -79,7 +79,9 @@ def read_components(
         return replace(components, info=info)
     if path.is_dir() and (path / "config.json").is_file() and has_weights(path):
         licence = licence_of(name, path)
-        return transformers_layout.read_components(path, name, licence, device, dtype, module_dtype)
+        return transformers_layout.read_components(
+            path, name, licence, device, dtype, module_dtype, on_event
+        )
     checkpoint = reference.checkpoint_file(path)
     if checkpoint is not None:
         licence = licence_of(name, checkpoint.parent)

@@ -19,6 +19,7 @@ from songloom.checkpoints import codec_files, reference_codec, reference_lm
 from songloom.checkpoints.catalogue import NON_COMMERCIAL
 from songloom.checkpoints.components import Components, LazyTextEncoder, ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree
+from songloom.checkpoints.diffusion_files import find_diffusion
 from songloom.checkpoints.hub import download
 from songloom.checkpoints.inert_pickle import Archive, ArchiveTensors
 from songloom.checkpoints.text_files import read_text_encoder, write_text_encoder
@@ -93,7 +94,8 @@ def read_components(
         window_seconds=model.segment_seconds,
         parameters=sum(p.numel() for p in lm.parameters()),
     )
-    return Components(lm, codec, LazyTextEncoder(lm.config.text_size, find_text, read_text), info)
+    text = LazyTextEncoder(lm.config.text_size, find_text, read_text)
+    return Components(lm, codec, text, info, find_diffusion(path.parent, codec, on_event))
 
 
 def read_lm(

@@ -16,6 +16,7 @@ from songloom.checkpoints import transformers_lm as lm_files
 from songloom.checkpoints.codec_files import check_codebooks, codec_from, codec_section
 from songloom.checkpoints.components import Components, ModelInfo
 from songloom.checkpoints.configs import read_json, section_of
+from songloom.checkpoints.diffusion_files import find_diffusion
 from songloom.checkpoints.text_files import (
     copy_tokenizer,
     text_encoder_from,
@@ -25,6 +26,7 @@ from songloom.checkpoints.text_files import (
 from songloom.checkpoints.weights import SAFETENSORS, open_weights
 from songloom.models.chroma import HOP, WINDOW
 from songloom.models.text import TextEncoder
+from songloom.progress import ProgressCallback
 
 DEFAULT_WINDOW_SECONDS = 30.0
 _TEXT, _CODEC = "text_encoder", "audio_encoder"
@@ -37,6 +39,7 @@ def read_components(
     device: torch.device,
     dtype: torch.dtype | None,
     module_dtype: torch.dtype | None,
+    on_event: ProgressCallback | None = None,
 ) -> Components:
     """Read a whole model.
 
@@ -47,6 +50,7 @@ def read_components(
         device: where the tensors go.
         dtype: precision of the language model; None keeps the file's.
         module_dtype: precision of the codec and the text encoder; None keeps the file's.
+        on_event: told of a download's progress, if diffusion weights are asked for.
 
     Raises:
         ModelError: a file is missing, broken, or of a kind that is not supported.
@@ -75,7 +79,7 @@ def read_components(
         window_seconds=_window_seconds(folder, codec.frame_rate),
         parameters=sum(p.numel() for p in lm.parameters()),
     )
-    return Components(lm, codec, text, info)
+    return Components(lm, codec, text, info, find_diffusion(folder, codec, on_event))
 
 
 def write_components(

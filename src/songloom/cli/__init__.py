@@ -12,6 +12,8 @@ import typer
 from songloom import __version__
 from songloom.cli.generate import generate
 from songloom.cli.models import export, merge, models
+from songloom.cli.serve import serve
+from songloom.cli.tokens import tokens
 from songloom.cli.train import prepare, train
 from songloom.errors import Cancelled, SongloomError
 
@@ -54,6 +56,8 @@ def _options_of_all_commands(
 app.command()(generate)
 app.command()(train)
 app.command()(prepare)
+app.command()(serve)
+app.add_typer(tokens, name="tokens")
 app.add_typer(models, name="models")
 app.command()(merge)
 app.command()(export)

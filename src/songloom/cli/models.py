@@ -118,10 +118,18 @@ def export(
             help="Whose layout: that of transformers, or that of the reference library.",
         ),
     ] = "transformers",
+    diffusion: Annotated[
+        bool,
+        typer.Option(
+            "--diffusion",
+            help="Write the weights of multi-band diffusion too, fetching them (2.6 GB) if need "
+            "be; those in the model's own folder always come along.",
+        ),
+    ] = False,
 ) -> None:
     """Write a model's files in another layout."""
     with redirect_stdout(sys.stderr):
         import songloom
 
-        songloom.export(model, folder, format=layout)
+        songloom.export(model, folder, format=layout, diffusion=diffusion)
     print(folder)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -13,7 +11,8 @@ import torch
 from songloom.checkpoints.components import Components, ModelInfo
 from songloom.checkpoints.load import load_adapter, load_components
 from songloom.errors import Cancelled, RequestError
-from songloom.generation.engine import Engine, Job, Slot, steps_needed
+from songloom.generation.batch import Batch
+from songloom.generation.decoding import Decoding
 from songloom.generation.precision import (
     DType,
     limited_threads,
@@ -23,26 +22,18 @@ from songloom.generation.precision import (
     resolve_dtype,
     threads_for,
 )
-from songloom.generation.prepare import Piece, job_of, prepare
+from songloom.generation.prepare import Piece, prepare
 from songloom.generation.track import Track
-from songloom.generation.windows import Window
 from songloom.models.adapter_bank import AdapterBank
 from songloom.models.codec import StreamingDecoder
-from songloom.models.lm import KVCache
 from songloom.progress import GenerationProgress, ProgressCallback
 from songloom.request import GenerationRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_ROWS = 64
-"""Rows that are decoded together: thirty-two requests with guidance; others wait for a place."""
-CACHE_BYTES = 4 * 2**30
-"""Memory that their key-value cache may take, where one request alone does not need more."""
 STREAM_SECONDS = 1.0
 """Least length of the chunks that `Model.stream` gives, the last one excepted."""
-_STEPS_AT_ONCE = 10
-"""Token steps between looks at progress and cancellation; on a GPU, each look waits for it."""
 
 
 def load(
@@ -82,12 +73,16 @@ def load(
 
 
 class Model:
-    """Makes tracks from requests. Calls are independent; one at a time in a process."""
+    """Makes tracks from requests. Calls are independent; one at a time in a process.
+
+    A server that gets requests one by one prepares each (`piece`), lets them join and leave an open
+    batch (`open_batch`), and makes tracks of those that are done (`track`).
+    """
 
     def __init__(self, components: Components, dtype: torch.dtype) -> None:
         self._components = components
         self._adapters = AdapterBank(components.lm)
-        self._threads = threads_for(components.lm)
+        self._threads = threads_for(components.lm, rows=1)
         self.dtype = dtype
         """Precision of the language model's weights."""
 
@@ -165,12 +160,14 @@ class Model:
         Args:
             requests: one request, or several of any mixture of lengths and settings.
             adapters: the attached adapter for all of them, or one, or None, for each.
-            on_event: called with `GenerationProgress` as the work goes on.
+            on_event: called with `GenerationProgress` as the work goes on, then, where a request
+                asks for multi-band diffusion, with `DiffusionProgress`.
             cancelled: asked every few steps; once it says True, the call raises `Cancelled`.
 
         Raises:
             RequestError: a request does not fit the model or its audio; nothing is generated then.
             AudioError: an input file cannot be read.
+            ModelError: diffusion weights that a request asks for can't be had.
             Cancelled: see `cancelled`.
         """
         several = [requests] if isinstance(requests, GenerationRequest) else requests
@@ -182,7 +179,8 @@ class Model:
             ]
             for _ in self._decode(pieces, on_event, cancelled):
                 pass
-            tracks = [self._track(piece) for piece in pieces]
+        decoding = Decoding(pieces, self._components, on_event, cancelled)
+        tracks = [self._track(piece, decoding) for piece in pieces]
         return tracks[0] if isinstance(requests, GenerationRequest) else tracks
 
     def stream(
@@ -195,13 +193,57 @@ class Model:
     ) -> Iterator[Tensor]:
         """Audio chunks (C, n) while they are generated; joined, they are `Track.audio`.
 
-        Chunks are as decoded: normalisation needs the whole. Arguments and errors are those of
+        Chunks are as decoded: normalisation needs the whole. Diffusion does too, so with
+        `multi_band_diffusion` there is one chunk, at the end. Arguments and errors are those of
         `generate`; the request is checked at the call, before the first chunk is asked for.
+        """
+        return self._stream(self.piece(request, adapter), on_event, cancelled)
+
+    def piece(self, request: GenerationRequest, adapter: str | None = None) -> Piece:
+        """Read a request's audio and encode its conditions, ready to join a batch.
+
+        Raises:
+            RequestError: the request does not fit the model or its audio.
+            AudioError: an input file cannot be read.
+            ModelError: the diffusion weights that it asks for can't be had.
         """
         [chosen] = self._chosen(adapter, 1)
         with limited_threads(self._threads):
-            piece = prepare(request, self._components, chosen)
-        return self._stream(piece, on_event, cancelled)
+            return prepare(request, self._components, chosen)
+
+    def open_batch(self, requests: int) -> Batch:
+        """A batch that up to so many pieces may be in at once, and that others can join later."""
+        return Batch(self._components, self._adapters, rows=2 * requests)
+
+    def decoder(self) -> StreamingDecoder:
+        """Decodes a piece's codes as they come; joined, the chunks are `Track.audio`."""
+        return StreamingDecoder(self._components.codec)
+
+    def track(
+        self,
+        piece: Piece,
+        *,
+        on_event: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Track:
+        """The track of a piece that is done; what takes long is multi-band diffusion alone.
+
+        Args:
+            piece: whose codes are complete.
+            on_event: called with `DiffusionProgress`.
+            cancelled: asked after each estimate of a diffusion network.
+
+        Raises:
+            Cancelled: see `cancelled`.
+        """
+        return self._track(piece, Decoding([piece], self._components, on_event, cancelled))
+
+    def _track(self, piece: Piece, decoding: Decoding) -> Track:
+        with limited_threads(self._threads):
+            audio = decoding.audio(piece)
+        made_by = piece.adapter or self.info.name
+        rate = self.info.sample_rate
+        return Track(audio, rate, piece.codes, piece.seed, piece.request, made_by)
 
     def _chosen(
         self, adapters: str | Sequence[str | None] | None, requests: int
@@ -228,8 +270,13 @@ class Model:
         on_event: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[Tensor]:
+        if piece.request.multi_band_diffusion:
+            for _ in self._decode([piece], on_event, cancelled):
+                pass
+            yield self.track(piece, on_event=on_event, cancelled=cancelled).audio
+            return
         codec = self._components.codec
-        decoder = StreamingDecoder(codec)
+        decoder = self.decoder()
         least = round(STREAM_SECONDS * codec.frame_rate)
         decoded = 0
         left = piece.samples
@@ -247,12 +294,6 @@ class Model:
         if rest.shape[-1]:
             yield rest
 
-    def _track(self, piece: Piece) -> Track:
-        codec = self._components.codec
-        audio = codec.decode(piece.codes).cpu()[:, : piece.samples]
-        made_by = piece.adapter or self.info.name
-        return Track(audio, codec.sample_rate, piece.codes, piece.seed, piece.request, made_by)
-
     def _decode(
         self,
         pieces: list[Piece],
@@ -260,42 +301,14 @@ class Model:
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[None]:
         """Fill the codes of all pieces, window after window; yields as frames are decided."""
-        delays = self._components.lm.config.delays
-        tasks = [_Task.next_of(piece, self._components) for piece in pieces]
-        waiting = deque(task for task in tasks if task is not None)
-        if not waiting:
-            return
-        engine = self._engine([task.job for task in waiting])
-        active: list[tuple[_Task, Slot]] = []
-        while waiting or active:
+        batch = Batch.of(pieces, self._components, self._adapters)
+        while not batch.empty:
             if cancelled is not None and cancelled():
                 raise Cancelled("the generation was cancelled")
-            with limited_threads(self._threads):
-                while waiting and engine.fits(waiting[0].job):
-                    task = waiting.popleft()
-                    active.append((task, engine.admit(task.job)))
-                for _ in range(min(_STEPS_AT_ONCE, *(slot.steps_left for _, slot in active))):
-                    engine.advance()
-            for task, slot in list(active):
-                task.take(slot, delays)
-                if slot.done:
-                    engine.release(slot)
-                    active.remove((task, slot))
-                    following = _Task.next_of(task.piece, self._components)
-                    if following is not None:
-                        waiting.appendleft(following)
+            batch.advance()
             if on_event is not None:
                 on_event(self._progress(pieces))
             yield
-
-    def _engine(self, jobs: list[Job]) -> Engine:
-        """An engine with room for all jobs, or for as many as memory allows."""
-        lm = self._components.lm
-        steps = max(steps_needed(lm, job) for job in jobs)
-        fitting = CACHE_BYTES // KVCache.bytes_per_row(lm.config, steps, lm.dtype)
-        wanted = sum(job.rows for job in jobs)
-        rows = max(max(job.rows for job in jobs), min(wanted, MAX_ROWS, fitting))
-        return Engine(lm, rows, steps, self._adapters)
 
     def _progress(self, pieces: list[Piece]) -> GenerationProgress:
         rate = self.info.frame_rate
@@ -303,27 +316,3 @@ class Model:
             seconds_done=sum(piece.done - piece.prompt_frames for piece in pieces) / rate,
             seconds_total=sum(piece.frames - piece.prompt_frames for piece in pieces) / rate,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """One window of a piece, as the engine's job."""
-
-    piece: Piece
-    window: Window
-    job: Job
-
-    @staticmethod
-    def next_of(piece: Piece, components: Components) -> _Task | None:
-        window = next(piece.windows, None)
-        if window is None:
-            return None
-        return _Task(piece, window, job_of(piece, window, components))
-
-    def take(self, slot: Slot, delays: tuple[int, ...]) -> None:
-        """Copy the frames that were decided since the last time into the piece."""
-        piece, decided = self.piece, self.window.start + slot.frames_done(delays)
-        if decided > piece.done:
-            codes = slot.codes(delays)[:, piece.done - self.window.start :]
-            piece.codes[:, piece.done : decided] = codes.cpu()
-            piece.done = decided

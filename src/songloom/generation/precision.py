@@ -73,17 +73,19 @@ def prepare_for_inference(lm: LM, device: torch.device, dtype: torch.dtype) -> L
 
 
 ONE_THREAD_BELOW = 512
-"""Hidden size below which a step is too little work to share among threads."""
+"""Hidden size below which a step of a few rows is too little work to share among threads."""
+ENOUGH_ROWS = 8
+"""Rows that make a small model's step worth sharing all the same."""
 
 
-def threads_for(lm: LM) -> int | None:
-    """Threads that a model's steps should have; None for PyTorch's own choice.
+def threads_for(lm: LM, rows: int) -> int | None:
+    """Threads that steps of so many rows should have; None for PyTorch's own choice.
 
     A small model's operations take microseconds. Sharing them gains nothing on an idle machine, and
     on a busy one every operation waits for the thread that was put aside: 60 times slower, seen.
     """
     small = lm.device.type == "cpu" and lm.config.hidden_size < ONE_THREAD_BELOW
-    return 1 if small else None
+    return 1 if small and rows < ENOUGH_ROWS else None
 
 
 @contextmanager

@@ -62,13 +62,11 @@ def prepare(
     Raises:
         RequestError: the request does not fit the model or its audio.
         AudioError: the audio cannot be read.
+        ModelError: the diffusion weights that it asks for can't be had.
     """
     info, codec = components.info, components.codec
     if request.multi_band_diffusion:
-        raise RequestError(
-            f"multi_band_diffusion is on, but the model {info.name!r} has no diffusion weights; "
-            "leave it off to decode with the codec"
-        )
+        components.diffusion_decoder()  # now, so that nothing is generated in vain
     samples = round(request.duration * info.sample_rate)
     if samples == 0:
         raise RequestError(

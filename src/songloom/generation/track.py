@@ -65,6 +65,11 @@ class Track:
             **self.request.to_mapping(),
             "seed": self.seed,
         }
+        # Whoever is given the piece has no business with the folders of who made it.
+        for name in ("model", "input_audio", "melody_audio"):
+            path = made_by[name]
+            if path is not None and Path(str(path)).is_absolute():
+                made_by[name] = Path(str(path)).name
         tags = {
             "title": self.request.prompt.strip(),
             "software": f"songloom {__version__}",

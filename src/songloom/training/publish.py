@@ -9,6 +9,8 @@ from typing import Any
 
 from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.components import Components, LazyTextEncoder
+from songloom.checkpoints.diffusion_files import FOLDER as DIFFUSION_FOLDER
+from songloom.checkpoints.diffusion_files import write_diffusion
 from songloom.checkpoints.home import FACTS
 from songloom.checkpoints.transformers_layout import write_components
 from songloom.models.lora import lora_state
@@ -70,6 +72,8 @@ def _write_whole(folder: Path, components: Components) -> None:
         encoder, text_folder = text, components.info.path
     components.lm.cpu()
     write_components(components, encoder, text_folder, folder)
+    if components.diffusion is not None and components.diffusion.own:
+        write_diffusion(components.diffusion.as_stored(), folder / DIFFUSION_FOLDER)
 
 
 def _as_json(content: Mapping[str, Any]) -> str:

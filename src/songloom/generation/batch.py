@@ -1,0 +1,165 @@
+"""Continuous batching: pieces are decoded together, and join and leave at token steps.
+
+None changes another: see `engine`. A piece longer than the model's window is decoded window after
+window, each of them a sequence of the engine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from songloom.checkpoints.components import Components
+from songloom.generation.engine import Engine, Job, Slot, steps_needed
+from songloom.generation.precision import limited_threads, threads_for
+from songloom.generation.prepare import Piece, job_of
+from songloom.generation.windows import Window
+from songloom.models.adapter_bank import AdapterBank
+from songloom.models.delay import sequence_length
+from songloom.models.lm import KVCache
+
+MAX_ROWS = 64
+"""Rows that are decoded together: thirty-two requests with guidance; others wait for a place."""
+CACHE_BYTES = 4 * 2**30
+"""Memory that the key-value cache may take, where one request alone does not need more."""
+LONGEST_TEXT = 256
+"""Tokens of a prompt that an open batch has room for without making its cache anew."""
+STEPS_AT_ONCE = 10
+"""Token steps between looks at progress and cancellation; on a GPU, each look waits for it."""
+
+
+class Batch:
+    """Pieces while they are decoded.
+
+    Args:
+        components: the model.
+        adapters: those that pieces name.
+        rows: rows of the cache that may be taken (two for a piece with guidance), fewer where
+            memory is short.
+        steps: of the longest sequence, its prefix included; None for the model's window.
+    """
+
+    def __init__(
+        self, components: Components, adapters: AdapterBank, rows: int, steps: int | None = None
+    ) -> None:
+        self._components, self._adapters = components, adapters
+        self._rows = min(rows, MAX_ROWS)
+        self._steps = steps or window_steps(components)
+        self._engine: Engine | None = None  # the cache is large: it is made for the first piece
+        self._waiting: deque[_Task] = deque()
+        self._active: list[tuple[_Task, Slot]] = []
+
+    @staticmethod
+    def of(pieces: Iterable[Piece], components: Components, adapters: AdapterBank) -> Batch:
+        """A batch of these pieces and no others, with a cache of just their size."""
+        tasks = [task for piece in pieces if (task := _Task.next_of(piece, components))]
+        lm = components.lm
+        steps = max((steps_needed(lm, task.job) for task in tasks), default=1)
+        batch = Batch(components, adapters, sum(task.job.rows for task in tasks), steps)
+        batch._waiting.extend(tasks)
+        return batch
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left to decode."""
+        return not self._waiting and not self._active
+
+    @property
+    def rows(self) -> int:
+        """Rows that are being decoded."""
+        return sum(task.job.rows for task, _ in self._active)
+
+    def add(self, piece: Piece) -> None:
+        """Let a piece join at the next step that has room for it; first come, first served."""
+        task = _Task.next_of(piece, self._components)
+        if task is not None:
+            self._waiting.append(task)
+
+    def remove(self, piece: Piece) -> None:
+        """Let a piece leave, wherever it is; its tokens so far stay in it."""
+        self._waiting = deque(task for task in self._waiting if task.piece is not piece)
+        for task, slot in list(self._active):
+            if task.piece is piece:
+                self._leave(task, slot)
+
+    def advance(self) -> int:
+        """Admit what fits, then draw a few steps of every active piece and fill in its codes.
+
+        Returns:
+            Token steps that were made; 0 once the batch is empty.
+        """
+        engine = self._fitting_engine()
+        if engine is None:
+            return 0
+        delays = self._components.lm.config.delays
+        with limited_threads(threads_for(self._components.lm, self.rows)):
+            while self._waiting and self._has_room(engine, self._waiting[0].job):
+                task = self._waiting.popleft()
+                self._active.append((task, engine.admit(task.job)))
+            steps = min(STEPS_AT_ONCE, *(slot.steps_left for _, slot in self._active))
+            for _ in range(steps):
+                engine.advance()
+        for task, slot in list(self._active):
+            task.take(slot, delays)
+            if slot.done:
+                self._leave(task, slot)
+                following = _Task.next_of(task.piece, self._components)
+                if following is not None:
+                    self._waiting.appendleft(following)
+        return steps + 1  # a piece that was admitted drew a step then, too
+
+    def _leave(self, task: _Task, slot: Slot) -> None:
+        assert self._engine is not None
+        self._engine.release(slot)
+        self._active.remove((task, slot))
+
+    def _has_room(self, engine: Engine, job: Job) -> bool:
+        return engine.fits(job) and steps_needed(self._components.lm, job) <= self._steps
+
+    def _fitting_engine(self) -> Engine | None:
+        """The engine, made anew where nobody is in it and the next piece would not fit into it."""
+        if self.empty:
+            return None
+        lm = self._components.lm
+        if not self._active:
+            needed = steps_needed(lm, self._waiting[0].job)
+            if self._engine is None or needed > self._steps:
+                self._steps = max(self._steps, needed)
+                fitting = CACHE_BYTES // KVCache.bytes_per_row(lm.config, self._steps, lm.dtype)
+                rows = max(self._waiting[0].job.rows, min(self._rows, fitting))
+                self._engine = None  # its memory first
+                self._engine = Engine(lm, rows, self._steps, self._adapters)
+        return self._engine
+
+
+def window_steps(components: Components) -> int:
+    """Steps of the cache that a whole window takes, with a prefix of a long prompt."""
+    config, info = components.lm.config, components.info
+    frames = round(info.window_seconds * info.frame_rate)
+    steps = sequence_length(frames, config.delays)
+    return steps if config.cross_attention else steps + config.chroma_frames + LONGEST_TEXT
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One window of a piece, as the engine's job."""
+
+    piece: Piece
+    window: Window
+    job: Job
+
+    @staticmethod
+    def next_of(piece: Piece, components: Components) -> _Task | None:
+        window = next(piece.windows, None)
+        if window is None:
+            return None
+        return _Task(piece, window, job_of(piece, window, components))
+
+    def take(self, slot: Slot, delays: tuple[int, ...]) -> None:
+        """Copy the frames that were decided since the last time into the piece."""
+        piece, decided = self.piece, self.window.start + slot.frames_done(delays)
+        if decided > piece.done:
+            codes = slot.codes(delays)[:, piece.done - self.window.start :]
+            piece.codes[:, piece.done : decided] = codes.cpu()
+            piece.done = decided

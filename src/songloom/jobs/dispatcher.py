@@ -1,0 +1,464 @@
+"""From the queue to the executor, and from what that tells to the store and to whoever waits.
+
+The store is the truth: a job is accepted once it is written there, and what a process only
+remembers (who waits, what is being fetched) can be lost with it. A new dispatcher goes on with what
+it finds in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import nullcontext, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from songloom.errors import OutputError, SongloomError
+from songloom.jobs.executor import (
+    Executor,
+    Failed,
+    Logged,
+    Lost,
+    Previewed,
+    Progressed,
+    Started,
+    Stopped,
+    Succeeded,
+    Work,
+    WorkerFreed,
+    WorkerGone,
+    WorkerReady,
+    WorkerStats,
+    WorkEvent,
+)
+from songloom.jobs.live import Deadlines, LiveJob, Watchers
+from songloom.jobs.places import job_folder
+from songloom.jobs.records import KINDS, Job, Kind, Status, Version, now
+from songloom.jobs.store import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+AT_ONCE = 8
+"""Jobs of a kind whose inputs are fetched at the same time, before there is a place for them."""
+FLUSH_SECONDS = 1.0
+"""Between writings of a job's log."""
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
+"""Between two tries to write what has happened."""
+_LOG = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Runs what the store holds.
+
+    Args:
+        store: the jobs.
+        executor: what runs them.
+        prepare: fetches what a job's input names into its folder, and says what is to be done;
+            a `SongloomError` of it fails the job.
+        jobs_folder: where each job gets a folder.
+        publish: given a job, its folder and its output, does what is to be done with its files
+            and gives the output as it is then; a `SongloomError` of it fails the job.
+        devices: names of the devices that must be ready before the server is.
+        attempts: how often a job is begun when its worker is lost.
+        queue_limit: jobs that may wait.
+        owner: whose the models are that have no destination.
+        on_owed: called when webhooks may be owed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        prepare: Callable[[Job, Path], Awaitable[Work]],
+        jobs_folder: Path,
+        *,
+        publish: Callable[[Job, Path, Mapping[str, Any]], Awaitable[dict[str, Any]]] | None = None,
+        devices: tuple[str, ...] = (),
+        attempts: int = 3,
+        queue_limit: int = 100,
+        owner: str = "me",
+        on_owed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._executor, self._prepare = store, executor, prepare
+        self._folder, self._devices = jobs_folder, devices
+        self._attempts, self._queue_limit, self._owner = attempts, queue_limit, owner
+        self._on_owed, self._publish = on_owed, publish
+        self._live: dict[str, LiveJob] = {}
+        self._watchers = Watchers()
+        self._deadlines = Deadlines(self._cancel_soon)
+        self._cancelling: set[asyncio.Task[Job | None]] = set()
+        self._wake = asyncio.Event()
+        self.draining = False
+        """Whether the server is about to stop: nothing more is begun."""
+        self.ready_at: datetime | None = None
+        """When every device was ready for the first time."""
+        self._ready_devices: set[str] = set()
+        self.stats: dict[str, WorkerStats] = {}
+        """What the workers measured last, by device."""
+        self.on_ended: list[Callable[[Job], None]] = []
+        """Called with each job that has ended."""
+        self.on_stats: list[Callable[[WorkerStats], None]] = []
+        """Called with what a worker measured."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether every device has a worker that can take work."""
+        return not self.draining and self._ready_devices.issuperset(self._devices)
+
+    def folder(self, id: str) -> Path:
+        """A job's folder."""
+        return job_folder(self._folder, id)
+
+    # What routes ask for
+
+    async def accept(self, job: Job) -> Job:
+        """Store a job, which runs from then on whatever happens.
+
+        Raises:
+            QueueFullError: as many jobs as may wait do.
+            DuplicateError: there is a job of that id.
+            OutputError: it can't be written.
+        """
+        accepted = await self._stored(self._store.add_job, job, limit=self._queue_limit)
+        self._deadlines.watch(accepted)
+        self._wake.set()
+        return accepted
+
+    async def cancel(self, id: str) -> Job | None:
+        """Ask for a job to be stopped; one that still waits ends at once. None if unknown."""
+        before = await self._stored(self._store.job, id)
+        if before is None or before.ended:
+            return before
+        job = await self._stored(self._store.request_cancel, id)
+        assert job is not None  # it was there, and nothing is deleted before it has ended
+        if job.ended:
+            self._ended(job)
+        else:
+            await self._executor.cancel(id)
+        return job
+
+    async def finished(self, id: str, timeout: float | None) -> Job:
+        """The job once it has ended, or as it is after `timeout` seconds.
+
+        Raises:
+            KeyError: there is no such job.
+        """
+        job: Job | None = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                async for event in self.watch(id):
+                    job = event if isinstance(event, Job) else job
+        return await self._job(id) if job is None or not job.ended else job
+
+    async def watch(self, id: str) -> AsyncGenerator[WorkEvent | Job, None]:
+        """What happens to a job: itself as it is now, then events; itself as it ended comes last.
+
+        Raises:
+            KeyError: there is no such job.
+        """
+        with self._watchers.watching(id) as events:
+            job = await self._job(id)
+            yield job
+            while not job.ended:
+                event = await events.get()
+                job = event if isinstance(event, Job) else job
+                yield event
+
+    async def listen(self, id: str) -> None:
+        """Have a prediction's audio written while it is generated, where it runs already."""
+        await self._executor.listen(id)
+
+    # The work itself
+
+    async def run(self) -> None:
+        """Run jobs until cancelled; then the executor is closed and what ran waits again."""
+        await self._recover()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._feed())
+                group.create_task(self._hear())
+                group.create_task(self._flush())
+        finally:
+            await asyncio.shield(self._close())
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, and give what runs some time; trainings are saved, not awaited."""
+        self.draining = True
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends and any(
+            live.submitted and live.kind == "prediction" for live in self._live.values()
+        ):
+            await asyncio.sleep(0.05)
+
+    async def _recover(self) -> None:
+        """Take up what a server left that was killed."""
+        for job in await self._persisted(self._store.running):
+            if job.cancel_requested:
+                await self._persisted(self._store.finish, job.id, "canceled")
+            else:
+                await self._persisted(self._store.put_back, job.id)
+        for job in await self._persisted(self._store.waiting, self._queue_limit):
+            self._deadlines.watch(job)
+        self._wake.set()
+        self._on_owed()
+
+    async def _feed(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self.draining:
+                continue
+            for kind in KINDS:
+                await self._prepare_next(kind)
+            await self._submit_ready()
+
+    async def _prepare_next(self, kind: Kind) -> None:
+        """Begin to prepare the oldest jobs of a kind, as many as may be at once."""
+        known = [live for live in self._live.values() if live.kind == kind]
+        more = AT_ONCE - sum(not live.submitted for live in known)
+        if more <= 0:
+            return
+        for job in await self._persisted(self._store.waiting, len(known) + more, kind):
+            if job.id not in self._live and more > 0:
+                more -= 1
+                live = self._live[job.id] = LiveJob(kind)
+                live.task = asyncio.create_task(self._prepared(job, live))
+
+    async def _prepared(self, job: Job, live: LiveJob) -> None:
+        """Get a job's inputs; a failure is the job's."""
+        folder = self.folder(job.id)
+        try:
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+            live.prepared = await self._prepare(job, folder)
+        except SongloomError as error:
+            await self._finish(job.id, "failed", error=str(error))
+        except OSError as error:
+            reason = f"its files can't be written ({error.strerror}); free some room on the server"
+            await self._finish(job.id, "failed", error=reason)
+        except Exception:
+            _LOG.exception("preparing job %s went wrong", job.id)
+            await self._finish(job.id, "failed", error="the server made a mistake; see its log")
+        self._wake.set()
+
+    async def _submit_ready(self) -> None:
+        """Hand over what is prepared, oldest first, as far as there is room."""
+        for id, live in list(self._live.items()):
+            if live.prepared is None or live.submitted or not self._executor.free(live.kind):
+                continue
+            live.submitted = True
+            job = await self._persisted(self._store.begin, id)
+            if job.ended:  # cancelled meanwhile
+                self._ended(job)
+                continue
+            self._watchers.tell(id, job)
+            self._on_owed()
+            live.begin()
+            await self._executor.submit(live.prepared)
+            if job.cancel_requested:
+                await self._executor.cancel(id)
+
+    async def _hear(self) -> None:
+        async for event in self._executor.events():
+            match event:
+                case WorkerFreed():
+                    self._wake.set()
+                case WorkerGone(device):
+                    self._ready_devices.discard(device)
+                case WorkerReady(device):
+                    self._ready_devices.add(device)
+                    if self.ready and self.ready_at is None:
+                        self.ready_at = now()
+                    self._wake.set()
+                case WorkerStats(device):
+                    self.stats[device] = event
+                    for told in self.on_stats:
+                        told(event)
+                case _:
+                    await self._heard(event)
+
+    async def _heard(self, event: WorkEvent) -> None:
+        live = self._live.get(getattr(event, "id", ""))
+        if live is None:
+            return  # what an earlier attempt still had to say
+        match event:
+            case Started(id) | Previewed(id):
+                self._watchers.tell(id, event)
+            case Progressed(id):
+                live.note(event)
+                self._watchers.tell(id, event)
+            case Logged(id, text):
+                said = Logged(id, self._for_clients(id, text))
+                live.say(said.text)
+                self._watchers.tell(id, said)
+            case Succeeded(id):
+                await self._succeeded(id, live, event)
+            case Failed(id, error):
+                await self._finish(id, "failed", error=error)
+            case Stopped(id):
+                await self._stopped(id)
+            case Lost(id, reason):
+                await self._lost(id, reason)
+
+    async def _succeeded(self, id: str, live: LiveJob, event: Succeeded) -> None:
+        """Publish a result; one that has to be uploaded does not keep others waiting."""
+        job = await self._job(id)
+        output: dict[str, Any] = {"files": list(event.files)}
+        version = None
+        if live.kind == "training":
+            model = str(event.facts["model"])
+            owner, _, name = (job.destination or f"{self._owner}/{model}").partition("/")
+            digest = hashlib.sha256(f"training {id}".encode()).hexdigest()
+            version = Version(digest, owner, name, model, training=id)
+            output |= {"version": digest, "model": model}
+        if self._publish is None or not job.output_prefix:
+            await self._finish(
+                id, "succeeded", output=output, metrics=event.metrics, version=version
+            )
+        else:
+            live.task = asyncio.create_task(self._published(job, output, event.metrics, version))
+
+    async def _published(
+        self,
+        job: Job,
+        output: dict[str, Any],
+        metrics: Mapping[str, float],
+        version: Version | None,
+    ) -> None:
+        assert self._publish is not None
+        try:
+            output = await self._publish(job, self.folder(job.id), output)
+        except SongloomError as error:
+            await self._finish(job.id, "failed", error=str(error))
+        else:
+            await self._finish(job.id, "succeeded", output=output, metrics=metrics, version=version)
+
+    async def _stopped(self, id: str) -> None:
+        if (await self._job(id)).cancel_requested:
+            await self._finish(id, "canceled")
+        else:  # the executor stopped it, not a person: it runs again
+            await self._put_back(id)
+
+    async def _lost(self, id: str, reason: str) -> None:
+        job = await self._job(id)
+        _LOG.warning("job %s was lost in attempt %d: %s", id, job.attempts, reason)
+        if job.cancel_requested:
+            await self._finish(id, "canceled")
+        elif job.attempts >= self._attempts:
+            tried = "once" if job.attempts == 1 else f"{job.attempts} times"
+            error = f"{reason}; it was tried {tried}. Ask for less, or see the server's log"
+            await self._finish(id, "failed", error=error)
+        else:
+            self._live[id].say(f"{reason}; trying again")
+            await self._put_back(id)
+
+    async def _put_back(self, id: str) -> None:
+        await self._write_log(id)
+        self._live.pop(id, None)
+        job = await self._persisted(self._store.put_back, id)
+        if job.ended:  # someone had asked for its end
+            self._ended(job)
+        else:
+            self._watchers.tell(id, job)
+        self._wake.set()
+
+    async def _finish(
+        self,
+        id: str,
+        status: Status,
+        *,
+        output: Mapping[str, object] | None = None,
+        error: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        version: Version | None = None,
+    ) -> None:
+        live = self._live.get(id)
+        # Lines that are being written come before the last ones.
+        async with live.writing if live is not None else nullcontext():
+            job = await self._persisted(
+                self._store.finish,
+                id,
+                status,
+                output=output,
+                error=None if error is None else self._for_clients(id, error),
+                metrics=metrics,
+                version=version,
+                log="" if live is None else live.take_lines(),
+            )
+        self._ended(job)
+
+    def _for_clients(self, id: str, text: str) -> str:
+        """A message without the server's folders, which are no business of its clients."""
+        return text.replace(f"{self.folder(id)}{os.sep}", "")
+
+    def _ended(self, job: Job) -> None:
+        """Forget a job that has ended, and tell whoever waits for it."""
+        live = self._live.pop(job.id, None)
+        if live is not None and live.task is not None and live.task is not asyncio.current_task():
+            live.task.cancel()
+        self._deadlines.forget(job.id)
+        self._watchers.tell(job.id, job)
+        for told in self.on_ended:
+            told(job)
+        self._on_owed()
+        self._wake.set()
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            for id in list(self._live):
+                await self._write_log(id)
+
+    async def _write_log(self, id: str) -> None:
+        live = self._live.get(id)
+        if live is None:
+            return
+        async with live.writing:
+            text = live.take_lines()
+            if not text:
+                return
+            await self._persisted(self._store.log, id, text)
+        self._on_owed()
+
+    def _cancel_soon(self, id: str) -> None:
+        task = asyncio.create_task(self.cancel(id))
+        self._cancelling.add(task)  # or nothing would keep it
+        task.add_done_callback(self._cancelling.discard)
+
+    async def _close(self) -> None:
+        """End the work; what had not ended is taken up by the next server."""
+        self.draining = True
+        for live in self._live.values():
+            if live.task is not None:
+                live.task.cancel()
+        self._deadlines.forget_all()
+        await self._executor.close()
+        for id in list(self._live):
+            await self._write_log(id)
+
+    async def _job(self, id: str) -> Job:
+        job = await self._persisted(self._store.job, id)
+        if job is None:
+            raise KeyError(id)
+        return job
+
+    @staticmethod
+    async def _stored(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Ask the store, which waits for the disk, without making everyone wait."""
+        return await asyncio.to_thread(call, *args, **kwargs)
+
+    async def _persisted(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same for what has happened: on a full disk it is tried until it is written."""
+        pause = RETRY_SECONDS
+        while True:
+            try:
+                return await self._stored(call, *args, **kwargs)
+            except OutputError as error:
+                _LOG.error("the store can't be written; trying again in %.0f s: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_RETRY_SECONDS)

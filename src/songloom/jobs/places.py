@@ -1,0 +1,55 @@
+"""Where a server's files lie.
+
+<folder>/               by default `server` in SONGLOOM_HOME
+    songloom.db         jobs, tokens and all else that is remembered, unless `database` says where
+    jobs/<id>/          a job's inputs and results
+    files/              uploads
+    weights/            fetched weights, by their content
+    turns/              locks by which processes share a device
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from songloom.checkpoints.home import home
+from songloom.settings import ServeSettings
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def server_folder(settings: ServeSettings) -> Path:
+    """The folder of all of a server's files, which need not exist yet."""
+    return (settings.folder or home() / "server").expanduser().absolute()
+
+
+def database_url(settings: ServeSettings) -> str:
+    """The database, as SQLAlchemy names it."""
+    return settings.database or f"sqlite:///{server_folder(settings) / 'songloom.db'}"
+
+
+def jobs_folder(settings: ServeSettings) -> Path:
+    """The folder that has a folder for each job."""
+    return server_folder(settings) / "jobs"
+
+
+def job_folder(jobs: Path, id: str) -> Path:
+    """A job's folder among those of all jobs; ids that clients choose are no paths."""
+    return jobs / (id if _PLAIN_ID.fullmatch(id) else hashlib.sha256(id.encode()).hexdigest())
+
+
+def files_folder(settings: ServeSettings) -> Path:
+    """The folder of uploaded files."""
+    return server_folder(settings) / "files"
+
+
+def weights_folder(settings: ServeSettings) -> Path:
+    """The folder of weights that were fetched, each in one named by its content's digest."""
+    return server_folder(settings) / "weights"
+
+
+def turns_folder(settings: ServeSettings) -> Path:
+    """The folder of the locks by which processes share a device."""
+    return server_folder(settings) / "turns"

@@ -1,0 +1,134 @@
+"""What the server remembers: jobs, versions of models, files, tokens, owed webhooks.
+
+Times are aware datetimes in UTC, for people to read. Nothing is ordered or timed by them, since a
+clock can be set back: order is that of `sequence`, which the store counts up.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+Kind = Literal["prediction", "training"]
+Surface = Literal["cog", "replicate"]
+"""Whose rules a job's webhooks and outputs follow: that of the API it came in by."""
+Status = Literal["starting", "processing", "succeeded", "failed", "canceled"]
+WebhookEvent = Literal["start", "output", "logs", "completed"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
+ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "canceled"})
+
+
+_ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def new_id() -> str:
+    """An id that no other job or file has, in the form that hosted models have: 26 characters."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(26))
+
+
+def now() -> datetime:
+    """The time that records are stamped with."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A prediction or a training, from the moment it was accepted."""
+
+    id: str
+    kind: Kind
+    surface: Surface
+    input: Mapping[str, Any]
+    """As it was sent, for showing it again."""
+    model: str
+    """The local model to run, or to train: what `load` takes."""
+    version: str = ""
+    """Id of the version that was asked for."""
+    destination: str = ""
+    """`owner/name` that a training's result is published as."""
+    seed: int | None = None
+    """A prediction's seed, drawn when it was accepted, so that running it again changes nothing."""
+    status: Status = "starting"
+    output: Mapping[str, Any] | None = None
+    """`{"files": [names in the job's folder]}`, and for a training `version` as well."""
+    error: str | None = None
+    logs: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    webhook: str = ""
+    webhook_events: tuple[WebhookEvent, ...] = WEBHOOK_EVENTS
+    output_prefix: str = ""
+    """URL that output files are uploaded under, for the Cog surface; empty for data URLs."""
+    cancel_after: float | None = None
+    """Seconds after which the job is cancelled, counted from its acceptance."""
+    cancel_requested: bool = False
+    attempts: int = 0
+    """How often it was begun: above one where a worker was lost."""
+    data_removed: bool = False
+    """Whether input, output and logs were removed, by age or size or because someone asked."""
+    created_at: datetime = field(default_factory=now)
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    sequence: int = 0
+    """Place in the order of acceptance; the store gives it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in ENDED
+
+
+@dataclass(frozen=True)
+class Version:
+    """A model that a training on this server published."""
+
+    id: str
+    """64 hexadecimal digits."""
+    owner: str
+    name: str
+    model: str
+    """The local model's name."""
+    training: str
+    """Id of the training."""
+    created_at: datetime = field(default_factory=now)
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """An uploaded file; its bytes lie in the folder of files, under its id."""
+
+    id: str
+    name: str
+    content_type: str
+    size: int
+    """Bytes."""
+    sha256: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime = field(default_factory=now)
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class Token:
+    """Who may use the server; the token itself is not kept."""
+
+    name: str
+    sha256: str
+    created_at: datetime = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A webhook that is owed."""
+
+    id: int
+    event: WebhookEvent
+    job: Job
+    """As it was when the event happened."""
+    attempts: int
+    """How often it was tried in vain."""

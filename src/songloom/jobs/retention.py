@@ -1,0 +1,178 @@
+"""Removing what is old, or too much: the files of ended jobs, uploads, and weights unused since."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from songloom.errors import OutputError
+from songloom.jobs.records import StoredFile, now
+from songloom.jobs.store import Store
+
+SWEEP_SECONDS = 600.0
+"""Between two looks."""
+JUMP_SECONDS = 3600.0
+"""A clock that differs by so much from the time that passed was set, or is wrong."""
+TRUST_SECONDS = 86_400.0
+"""How long such a clock removes nothing."""
+IN_USE_SECONDS = 3600.0
+"""What was used since may be in use, and is kept although there is too much."""
+_AT_ONCE = 100
+_LOG = logging.getLogger(__name__)
+
+
+class Retention:
+    """Keeps jobs and files within limits; none is no limit.
+
+    Jobs stay in the store, with their data marked as removed; trained models are never touched.
+
+    Args:
+        store: the records.
+        jobs: folder of the jobs' folders.
+        folder: a job's folder, by its id.
+        remove_file: removes an uploaded file's bytes, by its id.
+        files: folder of the uploaded files.
+        caches: folders whose entries can be made again; what was not used for long goes first.
+        keep_days: age from which jobs and files go.
+        keep_bytes: what they may take; the oldest go first.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        jobs: Path,
+        folder: Callable[[str], Path],
+        remove_file: Callable[[str], None],
+        files: Path,
+        *,
+        caches: tuple[Path, ...] = (),
+        keep_days: float | None,
+        keep_bytes: int | None,
+    ) -> None:
+        self._store, self._jobs, self._files = store, jobs, files
+        self._folder, self._remove_file = folder, remove_file
+        self._caches = caches
+        self._keep_days, self._keep_bytes = keep_days, keep_bytes
+        self._base = (time.time(), _steady())
+        self._distrusted_until = 0.0
+
+    async def run(self) -> None:
+        """Look now and then, for ever."""
+        if self._keep_days is None and self._keep_bytes is None:
+            await asyncio.Event().wait()
+        while True:
+            try:
+                await asyncio.to_thread(self.sweep)
+            except (OutputError, OSError) as error:
+                _LOG.warning("old files can't be removed now: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def sweep(self) -> int:
+        """Remove what is beyond the limits; returns how many jobs and files that were."""
+        removed = 0
+        if self._keep_days is not None and self._clock_is_plausible():
+            removed += self._remove_before(now() - timedelta(days=self._keep_days))
+        if self._keep_bytes is not None:
+            removed += self._remove_until(self._keep_bytes)
+        return removed
+
+    def _clock_is_plausible(self) -> bool:
+        """Whether the clock went on as time did: one that jumps must not make everything old."""
+        wall, steady = time.time(), _steady()
+        drift = (wall - self._base[0]) - (steady - self._base[1])
+        self._base = wall, steady
+        if abs(drift) > JUMP_SECONDS:
+            _LOG.warning("the clock jumped by %.0f s; nothing is removed by age for a day", drift)
+            self._distrusted_until = steady + TRUST_SECONDS
+        return steady >= self._distrusted_until
+
+    def _remove_before(self, moment: datetime) -> int:
+        removed = sum(
+            _remove_entry(entry) for used, entry in self._cached() if used < moment.timestamp()
+        )
+        while ended := self._store.ended(_AT_ONCE, before=moment):
+            for job in ended:
+                self._remove_job(job.id)
+            removed += len(ended)
+        for file in self._uploads():
+            if file.created_at < moment:
+                self._remove_upload(file.id)
+                removed += 1
+        return removed
+
+    def _remove_until(self, limit: int) -> int:
+        """Remove the oldest jobs and files until the rest takes at most `limit` bytes."""
+        taken = sum(map(_size, (self._jobs, self._files, *self._caches)))
+        uploads = self._uploads()
+        file = next(uploads, None)
+        removed = 0
+        for used, entry in self._cached():
+            if taken > limit and used < time.time() - IN_USE_SECONDS:
+                taken -= _size(entry)
+                removed += _remove_entry(entry)
+        while taken > limit:
+            job = next(iter(self._store.ended(1)), None)
+            if job is not None and (file is None or job.created_at <= file.created_at):
+                taken -= _size(self._folder(job.id))
+                self._remove_job(job.id)
+            elif file is not None:
+                taken -= file.size
+                self._remove_upload(file.id)
+                file = next(uploads, None)
+            else:
+                break  # the rest belongs to what waits or runs
+            removed += 1
+        return removed
+
+    def _cached(self) -> list[tuple[float, Path]]:
+        """Entries of the caches by when they were used last, the longest unused first."""
+        found = []
+        for folder in self._caches:
+            with suppress(FileNotFoundError):
+                found += [(entry.stat().st_mtime, entry) for entry in folder.iterdir()]
+        return sorted(found)
+
+    def _uploads(self) -> Iterator[StoredFile]:
+        """Uploaded files that no job still needs, the oldest first."""
+        place = 0
+        while page := self._store.files(after=place, limit=_AT_ONCE):
+            place = page[0].sequence
+            yield from (file for file in page[::-1] if not self._store.needs_file(file.id))
+
+    def _remove_job(self, id: str) -> None:
+        shutil.rmtree(self._folder(id), ignore_errors=True)
+        self._store.remove_data(id)
+
+    def _remove_upload(self, id: str) -> None:
+        self._remove_file(id)
+        self._store.remove_file(id)
+
+
+def _remove_entry(entry: Path) -> int:
+    """Remove a cache's entry; how many that were."""
+    shutil.rmtree(entry, ignore_errors=True)
+    return 1
+
+
+def _steady() -> float:
+    """Seconds that have passed since some moment, those included in which the machine slept."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+def _size(folder: Path) -> int:
+    """Bytes in a folder; files that go meanwhile count nothing."""
+    size = 0
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file():
+                size += path.stat().st_size
+        except OSError:
+            pass
+    return size

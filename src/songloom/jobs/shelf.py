@@ -1,0 +1,139 @@
+"""The models that a worker has loaded, and the adapters that it has attached to them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from songloom.checkpoints.adapter import is_adapter
+from songloom.checkpoints.hub import resolve
+from songloom.checkpoints.peft_config import read_peft_config
+from songloom.generation.batch import Batch
+from songloom.generation.model import Model, load
+from songloom.generation.precision import DType
+from songloom.progress import ProgressCallback
+from songloom.training.memory import free_memory
+
+SPARE = 1.3
+"""Memory that a model takes while it is loaded, in sizes of its files."""
+
+
+class NoRoomError(Exception):
+    """A model has to wait: memory is short, and models in use or a training have it."""
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A model in memory."""
+
+    model: Model
+    batch: Batch
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the language model computes, or while an adapter is attached to it."""
+    users: int = 0
+    """Pieces of work that need it."""
+    last_used: int = 0
+
+
+class Shelf:
+    """Loads models when they are first asked for; removes those that nobody uses for others.
+
+    Args:
+        device: where models compute.
+        dtype: their precision.
+        max_batch: requests that are decoded together.
+    """
+
+    def __init__(self, device: torch.device, dtype: DType, max_batch: int) -> None:
+        self._device, self._dtype, self._max_batch = device, dtype, max_batch
+        self._loaded: dict[tuple[str, str | None], Loaded] = {}
+        self._uses = 0
+        self._lock = threading.Lock()  # of the counts, which two threads change
+
+    def take(
+        self, name: str, base: str | None, crowded: bool, on_event: ProgressCallback
+    ) -> tuple[Loaded, str | None]:
+        """A model for one piece of work, and the adapter to decode it with; then `put_back` it.
+
+        An adapter is attached to its base, which others can use at the same time.
+
+        Args:
+            name: what `load` takes.
+            base: likewise.
+            crowded: whether waiting could help where memory is short.
+            on_event: told of a download.
+
+        Raises:
+            NoRoomError: memory is short, and `crowded`.
+            ModelError: the model can't be loaded.
+        """
+        path = resolve(name, on_event)
+        if not is_adapter(path):
+            return self._whole(name, path, base, crowded, on_event), None
+        of = base or read_peft_config(path).base
+        if not of:
+            return self._whole(
+                name, path, None, crowded, on_event
+            ), None  # which says what is wrong
+        loaded = self._whole(of, resolve(of, on_event), None, crowded, on_event)
+        adapter = f"{name}@{(path / 'adapter_config.json').stat().st_mtime_ns}"
+        try:
+            with loaded.lock:
+                if adapter not in loaded.model.adapters:
+                    loaded.model.add_adapter(path, adapter)
+        except BaseException:
+            self.put_back(loaded)
+            raise
+        return loaded, adapter
+
+    def put_back(self, loaded: Loaded) -> None:
+        """Say that a piece of work needs a model no more."""
+        with self._lock:
+            loaded.users -= 1
+
+    def models(self) -> list[Loaded]:
+        """All that are loaded."""
+        return list(self._loaded.values())
+
+    def _whole(
+        self,
+        name: str,
+        path: Path,
+        base: str | None,
+        crowded: bool,
+        on_event: ProgressCallback,
+    ) -> Loaded:
+        loaded = self._loaded.get((str(path), base))
+        if loaded is None:
+            self._make_room(_size(path), crowded)
+            model = load(
+                name, device=str(self._device), dtype=self._dtype, base=base, on_event=on_event
+            )
+            loaded = Loaded(model, model.open_batch(self._max_batch))
+            self._loaded[str(path), base] = loaded
+        with self._lock:
+            self._uses += 1
+            loaded.users, loaded.last_used = loaded.users + 1, self._uses
+        return loaded
+
+    def _make_room(self, size: int, crowded: bool) -> None:
+        """Remove unused models, the longest unused first, until there is memory for another."""
+        wanted = int(size * SPARE)
+        while free_memory(self._device) < wanted:
+            idle = [key for key, loaded in self._loaded.items() if not loaded.users]
+            if not idle:
+                if crowded or self._loaded:
+                    raise NoRoomError
+                return  # it is alone and will be tried: the estimate may be wrong
+            del self._loaded[min(idle, key=lambda key: self._loaded[key].last_used)]
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a model's files."""
+    files = path.glob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

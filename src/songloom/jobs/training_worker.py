@@ -1,0 +1,179 @@
+"""The process of one training: `python -m songloom.jobs.training_worker`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from songloom.checkpoints.configs import read_json
+from songloom.checkpoints.home import FACTS, model_folder, trained_model
+from songloom.checkpoints.packed import pack
+from songloom.errors import Cancelled, SongloomError, TrainingError
+from songloom.jobs.environment import suit_training
+from songloom.jobs.executor import (
+    Failed,
+    Logged,
+    Lost,
+    Progressed,
+    Started,
+    Stopped,
+    Succeeded,
+    Work,
+    WorkEvent,
+)
+from songloom.jobs.pipes import Pipes
+from songloom.jobs.turns import Turns
+from songloom.jobs.wire import Cancel, Close, Command
+from songloom.progress import (
+    DownloadProgress,
+    GenerationProgress,
+    Notice,
+    PrepareProgress,
+    ProgressEvent,
+    Stage,
+    TrainingProgress,
+    ValidationProgress,
+)
+from songloom.request import TrainingRequest
+
+WEIGHTS, REPORT = "weights.tar", "report.html"
+OFFER_SECONDS = 0.2
+"""Between two looks whether predictions wait for the device."""
+PATIENCE_SECONDS = 30.0
+"""How long an earlier process of the same training may still hold it: one whose server was killed
+ends by itself."""
+
+
+class TrainingWorker:
+    """Trains what it is told to, once.
+
+    Args:
+        tell: takes events.
+        turns: of the device.
+    """
+
+    def __init__(self, tell: Callable[[WorkEvent], None], turns: Turns) -> None:
+        self._tell, self._turns = tell, turns
+        self._stop = threading.Event()
+        self._given = threading.Event()
+        self._work: Work | None = None
+        self._offered = 0.0
+
+    def heard(self, command: Command) -> None:
+        """Take a command; from any thread."""
+        match command:
+            case Work():
+                self._work = command
+                self._given.set()
+            case Cancel() | Close():
+                self._stop.set()
+                self._given.set()
+            case _:
+                pass
+
+    def run(self) -> None:
+        """Wait for the work, do it, and tell how it ended."""
+        self._given.wait()
+        if self._work is None:
+            return
+        try:
+            self._tell(self._trained(self._work))
+        except Cancelled:
+            self._tell(Stopped(self._work.id))
+        except SongloomError as error:
+            self._tell(Failed(self._work.id, str(error)))
+        except Exception as error:
+            traceback.print_exc()
+            self._tell(
+                Lost(self._work.id, f"the training failed ({type(error).__name__}: {error})")
+            )
+
+    def _trained(self, work: Work) -> WorkEvent:
+        self._tell(Started(work.id))
+        began = time.monotonic()
+        request = TrainingRequest.from_mapping(work.request)
+        assert request.name is not None
+        with self._turns.turn():
+            self._train(request, request.name, lambda event: self._told(work.id, event))
+        self._tell(Logged(work.id, "writing the weights"))
+        model = model_folder(request.name)
+        pack(model, work.folder / WEIGHTS)
+        shutil.copyfile(model / REPORT, work.folder / REPORT)
+        metrics = {"predict_time": time.monotonic() - began}
+        facts = read_json(model / FACTS)
+        for name in ("held_out_loss_before", "held_out_loss_after"):
+            if facts.get(name) is not None:
+                metrics[name] = facts[name]
+        return Succeeded(work.id, (WEIGHTS,), metrics, {"model": request.name})
+
+    def _train(
+        self, request: TrainingRequest, name: str, tell: Callable[[ProgressEvent], None]
+    ) -> None:
+        from songloom.jobs.finetune import train
+
+        ends = time.monotonic() + PATIENCE_SECONDS
+        # The name belongs to this work alone. So a model that is there already is what an earlier
+        # process of it made, of which only the word was lost.
+        while trained_model(name) is None:
+            try:
+                train(request, on_event=tell, cancelled=self._stopped)
+            except TrainingError as error:
+                if "is running already" not in str(error) or time.monotonic() > ends:
+                    raise
+                time.sleep(0.5)
+
+    def _stopped(self) -> bool:
+        """Asked often by the training: a good moment to let predictions have the device."""
+        moment = time.monotonic()
+        if moment - self._offered > OFFER_SECONDS:
+            self._turns.offer()
+            self._offered = time.monotonic()
+        return self._stop.is_set()
+
+    def _told(self, id: str, event: ProgressEvent) -> None:
+        match event:
+            case Stage(name):
+                self._tell(Logged(id, name))
+            case Notice(text):
+                self._tell(Logged(id, f"note: {text}"))
+            case DownloadProgress(model, done, total):
+                self._tell(Progressed(id, done, total, "bytes", f"downloading {model}"))
+            case PrepareProgress(done, total):
+                self._tell(Progressed(id, done, total, "songs", "preparing"))
+            case TrainingProgress():
+                values = {
+                    "loss": event.loss,
+                    "learning_rate": event.learning_rate,
+                    "seconds_left": event.seconds_left,
+                }
+                self._tell(Progressed(id, event.step, event.steps, "updates", "training", values))
+            case ValidationProgress():
+                text = f"loss on held-out songs {event.loss:.4f} after {event.step} updates"
+                self._tell(Logged(id, text))
+            case GenerationProgress(done_seconds, total_seconds):
+                done, total = round(done_seconds), round(total_seconds)
+                self._tell(Progressed(id, done, total, "seconds", "generating previews"))
+
+
+def main() -> None:
+    """Work for the server at the other end of standard input and output."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--turns", required=True, type=Path)
+    options = parser.parse_args()
+    suit_training()
+    pipes = Pipes()
+    worker = TrainingWorker(pipes.tell, Turns(options.turns, options.device))
+    pipes.listen(worker.heard)
+    worker.run()
+    os._exit(0)  # threads of libraries may not want to end
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The application: all routes, what stands before them, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+
+from songloom import __version__
+from songloom.errors import OutputError, SongloomError
+from songloom.server import cog
+from songloom.server.auth import Authentication
+from songloom.server.documents import add_documents
+from songloom.server.limits import BodyLimits
+from songloom.server.logs import RequestLog
+from songloom.server.replicate.problems import ProblemError, problem_response
+from songloom.server.replicate.routes import routers
+from songloom.server.services import Services
+
+V1 = "/v1/"
+DISK_FULL = 507
+
+
+def make_app(services: Services) -> FastAPI:
+    """The server's ASGI application; its lifespan runs the jobs."""
+    app = FastAPI(title="songloom", version=__version__, docs_url=None, redoc_url=None,
+                  lifespan=_lifespan)  # fmt: skip
+    app.state.services = services
+    add_documents(app)
+    app.include_router(cog.router)
+    for router in routers:
+        app.include_router(router)
+    _add_operations(app, services)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(ProblemError, _refused)
+    app.add_exception_handler(SongloomError, _expected)
+    app.add_exception_handler(Exception, _broken)
+    settings = services.settings
+    # The last added is the first that a request comes to.
+    app.add_middleware(
+        BodyLimits,
+        max_body=int(settings.max_body_mb * 1e6),
+        max_file=int(settings.max_file_mb * 1e6),
+    )
+    app.add_middleware(Authentication, store=services.store, settings=settings)
+    app.add_middleware(RequestLog, answered=services.metrics.answered)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run jobs, webhooks and retention beside the routes; at the end, let what runs finish."""
+    services: Services = app.state.services
+    await services.executor.start()
+    tasks = [
+        asyncio.create_task(services.dispatcher.run()),
+        asyncio.create_task(services.sender.run()),
+        asyncio.create_task(services.retention.run()),
+    ]
+    for task in tasks:
+        # A part that fails must not go unnoticed while the rest looks healthy.
+        task.add_done_callback(lambda task: None if task.cancelled() else services.stop())
+    try:
+        yield
+        await services.dispatcher.drain(services.settings.drain_seconds)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+def _add_operations(app: FastAPI, services: Services) -> None:
+    """What those who run the server ask."""
+
+    @app.get("/livez", tags=["operation"])
+    async def is_alive() -> PlainTextResponse:
+        """Whether the process answers; needs no token."""
+        return PlainTextResponse("ok")
+
+    @app.get("/readyz", tags=["operation"], responses={503: {}})
+    async def is_ready() -> PlainTextResponse:
+        """Whether predictions would begin now."""
+        if services.dispatcher.ready:
+            return PlainTextResponse("ok")
+        return PlainTextResponse("a worker is not ready", 503)
+
+    @app.get("/metrics", tags=["operation"])
+    def measure() -> Response:
+        """What the server measures, for Prometheus."""
+        return Response(services.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if _is_v1(request):
+        return problem_response(error)
+    detail = [
+        {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]}
+        for item in error.errors()
+    ]
+    return JSONResponse({"detail": detail}, 422)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if _is_v1(request):
+        return problem_response(error)
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    if _is_v1(request):
+        return problem_response(error)
+    return JSONResponse(
+        {"detail": str(error)}, DISK_FULL if isinstance(error, OutputError) else 400
+    )
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """A fault of ours; the log has its trace."""
+    if _is_v1(request):
+        return problem_response(error)
+    return JSONResponse({"detail": "Internal Server Error"}, 500)
+
+
+def _is_v1(request: Request) -> bool:
+    return request.url.path.startswith(V1)

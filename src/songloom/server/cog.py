@@ -1,0 +1,235 @@
+"""The surface of a Cog container, with the observable behaviour of Cog 0.9."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import mimetypes
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
+
+from songloom import __version__
+from songloom.errors import DuplicateError, QueueFullError
+from songloom.jobs.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
+from songloom.server.inputs import InputError, as_taken, check_prediction, check_training
+from songloom.server.schema import input_defaults
+from songloom.server.services import Services
+from songloom.server.webhooks import check_webhook
+
+BUSY = "Already running a prediction"
+"""What Cog says; here it means that as many wait as may."""
+
+
+class CogRequest(BaseModel):
+    """The body of a request for a prediction or a training; what else is in it is ignored."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    input: dict[str, Any] | None = None
+    id: Annotated[str, Field(max_length=512)] | None = None
+    """An empty one is none."""
+    created_at: datetime | None = None
+    output_file_prefix: str | None = None
+    webhook: AnyHttpUrl | None = None
+    webhook_events_filter: list[WebhookEvent] | None = None
+
+
+router = APIRouter(include_in_schema=False)
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+@router.get("/")
+async def discover(request: Request) -> dict[str, str]:
+    """Where everything is."""
+    base = (_services(request).settings.public_url or str(request.base_url)).rstrip("/")
+    urls = {
+        "docs_url": "/docs",
+        "openapi_url": "/openapi.json",
+        "shutdown_url": "/shutdown",
+        "healthcheck_url": "/health-check",
+    }
+    for kind in ("prediction", "training"):
+        urls[f"{kind}s_url"] = f"/{kind}s"
+        urls[f"{kind}s_idempotent_url"] = f"/{kind}s/{{{kind}_id}}"
+        urls[f"{kind}s_cancel_url"] = f"/{kind}s/{{{kind}_id}}/cancel"
+    return {"cog_version": "0.9.4"} | {name: base + path for name, path in urls.items()}
+
+
+@router.get("/health-check")
+async def check_health(request: Request) -> dict[str, Any]:
+    """How the server is; always 200."""
+    services = _services(request)
+    ready = services.dispatcher.ready
+    status = "READY" if ready else "DEFUNCT" if services.dispatcher.draining else "STARTING"
+    counts = await asyncio.to_thread(services.store.counts)
+    waiting = sum(count for (_, status), count in counts.items() if status == "starting")
+    if ready and waiting >= services.settings.queue_limit:
+        status = "BUSY"
+    setup = {
+        "started_at": services.started_at.isoformat(),
+        "completed_at": services.dispatcher.ready_at and services.dispatcher.ready_at.isoformat(),
+        "logs": "",
+        "status": "succeeded" if services.dispatcher.ready_at else "starting",
+    }
+    return {"status": status, "setup": setup, "version": {"songloom": __version__}}
+
+
+@router.post("/shutdown")
+async def shut_down(request: Request) -> dict[str, str]:
+    """Stop as on a signal: running predictions finish, trainings are saved."""
+    _services(request).stop()
+    return {}
+
+
+def _routes(kind: Kind) -> APIRouter:
+    """The three routes of predictions, or of trainings."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.post(f"/{kind}s")
+    async def create(
+        request: Request,
+        body: CogRequest | None = None,
+        prefer: Annotated[str | None, Header()] = None,
+    ) -> JSONResponse:
+        """Make one; the answer comes with the result, or at once where that is preferred."""
+        return await _made(_services(request), kind, body or CogRequest(), prefer)
+
+    @routes.put(f"/{kind}s/{{id:path}}")
+    async def create_idempotent(
+        request: Request,
+        id: str,
+        body: CogRequest,
+        prefer: Annotated[str | None, Header()] = None,
+    ) -> JSONResponse:
+        """Make one of a given id; one that is there already is shown."""
+        services = _services(request)
+        if body.id is not None and body.id != id:
+            message = "prediction ID must match the ID supplied in the URL"
+            raise RequestValidationError(
+                [{"loc": ("body", "id"), "msg": message, "type": "value_error"}]
+            )
+        known = await asyncio.to_thread(services.store.job, id)
+        if known is not None and known.kind == kind:
+            return await _answer(services, known, 200 if known.ended else 202)
+        body = body.model_copy(update={"id": id})
+        return await _made(services, kind, body, prefer)
+
+    @routes.post(f"/{kind}s/{{id:path}}/cancel")
+    async def cancel(request: Request, id: str) -> JSONResponse:
+        """Stop one that runs or waits."""
+        services = _services(request)
+        job = await asyncio.to_thread(services.store.job, id)
+        if job is None or job.kind != kind or job.ended:
+            return JSONResponse({}, 404)
+        await services.dispatcher.cancel(id)
+        return JSONResponse({}, 200)
+
+    return routes
+
+
+async def _made(
+    services: Services, kind: Kind, body: CogRequest, prefer: str | None
+) -> JSONResponse:
+    # A worker that was lost later comes back: until then what is accepted waits.
+    if services.dispatcher.ready_at is None or services.dispatcher.draining:
+        raise HTTPException(
+            503, "the server is still being set up, or is about to stop; retry soon"
+        )
+    job = await _checked(services, kind, body)
+    try:
+        job = await services.dispatcher.accept(job)
+    except (QueueFullError, DuplicateError):
+        raise HTTPException(409, BUSY) from None
+    if prefer == "respond-async":
+        return await _answer(services, job, 202)
+    return await _answer(services, await services.dispatcher.finished(job.id, None), 200)
+
+
+async def _checked(services: Services, kind: Kind, body: CogRequest) -> Job:
+    """The job that a body asks for; a 422 where its input makes no sense."""
+    check = check_prediction if kind == "prediction" else check_training
+    try:
+        checked = await asyncio.to_thread(check, body.input, services.settings, services.library)
+    except InputError as error:
+        raise error.as_validation() from None
+    webhook = "" if body.webhook is None else str(body.webhook)
+    folder = services.settings.upload_url
+    prefix = body.output_file_prefix or (f"{folder.rstrip('/')}/" if folder else "")
+    await check_webhook(services.fetcher, webhook, ("body", "webhook"))
+    await check_webhook(services.fetcher, prefix, ("body", "output_file_prefix"))
+    events = body.webhook_events_filter
+    return Job(
+        id=body.id or new_id(),
+        kind=kind,
+        surface="cog",
+        input=body.input or {},
+        model=checked.model,
+        seed=checked.seed,
+        logs="".join(f"{note}\n" for note in checked.notes),
+        webhook=webhook,
+        webhook_events=WEBHOOK_EVENTS if events is None else tuple(events),
+        output_prefix=prefix,
+    )
+
+
+async def _answer(services: Services, job: Job, status: int) -> JSONResponse:
+    """A job's JSON; large results take a while to encode, for which nobody else should wait."""
+    folder = services.dispatcher.folder(job.id)
+    return await asyncio.to_thread(lambda: JSONResponse(render(job, folder), status))
+
+
+def render(job: Job, folder: Path) -> dict[str, Any]:
+    """A job in Cog's form; its files as `data:` URLs, or where they were uploaded to.
+
+    Args:
+        job: the job.
+        folder: where its files lie.
+    """
+    return {
+        "input": input_defaults(job.kind) | as_taken(job.kind, job.input),
+        "output": _output(job, folder),
+        "id": job.id,
+        "version": None,
+        "created_at": job.created_at.isoformat(),
+        "started_at": job.started_at and job.started_at.isoformat(),
+        "completed_at": job.completed_at and job.completed_at.isoformat(),
+        "logs": job.logs,
+        "error": job.error,
+        "status": job.status,
+        "metrics": dict(job.metrics) if job.status == "succeeded" else None,
+        "webhook": job.webhook or None,
+        "webhook_events_filter": list(job.webhook_events),
+        "output_file_prefix": None,  # it may be the server's own, with a secret in it
+    }
+
+
+def _output(job: Job, folder: Path) -> Any:
+    if job.output is None:
+        return None
+    urls = job.output.get("urls") or [_data_url(folder / name) for name in job.output["files"]]
+    if job.kind == "training":
+        return {"weights": urls[0]}
+    return urls[0] if len(urls) == 1 else urls
+
+
+def _data_url(path: Path) -> str | None:
+    """A file's bytes; None where they have been removed."""
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    try:
+        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError:
+        return None
+
+
+router.include_router(_routes("prediction"))
+router.include_router(_routes("training"))

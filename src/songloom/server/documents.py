@@ -1,0 +1,89 @@
+"""The OpenAPI document of the whole server, and a page to read it on, without the internet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from songloom import __version__
+from songloom.server.schema import cog_document
+
+VERSION = "3.0.2"
+"""Of OpenAPI: that of Cog 0.9, whose clients read the document."""
+
+
+def add_documents(app: FastAPI) -> None:
+    """Give an application /openapi.json and /docs."""
+    from swagger_ui_bundle import swagger_ui_path
+
+    app.openapi_version = VERSION
+    document: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not document:
+            document.update(_joined(app))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+    app.mount("/docs/assets", StaticFiles(directory=str(swagger_ui_path)), name="docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        """All routes, to be read and tried."""
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="songloom",
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        )
+
+
+def _joined(app: FastAPI) -> dict[str, Any]:
+    """Cog's document, and behind it what the server has beyond."""
+    own = get_openapi(
+        title="songloom",
+        version=__version__,
+        openapi_version=VERSION,
+        description=(
+            "Predictions and trainings, as a Cog container (first part) and as Replicate "
+            "(`/v1`) serve them."
+        ),
+        routes=app.routes,
+    )
+    own = {name: _as_3_0(part) for name, part in own.items()}
+    cog = cog_document()
+    schemas = cog["components"]["schemas"] | {
+        name: schema
+        for name, schema in own.get("components", {}).get("schemas", {}).items()
+        if name not in cog["components"]["schemas"]
+    }
+    components = own.get("components", {}) | {"schemas": schemas}
+    return own | {"paths": cog["paths"] | own["paths"], "components": components}
+
+
+def _as_3_0(schema: Any) -> Any:
+    """A schema of OpenAPI 3.1, which FastAPI writes, in the words of 3.0."""
+    if isinstance(schema, list):
+        return [_as_3_0(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    told = {name: _as_3_0(value) for name, value in schema.items()}
+    choices = told.get("anyOf")
+    if isinstance(choices, list) and {"type": "null"} in choices:
+        others = [choice for choice in choices if choice != {"type": "null"}]
+        del told["anyOf"]
+        told["nullable"] = True
+        told |= others[0] if len(others) == 1 and "$ref" not in others[0] else {"anyOf": others}
+    for limit, plain in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(told.get(limit), int | float) and not isinstance(told[limit], bool):
+            told[plain], told[limit] = told[limit], True
+    if "const" in told:
+        told["enum"] = [told.pop("const")]
+    told.pop("contentMediaType", None)
+    return told

@@ -1,0 +1,253 @@
+"""Models as clients of the HTTP API know them: `owner/name`, with versions that have ids.
+
+Clients ask for a model by many names: `owner/name`, `owner/name:id`, an id alone, the hosted
+original's names, which aliases map to models here, or simply what `songloom models` calls it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from songloom.checkpoints.catalogue import KNOWN, KnownModel, known_model
+from songloom.checkpoints.configs import read_json
+from songloom.checkpoints.home import FACTS, TrainedModel, trained_model, trained_models
+from songloom.errors import ModelError
+from songloom.jobs.records import Job, Version
+from songloom.jobs.store import Store
+from songloom.settings import ORIGINAL, ServeSettings
+
+OWNER = "songloom"
+"""Whose the models are that were not trained here."""
+ORIGINAL_IDS = (
+    "bc57274e2930af17c1d692516a4e6bd67618af425db3b2107c28c2100f031934",
+    "8d02c56b9a3d69abd2f1d6cc1a65027de5bfef7f0d34bd23e0624ecabb65acac",
+    "b1ec6490e57013463006e928abc7acd8d623fe3e8321d3092e1231bf006898b1",
+    "aa4abfe6774b6c14f7835cbd284c0a55cec095ea4ae956493af28a52d00643b6",
+    "055c82cff5c1716bb08e1982ce0df1f36bc3278c54a56f3c9f8c171e2f3a1080",
+    "2ca0fec2be6ff9177b1eafd1d0a4d23db44582e23c4b9392ee75574d35dadeac",
+    "49611069287e103d53c00073ddff59c2669dcc1c4b4ba9447d4f719ff96f87c2",
+    "4a55fb8297d11f0a6f1a1780b31d91e0374f64c9c79f67f8796920a8c221c783",
+    "67de41b0032700d36f0782101750c98c3dd9585966c3a0d64552577797e2bdcc",
+    "6d89fa8d6d4f208fbdd639c65933241934aa312efabe657bb71f349ee7a7c734",
+    "78a2e7db9bd8f1a02b5d8dfe4d7a998eb12ea405714d6a290f3341b2cea83415",
+    "7ac673ee8f05cb1cb14b8a093e17a2ebce54431448855121d7b363e3ca0112c6",
+    "99c108292acefa659caacda381119bbbce78c0d15d9f6879d5ddc4e15c8ca1fe",
+    "abc6df0c7e174b2b2d3a29ee846541cb6d1482e88f10358f7baa09fe82c4e832",
+    "acb6f76bb00fc2de5fe28245cede5a9abaea4c04456a408d8a82e05e9a013e65",
+    "fda7ee6350c849f16ee6e793772c200aded83adf46c65e04269e140051a11f89",
+)
+"""Published versions of the original, the newest first: some clients send nothing but an id."""
+_DATED = datetime(2026, 1, 1, tzinfo=UTC)
+"""Clients want a date of every version; models that come with songloom have none of their own."""
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class LibraryVersion:
+    """A model that can be asked for."""
+
+    id: str
+    """64 hexadecimal digits."""
+    owner: str
+    name: str
+    model: str
+    """The local model: what `load` takes."""
+    created_at: datetime = _DATED
+    training: str = ""
+    """Id of the training that made it."""
+
+    @property
+    def title(self) -> str:
+        """`owner/name`."""
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def base(self) -> str | None:
+        """What is trained where a training's input names nothing.
+
+        None for the original, which trains what `model_version` says, that has a default.
+        """
+        return None if self.title == ORIGINAL else self.model
+
+
+@dataclass(frozen=True)
+class LibraryModel:
+    """A model with its versions."""
+
+    owner: str
+    name: str
+    description: str
+    latest: LibraryVersion
+    mine: bool
+    """Whether it was trained here."""
+
+
+class Library:
+    """All models that clients can ask for.
+
+    Args:
+        store: knows the published versions.
+        settings: of the server.
+    """
+
+    def __init__(self, store: Store, settings: ServeSettings) -> None:
+        self._store, self._settings = store, settings
+        self._aliases = settings.alias_table()
+
+    def resolve(self, reference: str) -> LibraryVersion | None:
+        """What a name or an id stands for; None where that is nothing.
+
+        Args:
+            reference: `owner/name`, `owner/name:id`, an id, an alias, or a local model's name.
+        """
+        title, _, id = reference.partition(":")
+        if reference in self._aliases or (id and title in self._aliases):
+            return self._aliased(title, id, self._aliases.get(reference) or self._aliases[title])
+        if not id and _ID.fullmatch(title):
+            return self._by_id(title)
+        return self._unaliased(reference)
+
+    def _unaliased(self, reference: str) -> LibraryVersion | None:
+        if reference == self._settings.model or known_model(reference):
+            return self._local(reference)
+        if "/" in reference:
+            named = (v for v in self._here() if reference in (v.title, f"{v.title}:{v.id}"))
+            return next(named, None)
+        trained = trained_model(reference)
+        return None if trained is None or trained.kind == "broken" else self._trained(trained)
+
+    def models(self) -> list[LibraryModel]:
+        """All models: the trained ones, the newest first, then those that were there before."""
+        titles = dict.fromkeys(version.title for version in self._all())
+        found = (self.model(*title.split("/", 1)) for title in titles)
+        return [model for model in found if model is not None]
+
+    def model(self, owner: str, name: str) -> LibraryModel | None:
+        """A model, None where there is none."""
+        versions = self.versions(owner, name)
+        if not versions:
+            return None
+        latest = versions[0]
+        mine = any(version.title == latest.title for version in self._mine())
+        return LibraryModel(owner, name, self._description(latest), latest, mine)
+
+    def versions(self, owner: str, name: str) -> list[LibraryVersion]:
+        """A model's versions, the newest first."""
+        title = f"{owner}/{name}"
+        return [v for v in self._all() if v.title == title]
+
+    def model_of(self, job: Job) -> str:
+        """`owner/name` of the model that a job asked for, or runs."""
+        for reference in (job.version, job.model):
+            version = self.resolve(reference) if reference else None
+            if version is not None:
+                return version.title
+        return f"{OWNER}/{Path(job.model).name}"
+
+    def _by_id(self, id: str) -> LibraryVersion | None:
+        for alias, model in self._aliases.items():
+            if alias.endswith(f":{id}"):
+                return self._aliased(alias.removesuffix(f":{id}"), id, model)
+        if id in ORIGINAL_IDS:
+            return self._aliased(ORIGINAL, id, self._aliases[ORIGINAL])
+        return next((v for v in self._all() if v.id == id), None)
+
+    def _mine(self) -> Iterator[LibraryVersion]:
+        """Versions that were trained here, by this server and by the command line; newest first."""
+        trained = {model.name: model for model in trained_models() if model.kind != "broken"}
+        published = [version for version in self._store.published() if version.model in trained]
+        # Their order is the store's, since a clock may have been set back.
+        yield from map(_published, published)
+        names = trained.keys() - {version.model for version in published}
+        others = [self._unpublished(trained[name]) for name in names]
+        yield from sorted(others, key=lambda version: (version.created_at, version.id))[::-1]
+
+    def _here(self) -> Iterator[LibraryVersion]:
+        """All versions by the names that they have of themselves; trained ones first."""
+        yield from self._mine()
+        names = [self._settings.model, *(model.name for model in KNOWN)]
+        for name in dict.fromkeys(names):
+            if trained_model(name) is None:
+                yield self._local(name)
+
+    def _all(self) -> Iterator[LibraryVersion]:
+        """The same, and then what aliases call them."""
+        yield from self._here()
+        for alias, model in self._aliases.items():
+            title, _, id = alias.partition(":")
+            if "/" in title:
+                yield self._aliased(title, id, model)
+
+    def _trained(self, model: TrainedModel) -> LibraryVersion:
+        """The newest version that a trained model was published as, or one that it always has."""
+        for version in self._store.published():
+            if version.model == model.name:
+                return _published(version)
+        return self._unpublished(model)
+
+    def _unpublished(self, model: TrainedModel) -> LibraryVersion:
+        created = _created(model)
+        id = _digest(f"trained {model.name} {created.isoformat()}")
+        return LibraryVersion(id, self._settings.owner, model.name, model.name, created)
+
+    def _local(self, reference: str) -> LibraryVersion:
+        """The version of a model by what `load` calls it; of a folder, only its name is told."""
+        trained = trained_model(reference)
+        if trained is not None:
+            return self._trained(trained)
+        known = known_model(reference)
+        if known is not None:
+            id = _digest(f"{OWNER}/{known.name} {known.source}")
+            return LibraryVersion(id, OWNER, known.name, known.name)
+        owner, _, name = reference.rpartition("/")
+        hub = re.fullmatch(r"\w[\w.-]*", owner) and not Path(reference).exists()
+        return LibraryVersion(_digest(reference), owner if hub else OWNER, name, reference)
+
+    def _aliased(self, title: str, id: str, model: str) -> LibraryVersion:
+        """A version under a name that an alias gives it."""
+        target = self._unaliased(model) or self._local(model)
+        owner, _, name = title.rpartition("/")
+        if not id:
+            id = ORIGINAL_IDS[0] if title == ORIGINAL else _digest(f"alias {title} {target.id}")
+        return LibraryVersion(
+            id, owner or target.owner, name, target.model, target.created_at, target.training
+        )
+
+    def _description(self, version: LibraryVersion) -> str:
+        known = known_model(version.model)
+        if known is not None:
+            alias = "" if version.title == f"{OWNER}/{known.name}" else f"{known.name}: "
+            return f"{alias}{_about(known)}"
+        trained = trained_model(version.model)
+        return f"Fine-tuned from {trained.base}." if trained and trained.base else "A model."
+
+
+def _published(version: Version) -> LibraryVersion:
+    return LibraryVersion(
+        version.id, version.owner, version.name, version.model, version.created_at, version.training
+    )
+
+
+def _about(model: KnownModel) -> str:
+    sound = "stereo" if model.channels == 2 else "mono"
+    melody = ", follows melodies" if model.melody else ""
+    size = f", {model.parameters}" if model.parameters else ""
+    return f"MusicGen, {sound}{melody}{size}; licence of the weights: {model.licence}."
+
+
+def _created(model: TrainedModel) -> datetime:
+    """When a model was trained; its folder's date where nothing says so."""
+    try:
+        created = datetime.fromisoformat(str(read_json(model.path / FACTS).get("created")))
+        return created if created.tzinfo else created.replace(tzinfo=UTC)
+    except (ModelError, ValueError):
+        return datetime.fromtimestamp(model.path.stat().st_mtime, UTC)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,128 @@
+"""Routes that predictions and trainings have alike: one, all of them, cancelling, events."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from songloom.jobs.records import Job, Kind
+from songloom.server.replicate.access import Linking, Serving, url_of
+from songloom.server.replicate.links import Links
+from songloom.server.replicate.pages import Paging, page
+from songloom.server.replicate.problems import ProblemError
+from songloom.server.replicate.render import render_job
+from songloom.server.services import Services
+from songloom.server.streams import client_events, job_events, server_sent
+
+EVENT_STREAM = "text/event-stream"
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-Sent Events.", "content": {EVENT_STREAM: {}}},
+    204: {"description": "It has ended, and its events were told."},
+}
+LONGEST_LISTED = 10_000
+"""Characters of a log in a list: its end, where progress is read. The job itself has all of it."""
+
+
+def shown(job: Job, links: Links, services: Services) -> dict[str, Any]:
+    """A job as JSON."""
+    return render_job(job, links, model=services.library.model_of(job))
+
+
+def known_job(kind: Kind) -> Callable[..., Job]:
+    """A dependency: the job of a kind that a request's path names, or a 404."""
+
+    def known(id: str, services: Serving) -> Job:
+        job = services.store.job(id)
+        if job is None or job.kind != kind:
+            raise ProblemError(
+                404, f"there is no {kind} {id!r}; GET /v1/{kind}s lists those that there are"
+            )
+        return job
+
+    return known
+
+
+def job_routes(kind: Kind) -> APIRouter:
+    """The routes below /v1/predictions, or below /v1/trainings."""
+    router = APIRouter(prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
+    # Annotations of routes are read as they stand, so this module does not defer them.
+    Known = Annotated[Job, Depends(known_job(kind))]
+
+    @router.get("")
+    def list_jobs(
+        request: Request,
+        query: Paging,
+        services: Serving,
+        links: Linking,
+        created_after: Annotated[datetime | None, Query()] = None,
+        created_before: Annotated[datetime | None, Query()] = None,
+    ) -> dict[str, Any]:
+        """All that there are, newest first."""
+        return page(
+            query,
+            lambda limit: services.store.jobs(
+                kind,
+                before=query.before,
+                after=query.after,
+                limit=limit,
+                created_after=_aware(created_after),
+                created_before=_aware(created_before),
+            ),
+            lambda job: job.sequence,
+            lambda job: shown(replace(job, logs=job.logs[-LONGEST_LISTED:]), links, services),
+            url_of(request, links),
+        )
+
+    @router.get("/{id}")
+    def get_job(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
+        """One, as it is now."""
+        return shown(job, links, services)
+
+    @router.post("/{id}/cancel")
+    async def cancel_job(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
+        """Stop it; one that has ended stays as it is."""
+        canceled = await services.dispatcher.cancel(job.id)
+        return shown(canceled or job, links, services)
+
+    @router.get("/{id}/events", response_class=Response, responses=EVENTS)
+    async def tell_events(
+        job: Known,
+        services: Serving,
+        links: Linking,
+        last_event_id: Annotated[str, Header()] = "",
+    ) -> Response:
+        """What happens to it, as Server-Sent Events: `status`, `progress`, `log`, `preview`.
+
+        All data are JSON objects; `status` is the whole job, at first and at each change. The
+        stream ends when the job has.
+        """
+        if job.ended and last_event_id:
+            return Response(status_code=204)  # a browser that came back is told not to
+        events = job_events(services.dispatcher, job.id, lambda job: shown(job, links, services))
+        return _told(server_sent(events))
+
+    @router.get("/{id}/stream", response_class=Response, responses=EVENTS)
+    async def tell_clients(
+        job: Known, services: Serving, links: Linking, last_event_id: Annotated[str, Header()] = ""
+    ) -> Response:
+        """The same in the words of Replicate's clients: `output`, `logs`, `error`, `done`."""
+        if job.ended and last_event_id:
+            return Response(status_code=204)
+        events = client_events(services.dispatcher, job.id, lambda job: shown(job, links, services))
+        return _told(server_sent(events))
+
+    return router
+
+
+def _told(pieces: AsyncIterator[bytes]) -> Response:
+    # A proxy that collects an answer before it passes it on would spoil it: nginx is told not to.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(pieces, media_type=EVENT_STREAM, headers=headers)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """A time that names no zone is taken for UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -1,0 +1,118 @@
+"""The server's parts, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from songloom.checkpoints.home import unpacked_folder
+from songloom.jobs.dispatcher import Dispatcher
+from songloom.jobs.executor import Executor
+from songloom.jobs.places import database_url, files_folder, jobs_folder, weights_folder
+from songloom.jobs.records import now
+from songloom.jobs.retention import Retention
+from songloom.jobs.store import Store
+from songloom.server.addresses import FetchRules
+from songloom.server.fetch import Fetcher
+from songloom.server.inputs import Resolver
+from songloom.server.library import Library
+from songloom.server.metrics import Metrics
+from songloom.server.outputs import Uploader
+from songloom.server.signing import Signer
+from songloom.server.uploads import FileFolder
+from songloom.server.webhooks import WebhookSender, render_delivery
+from songloom.settings import ServeSettings, listed
+
+
+@dataclass(frozen=True)
+class Services:
+    """What routes work with."""
+
+    settings: ServeSettings
+    store: Store
+    executor: Executor
+    dispatcher: Dispatcher
+    library: Library
+    files: FileFolder
+    fetcher: Fetcher
+    signer: Signer
+    sender: WebhookSender
+    metrics: Metrics
+    retention: Retention
+    started_at: datetime = field(default_factory=now)
+    stop: Callable[[], None] = lambda: None
+    """Ends the server as a signal would."""
+
+
+def open_services(
+    settings: ServeSettings,
+    executor: Executor,
+    devices: tuple[str, ...],
+    stop: Callable[[], None] = lambda: None,
+) -> Services:
+    """Open the store and build everything on it; `Services.store` is to be closed afterwards.
+
+    Args:
+        settings: of the server.
+        executor: runs the work.
+        devices: that the executor computes on.
+        stop: ends the server as a signal would.
+
+    Raises:
+        OutputError: folders or the database can't be written.
+    """
+    store = Store(database_url(settings))
+    files = FileFolder(files_folder(settings))
+    fetcher = Fetcher(
+        FetchRules(
+            hosts=listed(settings.fetch_hosts),
+            private_hosts=listed(settings.private_hosts),
+            max_bytes=int(settings.max_file_mb * 1e6),
+            seconds=settings.fetch_seconds,
+        )
+    )
+    signer = Signer.of(store)
+    library = Library(store, settings)
+    jobs = jobs_folder(settings)
+    resolver = Resolver(settings, store, library, fetcher, files, signer, jobs)
+    owed = asyncio.Event()
+    dispatcher = Dispatcher(
+        store,
+        executor,
+        resolver.prepare,
+        jobs,
+        publish=Uploader(fetcher).upload,
+        devices=devices,
+        attempts=settings.attempts,
+        queue_limit=settings.queue_limit,
+        owner=settings.owner,
+        on_owed=owed.set,
+    )
+    sender = WebhookSender(
+        store, fetcher, signer, render_delivery(settings, signer, library, jobs), owed
+    )
+    return Services(
+        settings=settings,
+        store=store,
+        executor=executor,
+        dispatcher=dispatcher,
+        library=library,
+        files=files,
+        fetcher=fetcher,
+        signer=signer,
+        sender=sender,
+        metrics=Metrics(store, dispatcher),
+        retention=Retention(
+            store,
+            jobs,
+            dispatcher.folder,
+            files.remove,
+            files_folder(settings),
+            caches=(weights_folder(settings), unpacked_folder()),
+            keep_days=settings.keep_days,
+            keep_bytes=None if settings.keep_gb is None else int(settings.keep_gb * 1e9),
+        ),
+        stop=stop,
+    )

@@ -1,0 +1,362 @@
+"""From the queue to results, whatever happens on the way."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from songloom.errors import DuplicateError, FetchError, OutputError, QueueFullError
+from songloom.jobs import dispatcher as dispatcher_module
+from songloom.jobs.dispatcher import Dispatcher
+from songloom.jobs.executor import Failed, Logged, Progressed, Work, WorkerGone, WorkerReady
+from songloom.jobs.records import Job, new_id, now
+from songloom.jobs.store import Store
+from tests.server.fakes import FakeExecutor
+
+PROGRESS = re.compile(r"^\s*\d+%\s*\|.+?\|\s*\d+/\d+")
+"""How the official clients find progress in a log."""
+
+
+async def prepare(job: Job, folder: Path) -> Work:
+    if "unfetchable" in str(job.input.get("prompt")):
+        raise FetchError("input_audio can't be fetched; give another URL")
+    request = {"prompt": job.input.get("prompt", ""), "seed": job.seed}
+    return Work(job.id, job.kind, request, job.model, folder, alone=job.attempts > 0)
+
+
+class House:
+    """A dispatcher on a store, and what it stands on."""
+
+    def __init__(self, folder: Path, room: int = 4, **options: object) -> None:
+        self.store = Store(f"sqlite:///{folder / 'songloom.db'}")
+        self.executor = FakeExecutor(room)
+        self.dispatcher = Dispatcher(
+            self.store,
+            self.executor,
+            prepare,
+            folder / "jobs",
+            **options,  # type: ignore[arg-type]
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Dispatcher]:
+        await self.executor.start()
+        task = asyncio.create_task(self.dispatcher.run())
+        try:
+            yield self.dispatcher
+        finally:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            self.store.close()
+
+    async def make(self, prompt: str = "piano", **fields: object) -> Job:
+        job = Job(
+            id=new_id(), kind=fields.pop("kind", "prediction"), surface="replicate",  # type: ignore[arg-type]
+            input={"prompt": prompt}, model="nano", seed=1, **fields,  # type: ignore[arg-type]
+        )  # fmt: skip
+        return await self.dispatcher.accept(job)
+
+    async def done(self, job: Job) -> Job:
+        return await self.dispatcher.finished(job.id, 10)
+
+
+Story = Callable[[House], Awaitable[None]]
+
+
+def tell(story: Story, folder: Path, room: int = 4, **options: object) -> House:
+    house = House(folder, room, **options)
+
+    async def told() -> None:
+        async with house.running():
+            await story(house)
+
+    asyncio.run(told())
+    return house
+
+
+def test_a_prediction_succeeds(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        job = await house.done(await house.make())
+        assert job.status == "succeeded"
+        assert job.output == {"files": ["output.wav"]}
+        assert (house.dispatcher.folder(job.id) / "output.wav").is_file()
+        assert job.metrics["predict_time"] == 0.1
+        lines = job.logs.splitlines()
+        assert "seed 1" in lines
+        assert PROGRESS.match(lines[-1])
+        assert "100/100" in lines[-1]
+        assert house.dispatcher.ready
+
+    tell(story, tmp_path)
+
+
+def test_a_failure_is_the_job_s_own(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        bad, missing, good = [
+            await house.make(prompt) for prompt in ("please fail", "unfetchable", "piano")
+        ]
+        assert (await house.done(bad)).error == "prompt is 'fail', but must be music; ask for some"
+        unfetched = await house.done(missing)
+        assert (unfetched.status, unfetched.attempts) == ("failed", 0)
+        assert "can't be fetched" in str(unfetched.error)
+        assert (await house.done(good)).status == "succeeded"
+
+    tell(story, tmp_path)
+
+
+def test_messages_do_not_tell_the_server_s_folders(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        job = await house.make("hang")
+        await until(lambda: house.executor.running)
+        path = house.dispatcher.folder(job.id) / "inputs" / "input_audio" / "tune.wav"
+        house.executor._tell(Logged(job.id, f"reading {path}"))
+        house.executor._tell(Failed(job.id, f"{str(path)!r} is not audio; convert it to wav"))
+        failed = await house.done(job)
+        assert failed.error == "'inputs/input_audio/tune.wav' is not audio; convert it to wav"
+        assert "reading inputs/input_audio/tune.wav" in failed.logs
+        assert str(tmp_path) not in failed.logs
+
+    tell(story, tmp_path)
+
+
+def test_the_server_is_ready_while_every_device_has_a_worker(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await until(lambda: house.dispatcher.ready)
+        first = house.dispatcher.ready_at
+        house.executor._tell(WorkerGone("cpu"))
+        await until(lambda: not house.dispatcher.ready)
+        house.executor._tell(WorkerReady("cpu"))
+        await until(lambda: house.dispatcher.ready)
+        assert house.dispatcher.ready_at == first is not None
+
+    tell(story, tmp_path, devices=("cpu",))
+
+
+def test_predictions_are_not_held_up_by_trainings_that_wait(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        house.executor.free = lambda kind: 4 if kind == "prediction" else 0  # type: ignore[method-assign]
+        for _ in range(30):
+            await house.make(kind="training")
+        assert (await house.done(await house.make())).status == "succeeded"
+
+    tell(story, tmp_path)
+
+
+def test_jobs_wait_for_a_place_and_the_queue_for_its_end(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        jobs = [await house.make("hang")]
+        await until(lambda: house.executor.running)
+        jobs += [await house.make("piano") for _ in range(3)]
+        with pytest.raises(QueueFullError):
+            await house.make("piano")
+        assert len(house.executor.submitted) == 1
+        await house.dispatcher.cancel(jobs[0].id)
+        for job in jobs[1:]:
+            assert (await house.done(job)).status == "succeeded"
+        assert [work.id for work in house.executor.submitted] == [job.id for job in jobs]
+
+    tell(story, tmp_path, room=1, queue_limit=3)
+
+
+async def until(met: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not met():
+            await asyncio.sleep(0.005)
+
+
+def test_cancelling(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        running, waiting = await house.make("hang"), await house.make("hang")
+        await until(lambda: house.executor.running)
+        for job in (waiting, running):
+            await house.dispatcher.cancel(job.id)
+            ended = await house.done(job)
+            assert ended.status == "canceled"
+            assert ended.completed_at is not None
+        assert await house.dispatcher.cancel("nobody") is None
+        again = await house.dispatcher.cancel(running.id)
+        assert again == await house.done(running)
+        assert [work.id for work in house.executor.submitted] == [running.id]
+
+    tell(story, tmp_path, room=1)
+
+
+def test_a_job_can_be_given_a_deadline(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        late, quick = (
+            await house.make("hang", cancel_after=0.2), await house.make("piano", cancel_after=60.0)
+        )  # fmt: skip
+        assert (await house.done(late)).status == "canceled"
+        assert (await house.done(quick)).status == "succeeded"
+
+    tell(story, tmp_path)
+
+
+def test_lost_work_is_tried_again_alone_and_not_for_ever(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        unlucky, poison = await house.make("unlucky"), await house.make("lost")
+        first, second = await house.done(unlucky), await house.done(poison)
+        assert (first.status, first.attempts) == ("succeeded", 2)
+        assert "trying again" in first.logs
+        assert (second.status, second.attempts) == ("failed", 3)
+        assert "it was tried 3 times" in str(second.error)
+        alone = [work.alone for work in house.executor.submitted if work.id == poison.id]
+        assert alone == [False, True, True]
+
+    tell(story, tmp_path, attempts=3)
+
+
+def test_the_next_server_goes_on_with_what_the_last_one_left(tmp_path: Path) -> None:
+    # The first is killed: nothing of it is told to stop.
+    left = House(tmp_path)
+    for id in ("waiting", "running", "unwanted"):
+        job = Job(id, "prediction", "cog", {"prompt": "piano"}, "nano", webhook="https://x")
+        left.store.add_job(job, limit=10)
+    for id in ("running", "unwanted"):
+        left.store.begin(id)
+    left.store.request_cancel("unwanted")
+    left.store.close()
+    owed: list[None] = []
+
+    async def story(house: House) -> None:
+        for id, status in (("waiting", "succeeded"), ("running", "succeeded"),
+                           ("unwanted", "canceled")):  # fmt: skip
+            job = await house.dispatcher.finished(id, 10)
+            assert job.status == status
+        assert (await house.dispatcher.finished("running", 1)).attempts == 2
+        assert owed
+
+    tell(story, tmp_path, on_owed=lambda: owed.append(None))
+
+
+def test_a_deadline_survives_a_restart_and_a_clock_that_jumps(tmp_path: Path) -> None:
+    left = House(tmp_path)
+    for id, created in (("old", now() - timedelta(hours=1)), ("future", now() + timedelta(days=9))):
+        job = Job(id, "prediction", "cog", {"prompt": "hang"}, "nano", cancel_after=0.3,
+                  created_at=created)  # fmt: skip
+        left.store.add_job(job, limit=10)
+    left.store.close()
+
+    async def story(house: House) -> None:
+        for id in ("old", "future"):
+            assert (await house.dispatcher.finished(id, 5)).status == "canceled"
+
+    tell(story, tmp_path)
+
+
+def test_a_training_publishes_a_version(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        named = await house.done(await house.make(kind="training", destination="me/my-style"))
+        assert named.output is not None
+        version = house.store.version(named.output["version"])
+        assert version is not None
+        assert (version.owner, version.name, version.training) == ("me", "my-style", named.id)
+        plain = await house.done(await house.make(kind="training"))
+        assert plain.output is not None
+        assert house.store.versions("someone", plain.output["model"])
+
+    tell(story, tmp_path, owner="someone")
+
+
+def test_waiting_has_an_end(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        job = await house.make("hang")
+        seen = await house.dispatcher.finished(job.id, 0.2)
+        assert seen.status == "processing"
+        with pytest.raises(KeyError):
+            await house.dispatcher.finished("nobody", 1)
+
+    tell(story, tmp_path)
+
+
+def test_a_job_can_be_watched_from_any_moment_on(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        job = await house.make("slow")
+        events = [event async for event in house.dispatcher.watch(job.id)]
+        states = [event.status for event in events if isinstance(event, Job)]
+        assert states[0] in ("starting", "processing")
+        assert states[-1] == "succeeded"
+        assert isinstance(events[-1], Job)
+        assert any(isinstance(event, Progressed) for event in events)
+        assert any(isinstance(event, Logged) for event in events)
+        after = [event async for event in house.dispatcher.watch(job.id)]
+        assert after == [events[-1]]
+        assert not house.dispatcher._watchers  # nothing is kept of those who left
+
+    tell(story, tmp_path)
+
+
+def test_results_can_be_sent_elsewhere_first(tmp_path: Path) -> None:
+    async def publish(job: Job, folder: Path, output: dict[str, object]) -> dict[str, object]:
+        if "refused" in job.output_prefix:
+            raise FetchError("the upload was refused; give another URL")
+        return output | {"urls": [f"{job.output_prefix}/output.wav"]}
+
+    async def story(house: House) -> None:
+        sent = await house.done(await house.make(output_prefix="https://store"))
+        assert sent.output is not None
+        assert sent.output["urls"] == ["https://store/output.wav"]
+        refused = await house.done(await house.make(output_prefix="https://refused"))
+        assert (refused.status, refused.output) == ("failed", None)
+        assert (await house.done(await house.make())).output == {"files": ["output.wav"]}
+
+    tell(story, tmp_path, publish=publish)
+
+
+def test_draining_begins_nothing_and_lets_what_runs_finish(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        running = await house.make("slow")
+        await until(lambda: house.executor.running)
+        house.dispatcher.draining = True
+        waiting = await house.make("piano")
+        await house.dispatcher.drain(10)
+        assert (await house.done(running)).status == "succeeded"
+        assert (await house.dispatcher.finished(waiting.id, 0.1)).status == "starting"
+        assert not house.dispatcher.ready
+
+    tell(story, tmp_path)
+
+
+def test_a_result_waits_for_room_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "RETRY_SECONDS", 0.01)
+
+    async def story(house: House) -> None:
+        finish, refusals = house.store.finish, []
+
+        def full_at_first(*args: object, **kwargs: object) -> Job:
+            if len(refusals) < 3:
+                refusals.append(args)
+                raise OutputError("the disk is full")
+            return finish(*args, **kwargs)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(house.store, "finish", full_at_first)
+        job = await house.done(await house.make())
+        assert job.status == "succeeded"
+        assert len(refusals) == 3
+
+    tell(story, tmp_path)
+
+
+def test_no_two_jobs_have_one_id(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        job = await house.make()
+        with pytest.raises(DuplicateError):
+            await house.dispatcher.accept(job)
+
+    tell(story, tmp_path)
+
+
+@pytest.mark.parametrize("id", ["../../etc", "a/b", "", ".", "x" * 500, "ü"])
+def test_ids_of_clients_are_no_paths(tmp_path: Path, id: str) -> None:
+    house = House(tmp_path)
+    folder = house.dispatcher.folder(id)
+    assert folder.parent == tmp_path / "jobs"
+    assert re.fullmatch(r"[0-9a-f]{64}", folder.name)
+    house.store.close()

@@ -1,0 +1,151 @@
+"""What a worker does when memory is short, when it has to share its device, when a model fails."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from songloom.generation.batch import Batch
+from songloom.jobs import shelf as shelf_module
+from songloom.jobs import worker as worker_module
+from songloom.jobs.executor import Failed, Logged, Lost, Progressed, Succeeded, Work, WorkEvent
+from songloom.jobs.shelf import Shelf
+from songloom.jobs.turns import Turns
+from songloom.jobs.worker import Worker
+from tests.tiny import tiny_model
+
+ENDS = (Succeeded, Failed, Lost)
+
+
+class House:
+    """A worker in a thread of this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.models = [str(tiny_model(folder / f"model {n}", seed=n)) for n in range(2)]
+        self.told: queue.Queue[WorkEvent] = queue.Queue()
+        device = torch.device("cpu")
+        self.shelf = Shelf(device, "float32", max_batch=4)
+        self.turns = Turns(folder / "turns", "cpu")  # those of a training in another process
+        self.worker = Worker(
+            self.told.put, self.shelf, Turns(folder / "turns", "cpu"), device, "cpu", 60.0
+        )
+        # It works for ever, as a process that is ended; here the thread ends with the tests.
+        threading.Thread(target=self.worker.run, args=(self.models[0],), daemon=True).start()
+        self.until(lambda event: type(event).__name__ == "WorkerReady")
+
+    def submit(self, id: str, model: int = 0, **request: Any) -> None:
+        folder = self.folder / id
+        folder.mkdir()
+        fields = {"prompt": "piano", "duration": 0.3, "seed": 1} | request
+        self.worker.heard(Work(id, "prediction", fields, self.models[model], folder))
+
+    def until(self, met: Callable[[WorkEvent], bool]) -> WorkEvent:
+        ends = time.monotonic() + 30
+        while True:
+            event = self.told.get(timeout=max(0.01, ends - time.monotonic()))
+            if met(event):
+                return event
+
+    def end_of(self, id: str) -> WorkEvent:
+        return self.until(lambda event: isinstance(event, ENDS) and event.id == id)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def test_a_large_model_takes_turns_with_a_training(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "SMALL_PARAMETERS", 0)
+    with house.turns.turn():  # a training has the device
+        house.submit("waits")
+        house.until(lambda event: isinstance(event, Logged))  # it is read, and in the batch
+        with pytest.raises(queue.Empty):
+            house.told.get(timeout=0.3)
+        house.turns.offer()
+        house.until(lambda event: isinstance(event, Progressed))
+    assert isinstance(house.end_of("waits"), Succeeded)
+
+
+def test_a_small_model_predicts_beside_a_training(house: House) -> None:
+    with house.turns.turn():
+        house.submit("beside")
+        assert isinstance(house.end_of("beside"), Succeeded)
+
+
+def test_models_that_nobody_uses_make_room_for_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def free_memory(device: torch.device) -> int:
+        return 0 if house.shelf.models() else 10**12
+
+    monkeypatch.setattr(shelf_module, "free_memory", free_memory)
+    house.submit("other", model=1)
+    assert isinstance(house.end_of("other"), Succeeded)
+    [loaded] = house.shelf.models()
+    assert loaded.model.info.name == house.models[1]
+
+
+def test_where_memory_is_short_work_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(shelf_module, "free_memory", lambda device: 0)
+    with house.turns.turn():  # a training has the memory
+        house.submit("waits", model=1)
+        told = house.until(lambda event: isinstance(event, Logged))
+        assert isinstance(told, Logged)
+        assert "waiting for memory" in told.text
+    # The training is over; whatever the estimate says, the model is tried.
+    assert isinstance(house.end_of("waits"), Succeeded)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "memory ran out"),
+        (RuntimeError("a kernel failed"), "the model failed"),
+    ],
+)
+def test_a_batch_that_breaks_down_loses_its_work_and_no_more(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    advance, broken = Batch.advance, []
+
+    def breaks_once(batch: Batch) -> int:
+        if not broken:
+            broken.append(batch)
+            raise error
+        return advance(batch)
+
+    monkeypatch.setattr(Batch, "advance", breaks_once)
+    house.submit("lost")
+    lost = house.end_of("lost")
+    assert isinstance(lost, Lost)
+    assert reason in lost.reason
+    house.submit("next")
+    assert isinstance(house.end_of("next"), Succeeded)
+
+
+def test_a_mistake_of_ours_fails_the_work_that_met_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module.GenerationRequest, "from_mapping", lambda values: 1 / 0)
+    house.submit("bad")
+    failed = house.end_of("bad")
+    assert isinstance(failed, Failed)
+    assert "songloom made a mistake (ZeroDivisionError" in failed.error
+
+
+def test_an_unknown_model_fails(house: House) -> None:
+    house.models[1] = "no-such-model"
+    house.submit("bad", model=1)
+    failed = house.end_of("bad")
+    assert isinstance(failed, Failed)
+    assert "no-such-model" in failed.error
