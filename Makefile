@@ -9,7 +9,7 @@ JS_CLIENT := tests/server/js/node_modules
 COG := .venv-cog
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench nano clean
+.PHONY: help install demo test check format bench nano judge clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ format: $(INSTALLED) ## Format the code
 
 bench: $(INSTALLED) ## Measure decoding speed beside transformers (BENCH_OPTIONS="--quick")
 	$(BIN)/python -m benchmarks.decode $(BENCH_OPTIONS)
+
+judge: $(INSTALLED_NANO) ## Ask the embedded model for music, and hear whether it is as asked (JUDGE_OPTIONS="--clips 20")
+	$(BIN)/python -m recipes.nano.judge $(JUDGE_OPTIONS)
 
 nano: $(INSTALLED_NANO) ## Compose, render and train the embedded model anew (hours)
 	$(BIN)/python -m recipes.nano all

@@ -50,6 +50,7 @@ from benchmarks.style import (
 )
 from recipes.nano.compose import caption, compose
 from recipes.nano.compose.theory import FRAME_RATE
+from recipes.nano.score import Excerpt
 from songloom.audio.files import read_audio
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.load import load_components
@@ -171,7 +172,7 @@ def other_songs(count: int) -> list[Song]:
     sampler, songs = own_sampler(), []
     for seed in range(OWN_FIRST_SEED + 1000, OWN_FIRST_SEED + 1000 + count):
         piece = compose(seed)
-        sound = sampler.render(piece, OTHER_SECONDS * FRAME_RATE)
+        sound = sampler.render(Excerpt(piece, 0, OTHER_SECONDS * FRAME_RATE))
         songs.append(Song(f"own-{seed}", sound, caption(piece, Random(seed))))
     return songs
 

@@ -30,6 +30,7 @@ from recipes.nano.bank import build_bank, load_bank
 from recipes.nano.compose import compose
 from recipes.nano.compose.theory import FRAME_RATE
 from recipes.nano.sampler import Sampler
+from recipes.nano.score import Excerpt
 from songloom.audio.files import read_audio
 from songloom.checkpoints.load import load_components
 
@@ -183,7 +184,8 @@ def own_excerpts(count: int) -> list[Sound]:
     """Pieces in the styles that the embedded model was made of, but not from these."""
     sampler = own_sampler()
     frames = SECONDS * FRAME_RATE
-    return [sampler.render(compose(OWN_FIRST_SEED + i), frames) for i in range(count)]
+    pieces = (compose(OWN_FIRST_SEED + i) for i in range(count))
+    return [sampler.render(Excerpt(piece, 0, frames)) for piece in pieces]
 
 
 def separation(near: Iterable[float], far: Iterable[float]) -> float:

@@ -1,33 +1,34 @@
-"""Every note of every instrument, rendered once with FluidSynth, kept in one file.
+"""Every frame of every single tone and drum, rendered once with FluidSynth, kept in one file.
 
-Reverb and chorus are off, so a note always sounds the same: repeated bars give repeated tokens.
+Reverb and chorus are off, so a tone always sounds the same. The last frames of a tone are made to
+repeat without a seam, so that it can be held for any time: the tone is tuned by some cents until
+they hold whole periods, kept at one level, and blended into itself.
 """
 
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.nano.compose.parts import (
-    BASS_HIGH,
-    BASS_LOW,
-    HARMONY_LOW,
-    MELODY_HIGH,
+from recipes.nano.codes import repeat
+from recipes.nano.compose.instruments import (
+    BAND,
+    DRUM_FRAMES,
+    DRUMS,
+    KIT_SOUNDS,
+    SECTIONS,
+    Instrument,
+    Sound,
 )
-from recipes.nano.compose.styles import BASSES, DRUMS, KITS, MELODIC
-from recipes.nano.compose.theory import SAMPLE_RATE
+from recipes.nano.compose.theory import FRAME, SAMPLE_RATE
 
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 
-MELODIC_PROGRAMS = dict(
-    zip(MELODIC, (0, 4, 11, 12, 25, 27, 48, 65, 73, 56, 81, 89), strict=True)
-)  # General MIDI, from 0
-BASS_PROGRAMS = dict(zip(BASSES, (32, 33, 38), strict=True))
-KIT_PROGRAMS = dict(zip(KITS, (0, 25), strict=True))
-DRUM_KEYS = dict(zip(DRUMS, (36, 38, 39, 37, 42, 46, 70), strict=True))
+DRUM_KEYS = dict(zip(KIT_SOUNDS, (36, 38, 39, 37, 42, 46, 70, 45), strict=True))
 DRUM_CHANNEL = 9
 
 NOTE_SECONDS, NOTE_SLOT = 3.3, 4.0  # held; from one note to the next
@@ -36,15 +37,38 @@ VELOCITY = 100
 TICKS_PER_SECOND = 1000
 LEVEL_SAMPLES = int(0.4 * SAMPLE_RATE)  # a note's level is that of its start
 NOTE_RMS, DRUM_PEAK = 0.1, 0.5
+LOUDEST_HOLD = 4.0  # how much a fading tone is raised where it repeats
 
-Bank = dict[str, NDArray[np.float32]]  # instrument -> (pitches, samples)
+STRANGERS = 6
+STAND_INS = (  # for everybody in the band: General MIDI programs of what is most like them
+    (8, 16, 40, 48),  # acoustic drums
+    (24, 26, 16),  # electronic drums
+    (43, 45, 35),  # acoustic bass
+    (34, 36, 37),  # electric bass
+    (39, 87, 38),  # synth bass
+    (1, 6, 3, 2, 7),  # piano, harmony
+    (5, 8, 10, 9, 11),  # electric piano
+    (24, 45, 46, 15, 26, 104),  # acoustic guitar
+    (49, 52, 44, 50, 41),  # strings
+    (88, 90, 91, 19, 16, 95),  # synth pad
+    (1, 6, 3, 7),  # piano, melody
+    (8, 10, 9, 98, 14),  # vibraphone
+    (24, 26, 28, 29, 105, 104),  # electric guitar
+    (13, 45, 108, 114, 115),  # marimba
+    (72, 74, 75, 79, 53, 52),  # flute
+    (64, 68, 71, 66, 69),  # saxophone
+    (57, 59, 60, 61),  # trumpet
+    (80, 84, 40, 82, 19),  # synth lead
+)
+
+Samples = NDArray[np.float32]
+Bank = dict[str, Samples]
+"""`section/instrument` -> (tones, frames, samples of a frame)."""
 
 
-def lowest_pitch(instrument: str) -> int:
-    """The pitch of an instrument's first row in the bank."""
-    if instrument in KIT_PROGRAMS:
-        return 0
-    return BASS_LOW if instrument in BASS_PROGRAMS else HARMONY_LOW
+def bank_name(player: Instrument) -> str:
+    """The name of an instrument's tones in the bank."""
+    return f"{SECTIONS[player.section]}/{player.name}"
 
 
 def load_bank(path: Path) -> Bank:
@@ -53,25 +77,113 @@ def load_bank(path: Path) -> Bank:
         return {name: stored[name].astype(np.float32) / 32767 for name in stored.files}
 
 
-def build_bank(path: Path, sound_font: Path = SOUND_FONT) -> None:
-    """Render all instruments from a sound font and write them as 16-bit samples."""
-    bank = {}
-    for name, program in MELODIC_PROGRAMS.items():
-        bank[name] = render_notes(program, range(HARMONY_LOW, MELODY_HIGH + 1), sound_font)
-    for name, program in BASS_PROGRAMS.items():
-        bank[name] = render_notes(program, range(BASS_LOW, BASS_HIGH + 1), sound_font)
-    for name, program in KIT_PROGRAMS.items():
-        hits = _aligned(_render(sound_font, program, DRUM_CHANNEL, DRUM_KEYS.values()))
-        bank[name] = hits * (DRUM_PEAK / np.abs(hits).max(axis=1, keepdims=True))
-    stored = {name: _sixteen_bit(notes) for name, notes in bank.items()}
+def save_bank(path: Path, bank: Bank) -> None:
+    """Write a bank as 16-bit samples."""
+    stored = {
+        name: np.round(tones.clip(-1, 1) * 32767).astype(np.int16) for name, tones in bank.items()
+    }
     unfinished = path.with_suffix(".part.npz")
-    np.savez(unfinished, allow_pickle=False, **stored)
+    np.savez_compressed(unfinished, allow_pickle=False, **stored)
     unfinished.replace(path)
 
 
-def render_notes(
-    program: int, pitches: Iterable[int], sound_font: Path = SOUND_FONT
-) -> NDArray[np.float32]:
+def build_bank(path: Path, sound_font: Path = SOUND_FONT) -> None:
+    """Render all instruments from a sound font and write them."""
+    save_bank(path, {bank_name(player): _frames(player, sound_font) for player in BAND})
+
+
+def build_strangers(folder: Path, sound_font: Path = SOUND_FONT) -> None:
+    """Render a few more banks, in which other instruments sit in everybody's place.
+
+    The model never plays them. The codec learns from them what to make of sounds it has no codes
+    for: the same notes, by whoever is most like them.
+    """
+    for number in range(STRANGERS):
+        path = folder / f"strangers-{number}.npz"
+        if not path.exists():
+            guests = (
+                replace(player, program=others[number % len(others)])
+                for player, others in zip(BAND, STAND_INS, strict=True)
+            )
+            save_bank(path, {bank_name(guest): _frames(guest, sound_font) for guest in guests})
+
+
+def load_strangers(folder: Path) -> list[Bank]:
+    """The banks that `build_strangers` wrote."""
+    return [load_bank(path) for path in sorted(folder.glob("strangers-*.npz"))]
+
+
+def _frames(player: Instrument, sound_font: Path) -> Samples:
+    if player.section == DRUMS:
+        hits = aligned(_render(sound_font, player.program, DRUM_CHANNEL, DRUM_KEYS.values()))
+        hits = hits[:, : DRUM_FRAMES * FRAME] * (DRUM_PEAK / np.abs(hits).max(1, keepdims=True))
+        fade = np.ones(DRUM_FRAMES * FRAME, np.float32)
+        fade[-FRAME:] = np.linspace(1, 0, FRAME)
+        return (hits * fade).reshape(len(hits), DRUM_FRAMES, FRAME)
+    notes = render_notes(player.program, player.pitches, sound_font)
+    sounds = (Sound(player.section, player.name, (pitch,)) for pitch in player.pitches)
+    tones = np.stack([
+        held(note, player.frames, repeat(sound))
+        for note, sound in zip(notes, sounds, strict=True)
+    ])  # fmt: skip
+    rms = np.sqrt(np.square(tones).mean(axis=(1, 2), keepdims=True))
+    return tones * (NOTE_RMS / np.maximum(rms, 1e-5))
+
+
+def held(note: Samples, frames: int, again: int) -> Samples:
+    """The first frames of a note, the last `again` of which repeat without a seam.
+
+    Args:
+        note: samples of a long tone, attack first.
+        frames: how many frames to keep.
+        again: how many of them repeat.
+
+    Returns:
+        (frames, samples of a frame)
+    """
+    note = _tuned(note, frames, again)
+    start, end = (frames - again) * FRAME, frames * FRAME
+    note = note[: end + FRAME].copy()
+    # One level throughout what repeats: that of its first frame.
+    power = np.convolve(note.astype(np.float64) ** 2, np.ones(FRAME) / FRAME, "same")
+    level = np.sqrt(power[start + FRAME // 2]) / np.sqrt(power[start:].clip(1e-9))
+    note[start:] *= level.clip(1 / LOUDEST_HOLD, LOUDEST_HOLD).astype(np.float32)
+    blend = np.linspace(0, 1, FRAME, dtype=np.float32)
+    # The frame before the repeat, heard again at its end, leads into its first frame.
+    note[end - FRAME : end] = (
+        note[end - FRAME : end] * (1 - blend) + note[start - FRAME : start] * blend
+    )
+    return note[:end].reshape(frames, FRAME)
+
+
+def _tuned(note: Samples, frames: int, again: int) -> Samples:
+    """Stretch a note by some cents, so that it is most like itself `again` frames later."""
+    lag, start, end = again * FRAME, (frames - again) * FRAME, frames * FRAME
+    window = note[start:end].astype(np.float64)
+    shifts = np.arange(-lag // 60, lag // 60 + 1)
+    likeness = np.array([
+        window @ note[start + lag + s : end + lag + s]
+        / np.sqrt(np.square(note[start + lag + s : end + lag + s], dtype=np.float64).sum() + 1e-9)
+        for s in shifts
+    ])  # fmt: skip
+    # The nearest of the good ones: every period is one, and tuning should be slight.
+    good = np.flatnonzero(
+        (likeness[1:-1] >= likeness[:-2])
+        & (likeness[1:-1] >= likeness[2:])
+        & (likeness[1:-1] > 0.9 * likeness.max())
+    )
+    if len(good) == 0:
+        return note
+    best = good[np.abs(shifts[good + 1]).argmin()] + 1
+    left, middle, right = likeness[best - 1 : best + 2]
+    bend = left - 2 * middle + right
+    exact = shifts[best] + (0.5 * (left - right) / bend if bend else 0.0)
+    stretch = (lag + exact) / lag
+    at = np.arange(int(len(note) / max(stretch, 1)) - 1) * stretch
+    return np.interp(at, np.arange(len(note)), note).astype(np.float32)
+
+
+def render_notes(program: int, pitches: Iterable[int], sound_font: Path = SOUND_FONT) -> Samples:
     """Notes of a General MIDI program (from 0), all equally loud: (pitches, samples).
 
     Raises:
@@ -80,30 +192,23 @@ def render_notes(
     return _levelled(_render(sound_font, program, 0, pitches))
 
 
-def _sixteen_bit(notes: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.round(notes.clip(-1, 1) * 32767).astype(np.int16)
-
-
-def _aligned(notes: NDArray[np.float32]) -> NDArray[np.float32]:
+def aligned(notes: Samples) -> Samples:
     """Cut the silence before each note, so that its attack is on the grid."""
     loud = np.abs(notes) > 1e-3 * np.abs(notes).max(axis=1, keepdims=True)
     starts = loud.argmax(axis=1)
-    aligned: list[NDArray[np.float32]] = [
+    return np.stack([
         np.roll(note, -int(start)) for note, start in zip(notes, starts, strict=True)
-    ]
-    return np.stack(aligned)
+    ])  # fmt: skip
 
 
-def _levelled(notes: NDArray[np.float32]) -> NDArray[np.float32]:
-    aligned = _aligned(notes)
-    rms = np.sqrt((aligned[:, :LEVEL_SAMPLES] ** 2).mean(axis=1, keepdims=True))
-    levelled: NDArray[np.float32] = aligned * (NOTE_RMS / np.maximum(rms, 1e-5))
+def _levelled(notes: Samples) -> Samples:
+    notes = aligned(notes)
+    rms = np.sqrt((notes[:, :LEVEL_SAMPLES] ** 2).mean(axis=1, keepdims=True))
+    levelled: Samples = notes * (NOTE_RMS / np.maximum(rms, 1e-5))
     return levelled
 
 
-def _render(
-    sound_font: Path, program: int, channel: int, pitches: Iterable[int]
-) -> NDArray[np.float32]:
+def _render(sound_font: Path, program: int, channel: int, pitches: Iterable[int]) -> Samples:
     """Play the pitches one after the other: (pitches, samples), mono."""
     if not sound_font.exists():
         raise FileNotFoundError(

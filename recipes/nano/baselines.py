@@ -1,13 +1,19 @@
 """What one can know of the next token without a network: the bar to clear."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from recipes.nano.compose import compose
-from recipes.nano.tokens import Clips
+from recipes.nano.batches import FIRST_SEED
+from recipes.nano.clips import Clip, held_out_clip, training_clip
+from recipes.nano.codes import CODEBOOK_SIZE
+from recipes.nano.compose.instruments import SECTIONS
+from recipes.nano.score import tokens
 
+COUNTED_CLIPS = 2000
 SMOOTHING = 0.1  # counts added to each token
 PRIOR = 3.0  # how many observations the unigram counts for in a bigram
 
@@ -32,31 +38,43 @@ class Baseline:
         )
 
 
-def baseline(training: Clips, held_out: Clips, codebook: int, size: int) -> Baseline:
-    """Tables counted on the training clips, judged on the held-out ones."""
-    seen, tokens = training.codes[:, codebook].long(), held_out.codes[:, codebook].long()
+def baselines(held_out: int, frames: int, counted: int = COUNTED_CLIPS) -> Iterator[str]:
+    """A line for every codebook: tables counted on clips to train on, judged on held-out ones."""
+    seen = _codes([training_clip(FIRST_SEED + i, frames) for i in range(counted)])
+    clips = [held_out_clip(number, frames) for number in range(held_out)]
+    judged = _codes(clips)
+    for section, name in enumerate(SECTIONS):
+        yield f"{name}: {baseline(seen[:, section], judged[:, section], clips)}"
+
+
+def baseline(seen: Tensor, judged: Tensor, clips: Sequence[Clip]) -> Baseline:
+    """Of a codebook's tokens (N, T); `clips` are those that are judged."""
+    size = CODEBOOK_SIZE
     unigram = torch.bincount(seen.flatten(), minlength=size).float() + SMOOTHING
     unigram /= unigram.sum()
     pairs = (seen[:, :-1] * size + seen[:, 1:]).flatten()
     counts = torch.bincount(pairs, minlength=size * size).view(size, size).float()
     bigram = (counts + PRIOR * unigram) / (counts.sum(1, keepdim=True) + PRIOR)
-    before, after = tokens[:, :-1].flatten(), tokens[:, 1:].flatten()
+    before, after = judged[:, :-1].flatten(), judged[:, 1:].flatten()
     return Baseline(
-        unigram_loss=-unigram[tokens].log().mean().item(),
-        unigram_accuracy=(tokens == unigram.argmax()).float().mean().item(),
+        unigram_loss=-unigram[judged].log().mean().item(),
+        unigram_accuracy=(judged == unigram.argmax()).float().mean().item(),
         bigram_loss=-bigram[before, after].log().mean().item(),
         bigram_accuracy=(bigram.argmax(1)[before] == after).float().mean().item(),
-        one_bar_ago_accuracy=_repeats(tokens, held_out.seeds, loops=False),
-        one_loop_ago_accuracy=_repeats(tokens, held_out.seeds, loops=True),
+        one_bar_ago_accuracy=_repeats(judged, clips, loops=False),
+        one_loop_ago_accuracy=_repeats(judged, clips, loops=True),
     )
 
 
-def _repeats(tokens: Tensor, seeds: list[int], loops: bool) -> float:
+def _codes(clips: Sequence[Clip]) -> Tensor:
+    return torch.from_numpy(np.stack([tokens(clip.excerpt) for clip in clips]))
+
+
+def _repeats(codes: Tensor, clips: Sequence[Clip], loops: bool) -> float:
     """Share of tokens (N, T) that equal the one a bar, or a pass of the loop, earlier."""
     same, total = 0, 0
-    for row, seed in zip(tokens, seeds, strict=True):
-        piece = compose(seed)
-        distance = piece.frames_per_bar * (len(piece.loop) if loops else 1)
+    for row, clip in zip(codes, clips, strict=True):
+        distance = clip.piece.frames_per_bar * (len(clip.piece.loop) if loops else 1)
         if distance < len(row):
             same += int((row[distance:] == row[:-distance]).sum())
             total += len(row) - distance

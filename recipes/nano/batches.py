@@ -1,19 +1,29 @@
-"""Training batches: clips with freshly worded captions, some of them dropped."""
+"""Training batches: fresh clips with their captions and melodies, some of them dropped."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from recipes.nano.compose import caption, compose
+from recipes.nano.clips import Clip, training_clip
+from recipes.nano.codes import CODEBOOK_SIZE
+from recipes.nano.compose.instruments import MELODY, SECTIONS
+from recipes.nano.compose.theory import FRAME, SAMPLE_RATE
 from recipes.nano.model import CHROMA_BINS
-from recipes.nano.tokens import Clips
-from songloom.models.delay import apply_delay
+from recipes.nano.sampler import EVERYTHING, Sampler
+from recipes.nano.score import tokens
+from songloom.models.chroma import chroma, chroma_frames
+from songloom.models.delay import apply_delay, delays_for
 
-REWORDINGS = 40  # tries to find captions of one length
+DELAYS = delays_for(len(SECTIONS), channels=1)
+SPECIAL = CODEBOOK_SIZE
+FIRST_SEED = 1_000_000  # of training clips
+CANDIDATES = 6  # captions tried, to find ones of like lengths
 
 
 @dataclass(frozen=True)
@@ -21,11 +31,14 @@ class Dropout:
     """How often conditions are left out."""
 
     everything: float = 0.12  # no text and no melody, as guidance's second row has it
+    words: float = 0.04  # an empty caption, as of a request that has none
     text: float = 0.03  # no text, but the melody
-    melody: float = 0.7  # no melody, as with a text-only request
+    melody: float = 0.5  # no melody, as with a text-only request; 1 is never
+    band: float = 0.5  # of the melodies: the whole band's sound instead of the tune alone
 
 
-NO_DROPOUT = Dropout(0.0, 0.0, 1.0)  # text-only
+NO_MELODY = Dropout(text=0.0, melody=1.0)
+NO_DROPOUT = Dropout(everything=0.0, words=0.0, text=0.0, melody=1.0)  # text-only
 
 
 @dataclass(frozen=True)
@@ -36,50 +49,91 @@ class Batch:
     """(B, K, S) delayed."""
     text: Tensor
     heard: Tensor
-    chroma: Tensor
+    chroma: Tensor | None
+    blank: Tensor
+    """(B,) True where there is neither text nor melody."""
 
     def to(self, device: str) -> "Batch":
         """The same on another device."""
-        return Batch(*(t.to(device) for t in (self.tokens, self.text, self.heard, self.chroma)))
+        chroma = None if self.chroma is None else self.chroma.to(device)
+        return Batch(
+            self.tokens.to(device),
+            self.text.to(device),
+            self.heard.to(device),
+            chroma,
+            self.blank.to(device),
+        )
 
 
 def draw_batch(
-    clips: Clips, tokenizer: Tokenizer, size: int, dropout: Dropout, special: int, random: Random
+    numbers: range,
+    frames: int,
+    whole: int,
+    tokenizer: Tokenizer,
+    sampler: Sampler,
+    dropout: Dropout,
 ) -> Batch:
-    """Clips drawn at random with captions of one length, so that hardly a place is padded."""
-    rows = [random.randrange(len(clips)) for _ in range(size)]
-    return build_batch(clips, rows, tokenizer, dropout, special, random)
+    """The batch of some clips' numbers; no two steps of a training have one in common.
+
+    Args:
+        numbers: of the clips.
+        frames: of each clip.
+        whole: frames of the longest clips, for which the melody is made.
+        tokenizer: of the captions.
+        sampler: renders melodies.
+        dropout: how often conditions are left out.
+    """
+    clips = [training_clip(FIRST_SEED + number, frames) for number in numbers]
+    return build_batch(clips, tokenizer, sampler, dropout, Random(numbers.start), whole)
 
 
 def build_batch(
-    clips: Clips,
-    rows: list[int],
+    clips: Sequence[Clip],
     tokenizer: Tokenizer,
+    sampler: Sampler,
     dropout: Dropout,
-    special: int,
     random: Random,
+    whole: int,
 ) -> Batch:
-    """The batch of these clips."""
+    """The batch of these clips, which are equally long; their melodies last `whole` frames."""
     texts: list[list[int]] = []
-    for row in rows:
-        piece = compose(clips.seeds[row])
-        for _ in range(REWORDINGS):
-            ids = tokenizer.encode(caption(piece, random)).ids
-            if not texts or len(ids) == len(texts[0]):
-                break
-        texts.append(ids)
+    for clip in clips:
+        wordless = random.random() < dropout.words
+        captions = ("" if wordless else clip.caption(random) for _ in range(CANDIDATES))
+        worded = [tokenizer.encode(text).ids for text in captions]
+        # Little is padded so: the first one's length is any, the others' are near it.
+        texts.append(min(worded, key=lambda ids: abs(len(ids) - len((texts or worded)[0]))))
     longest = max(map(len, texts))
     text = torch.tensor([ids + [0] * (longest - len(ids)) for ids in texts])
-    heard, melodies = [], []
-    for row in rows:
+    heard, blank, melodies = [], [], []
+    for clip in clips:
         fate = random.random()
+        blank.append(fate < dropout.everything)
         heard.append(fate >= dropout.everything + dropout.text)
+        if dropout.melody == 1:
+            continue
         silent = fate < dropout.everything or (heard[-1] and random.random() < dropout.melody)
-        melody = clips.chroma[row].long()
-        melodies.append(torch.zeros_like(melody) if silent else melody)
+        melodies.append(
+            _null_melody(whole) if silent else melody_of(clip, sampler, dropout, random, whole)
+        )
+    codes = torch.from_numpy(np.stack([tokens(clip.excerpt) for clip in clips]))
     return Batch(
-        tokens=apply_delay(clips.codes[rows].long(), tuple(range(clips.codes.shape[1])), special),
+        tokens=apply_delay(codes, DELAYS, SPECIAL),
         text=text,
         heard=torch.tensor(heard),
-        chroma=F.one_hot(torch.stack(melodies), CHROMA_BINS).float(),
+        chroma=torch.stack(melodies) if melodies else None,
+        blank=torch.tensor(blank),
     )
+
+
+def melody_of(clip: Clip, sampler: Sampler, dropout: Dropout, random: Random, whole: int) -> Tensor:
+    """The chroma of a clip, or of its tune alone, as far as `whole` frames: (steps, 12) one-hot."""
+    sections = EVERYTHING if random.random() < dropout.band else frozenset([MELODY])
+    longer = replace(clip.excerpt, frames=whole)
+    audio = torch.from_numpy(sampler.render(longer, sections))
+    return chroma(audio[None], SAMPLE_RATE)[0]
+
+
+def _null_melody(whole: int) -> Tensor:
+    null = torch.zeros(chroma_frames(whole * FRAME), dtype=torch.long)
+    return F.one_hot(null, CHROMA_BINS).float()

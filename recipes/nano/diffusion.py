@@ -24,10 +24,11 @@ from torch import Tensor
 
 from recipes.nano.bank import load_bank
 from recipes.nano.compose import compose
-from recipes.nano.compose.theory import FRAME, SAMPLE_RATE
+from recipes.nano.compose.theory import SAMPLE_RATE
 from recipes.nano.losses import spectrum
 from recipes.nano.runs import Log, load_checkpoint, save_checkpoint
 from recipes.nano.sampler import Sampler
+from recipes.nano.score import Excerpt
 from songloom.checkpoints.codec_files import read_codec
 from songloom.checkpoints.diffusion_files import FOLDER, write_diffusion
 from songloom.models.bands import BandProcessor, Bands, ProcessorConfig
@@ -44,7 +45,7 @@ HIGH = 4_000
 QUIETEST = 0.03
 """Of the strongest band's deviation: what is weaker is a filter's leak, not to be blown up."""
 Music = Callable[[int, int], Tensor]
-"""Renders the piece of a seed: so many frames of it, (frames * 640,)."""
+"""Renders the piece of a seed: so many frames of it, (frames * hop,)."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Excerpts:
         rows = []
         for _ in range(self._settings.batch):
             seed, first = random.randrange(1_000_000_000), random.randrange(8 * frames)
-            audio = self._music(seed, first + frames)[first * FRAME :]
+            audio = self._music(seed, first + frames)[first * self._codec.hop :]
             rows.append(audio * (0.5 + random.random()))
         whole = torch.stack(rows).to(self._codec.device)
         latents = self._codec.latents(self._codec.encode(whole))
@@ -302,7 +303,7 @@ def main() -> None:
     codec.fold_weight_norm()
 
     def music(seed: int, frames: int) -> Tensor:
-        return torch.from_numpy(sampler.render(compose(seed), frames))
+        return torch.from_numpy(sampler.render(Excerpt(compose(seed), 0, frames)))
 
     end = time.monotonic() + 60 * arguments.minutes
     settings = DiffusionSettings(updates=arguments.updates)

@@ -11,20 +11,22 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from recipes.nano.bank import SOUND_FONT, Bank, render_notes
-from recipes.nano.compose.parts import HARMONY_LOW
+from recipes.nano.bank import SOUND_FONT, Samples, render_notes
 from recipes.nano.compose.theory import SAMPLE_RATE, Key
 from recipes.nano.compose.waltz import (
+    GRID,
+    HARMONY_LOW,
     HIGHEST_PITCH,
     PROGRAMS,
     SIXTEENTHS,
     Waltz,
     compose_waltz,
 )
-from recipes.nano.sampler import Audio, Sampler
 
 FOLDER = Path(__file__).parents[2] / "examples" / "songs"
 OGG_COMPRESSION = 0.4  # Vorbis quality 6: 90 % and more of the codec's tokens stay the same
+GAIN = 0.6
+ATTACK = 32  # samples of fade-in against clicks
 BLOCK = 1 << 16  # libsndfile's Vorbis encoder overflows its stack on a whole song
 
 CAPTIONS = {
@@ -86,29 +88,44 @@ def file_stem(number: int, song: Waltz) -> str:
     return "-".join([f"{number:02}", *words])
 
 
-def waltz_bank(sound_font: Path = SOUND_FONT) -> Bank:
+Notes = dict[str, Samples]
+"""Player -> (pitches, samples)."""
+
+
+def waltz_bank(sound_font: Path = SOUND_FONT) -> Notes:
     """Notes of the three players."""
     pitches = range(HARMONY_LOW, HIGHEST_PITCH + 1)
     return {name: render_notes(program, pitches, sound_font) for name, program in PROGRAMS.items()}
 
 
-def render(song: Waltz, sampler: Sampler) -> Audio:
-    """The whole song: (samples,) at 32 kHz."""
-    bars = [sampler.render_bar(bar, song.frames_per_sixteenth, SIXTEENTHS) for bar in song.bars]
-    return np.concatenate(bars)
+def render(song: Waltz, bank: Notes) -> Samples:
+    """The whole song: (samples,) at 32 kHz; no note rings past its bar."""
+    sixteenth = song.grid_per_sixteenth * GRID
+    bar_samples = SIXTEENTHS * sixteenth
+    audio = np.zeros(len(song.bars) * bar_samples, np.float32)
+    for index, notes in enumerate(song.bars):
+        bar = audio[index * bar_samples : (index + 1) * bar_samples]
+        for note in notes:
+            samples = bank[note.instrument][note.pitch - HARMONY_LOW][: note.length * sixteenth]
+            samples = samples.copy()
+            samples[:ATTACK] *= np.linspace(0, 1, ATTACK, dtype=np.float32)
+            samples[-GRID:] *= np.linspace(1, 0, GRID, dtype=np.float32)
+            start = note.onset * sixteenth
+            bar[start : start + len(samples)] += GAIN * note.gain * samples[: len(bar) - start]
+    return np.clip(audio, -1.0, 1.0, out=audio)
 
 
-def write_songs(folder: Path, sampler: Sampler) -> Iterator[Path]:
+def write_songs(folder: Path, bank: Notes) -> Iterator[Path]:
     """Write songs and captions; gives each song's path once it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, song in enumerate(songs(), start=1):
         path = folder / f"{file_stem(number, song)}.ogg"
-        _write(path, song.title, render(song, sampler))
+        _write(path, song.title, render(song, bank))
         path.with_suffix(".txt").write_text(caption(song) + "\n", encoding="utf-8")
         yield path
 
 
-def _write(path: Path, title: str, audio: Audio) -> None:
+def _write(path: Path, title: str, audio: Samples) -> None:
     unfinished = path.with_suffix(".part")
     with soundfile.SoundFile(
         unfinished, "w", SAMPLE_RATE, 1, "VORBIS", format="OGG", compression_level=OGG_COMPRESSION
@@ -125,7 +142,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
     parser.add_argument("--sound-font", type=Path, default=SOUND_FONT)
     arguments = parser.parse_args()
-    for path in write_songs(arguments.folder, Sampler(waltz_bank(arguments.sound_font))):
+    for path in write_songs(arguments.folder, waltz_bank(arguments.sound_font)):
         print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
 
 

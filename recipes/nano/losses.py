@@ -1,4 +1,4 @@
-"""What the codec is trained and judged by."""
+"""What the codec is judged by."""
 
 import math
 from functools import cache
@@ -43,16 +43,6 @@ def mel_distance(estimate: Tensor, target: Tensor) -> Tensor:
         total = total + ((a + FLOOR).log10() - (b + FLOOR).log10()).abs().mean()
         total = total + 0.1 * (a - b).abs().mean() / (b.mean() + FLOOR)
     return total / len(MEL_RESOLUTIONS)
-
-
-def waveform_distance(estimate: Tensor, target: Tensor) -> Tensor:
-    """Distance that knows phase: complex spectra of two resolutions, and the samples themselves."""
-    total = 0.2 * (estimate - target).abs().mean() / (target.abs().mean() + FLOOR)
-    for window, weight in ((2048, 0.5), (512, 0.3)):
-        a, b = spectrum(estimate, window), spectrum(target, window)
-        error = torch.view_as_real(a - b).abs().mean()
-        total = total + weight * error / (b.abs().mean() + FLOOR)
-    return total
 
 
 def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:

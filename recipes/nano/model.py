@@ -4,18 +4,30 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
-from recipes.nano.codec import QUANTIZERS
+from recipes.nano.clips import CLIP_FRAMES
+from recipes.nano.codes import CODEBOOK_SIZE
+from recipes.nano.compose.instruments import SECTIONS
 from recipes.nano.compose.theory import FRAME
+from recipes.nano.factors import share
 from songloom.models.chroma import chroma_frames
 from songloom.models.delay import delays_for
-from songloom.models.lm import LM, LMConfig
+from songloom.models.lm import (
+    LM,
+    Block,
+    LMConfig,
+    merge_heads,
+    sinusoidal_positions,
+    split_heads,
+)
 
 CHROMA_BINS = 12
 # Sinusoidal positions have a size of 0.7; smaller embeddings drown in them.
-EMBEDDING_STD = 0.5
+EMBEDDING_STD = 0.3
+SHARED_STD = 0.25  # of each of about five parts
 TEXT_STD = 1.0
 LINEAR_STD = 0.02
 
@@ -24,7 +36,7 @@ LINEAR_STD = 0.02
 class ModelSettings:
     """Size of the model."""
 
-    codebook_size: int = 512
+    codebook_size: int = CODEBOOK_SIZE
     hidden_size: int = 256
     layers: int = 4
     heads: int = 4
@@ -33,8 +45,8 @@ class ModelSettings:
     text_layers: int = 2
     text_heads: int = 4
     text_ffn_size: int = 512
-    vocabulary: int = 406
-    clip_frames: int = 750
+    vocabulary: int = 1024
+    clip_frames: int = CLIP_FRAMES
 
 
 class NanoModel(nn.Module):
@@ -47,20 +59,65 @@ class NanoModel(nn.Module):
         self.lm = LM(lm_config(settings))
         initialise(self)
 
-    def forward(self, tokens: Tensor, text: Tensor, heard: Tensor, chroma: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, text: Tensor, heard: Tensor, chroma: Tensor | None) -> Tensor:
         """Logits (B, K, S, V) by teacher forcing.
 
         Args:
             tokens: (B, K, S) delayed tokens.
             text: (B, E) token ids of the captions, 0 where padded.
             heard: (B,) False where the text is dropped: its places become zero vectors.
-            chroma: (B, frames, 12) one-hot; bin 0 throughout is the null melody.
+            chroma: (B, frames, 12) one-hot; bin 0 throughout is the null melody. None is the same
+                for all rows, computed once.
         """
         attended = (text != 0).float()
         states = self.text_encoder(input_ids=text, attention_mask=attended).last_hidden_state
-        prefix = self.lm.prefix(states, attended * heard[:, None].float(), chroma)
-        logits: Tensor = self.lm(tokens, prefix)
+        known = attended * heard[:, None].float()
+        if chroma is None:
+            return self._without_melody(tokens, self.lm.text_projection(states) * known[..., None])
+        logits: Tensor = self.lm(tokens, self.lm.prefix(states, known, chroma))
         return logits
+
+    def _without_melody(self, tokens: Tensor, text: Tensor) -> Tensor:
+        """Tokens (B, K, S) after projected text (B, E, D) after one null melody for all rows.
+
+        The melody comes first and sees nothing of the rest, so it is the same in every row. It is
+        the longest part of a short clip.
+        """
+        lm = self.lm
+        embedded = sum(table(tokens[:, k]) for k, table in enumerate(lm.embeddings))
+        rows = torch.cat([text, embedded], dim=1)
+        null = lm.null_chroma(1).to(rows).expand(1, lm.config.chroma_frames, -1)
+        led, steps = lm.config.chroma_frames, rows.shape[1]
+        positions = sinusoidal_positions(led + steps, lm.config.hidden_size).to(rows)
+        lead = lm.chroma_projection(null) + positions[:led]
+        rows = rows + positions[led:]
+        visible = torch.ones(steps, led + steps, dtype=torch.bool, device=rows.device).tril(led)
+        for block in lm.blocks:
+            lead, rows = _layer(block, lead, rows, visible)
+        logits = lm.heads(lm.norm(rows[:, text.shape[1] :]))
+        return logits.unflatten(2, (len(lm.embeddings), -1)).transpose(1, 2)
+
+
+def _layer(block: Block, lead: Tensor, rows: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """A layer over a lead (1, P, D) that all rows (B, S, D) have before them."""
+    heads = block.attention.num_heads
+    q, k, v = (
+        split_heads(part, heads)
+        for part in block.attention.qkv(block.attention_norm(lead)).chunk(3, dim=-1)
+    )
+    heard = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    lead = lead + block.attention.out(merge_heads(heard))
+    q, own_k, own_v = (
+        split_heads(part, heads)
+        for part in block.attention.qkv(block.attention_norm(rows)).chunk(3, dim=-1)
+    )
+    keys, values = (
+        torch.cat([shared.expand(len(rows), -1, -1, -1), own], dim=2)
+        for shared, own in ((k, own_k), (v, own_v))
+    )
+    heard = F.scaled_dot_product_attention(q, keys, values, visible)
+    rows = rows + block.attention.out(merge_heads(heard))
+    return tuple(x + block.ffn_out(F.gelu(block.ffn_in(block.ffn_norm(x)))) for x in (lead, rows))
 
 
 def text_config(settings: ModelSettings) -> T5Config:
@@ -80,13 +137,13 @@ def text_config(settings: ModelSettings) -> T5Config:
 def lm_config(settings: ModelSettings) -> LMConfig:
     """The language model's shape: mono, melody and text as a prefix."""
     return LMConfig(
-        num_codebooks=QUANTIZERS,
+        num_codebooks=len(SECTIONS),
         codebook_size=settings.codebook_size,
         hidden_size=settings.hidden_size,
         num_layers=settings.layers,
         num_heads=settings.heads,
         ffn_size=settings.ffn_size,
-        delays=delays_for(QUANTIZERS, channels=1),
+        delays=delays_for(len(SECTIONS), channels=1),
         text_size=settings.text_size,
         cross_attention=False,
         chroma_bins=CHROMA_BINS,
@@ -107,6 +164,7 @@ def initialise(model: NanoModel) -> None:
     for table in lm.embeddings.parameters():
         nn.init.normal_(table, std=EMBEDDING_STD)
     nn.init.normal_(lm.heads.weight, std=LINEAR_STD)
+    share(lm, SHARED_STD, LINEAR_STD)
     nn.init.normal_(lm.text_projection.weight, std=TEXT_STD / math.sqrt(lm.config.text_size))
     nn.init.zeros_(lm.text_projection.bias)
     if lm.chroma_projection is not None:

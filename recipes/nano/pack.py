@@ -10,14 +10,15 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import (
+    EncodecModel,
     GenerationConfig,
     MusicgenMelodyConfig,
     MusicgenMelodyDecoderConfig,
     MusicgenMelodyForConditionalGeneration,
 )
 
-from recipes.nano.codec import Codec
-from recipes.nano.compose.theory import SAMPLE_RATE
+from recipes.nano.compose.theory import FRAME_RATE, SAMPLE_RATE
+from recipes.nano.factors import unshare
 from recipes.nano.model import CHROMA_BINS, NanoModel
 from recipes.nano.tokenizer import save_tokenizer
 from songloom.models.chroma import HOP, WINDOW
@@ -28,7 +29,7 @@ MODEL_CARD = Path(__file__).parent / "model_card.md"
 
 
 def pack(
-    folder: Path, model: NanoModel, codec: Codec, tokenizer: Tokenizer, clip_frames: int
+    folder: Path, model: NanoModel, codec: EncodecModel, tokenizer: Tokenizer, clip_frames: int
 ) -> None:
     """Write the model folder, whole or not at all; an older one there is replaced."""
     unfinished = folder.with_name(folder.name + ".part")
@@ -48,7 +49,7 @@ def pack(
 
 
 def assemble(
-    model: NanoModel, codec: Codec, clip_frames: int
+    model: NanoModel, codec: EncodecModel, clip_frames: int
 ) -> MusicgenMelodyForConditionalGeneration:
     """Stock transformers' model with our weights."""
     lm = model.lm.config
@@ -66,17 +67,16 @@ def assemble(
         pad_token_id=special,
         bos_token_id=special,
     )
-    network = codec.finished_network()
     config = MusicgenMelodyConfig(
         text_encoder=model.text_encoder.config.to_dict(),
-        audio_encoder=network.config.to_dict(),
+        audio_encoder=codec.config.to_dict(),
         decoder=decoder.to_dict(),
         num_chroma=CHROMA_BINS,
         chroma_length=lm.chroma_frames,
     )
     packed = MusicgenMelodyForConditionalGeneration(config)
     packed.text_encoder.load_state_dict(model.text_encoder.state_dict())
-    packed.audio_encoder.load_state_dict(network.state_dict())
+    packed.audio_encoder.load_state_dict(codec.state_dict())
     missing, unexpected = packed.load_state_dict(_renamed(model.lm), strict=False)
     left = [name for name in missing if not name.startswith(("text_encoder.", "audio_encoder."))]
     if left or unexpected:
@@ -139,7 +139,7 @@ def _preprocessor(clip_frames: int) -> dict[str, object]:
     return {
         "feature_extractor_type": "MusicgenMelodyFeatureExtractor",
         "processor_class": "MusicgenMelodyProcessor",
-        "chunk_length": clip_frames // 50,
+        "chunk_length": clip_frames // FRAME_RATE,
         "feature_size": CHROMA_BINS,
         "hop_length": HOP,
         "n_fft": WINDOW,
@@ -169,6 +169,7 @@ def verify(folder: Path, model: NanoModel) -> float:
     if any(wrong.values()):
         raise RuntimeError(f"transformers does not find in {folder} what it expects: {wrong}")
     rounded = NanoModel(model.settings)
+    unshare(rounded.lm)
     rounded.load_state_dict({k: v.half().float() for k, v in model.state_dict().items()})
     rounded.eval()
     lm = rounded.lm.config

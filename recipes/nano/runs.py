@@ -1,33 +1,47 @@
-"""What long stages share: a wall-clock budget, a log, and files that are whole or not there."""
+"""What long stages share: a clock, a log, and files that are whole or not there."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+GoesOn = Callable[[int], bool]
+"""Whether a training goes on after so many steps; it is asked before each."""
+
+
+def forever(step: int) -> bool:
+    """Until the schedule ends."""
+    del step
+    return True
+
+
+def before(last: int | None) -> GoesOn:
+    """Until some step; None is forever."""
+    return forever if last is None else lambda step: step < last
+
+
+def within(seconds: float) -> GoesOn:
+    """For some seconds from now."""
+    end = time.monotonic() + seconds
+    return lambda _: time.monotonic() < end
+
 
 class Clock:
-    """Wall-clock time of a stage, over all its runs.
+    """Processor time of a stage, over all its runs, so that being interrupted does not count.
 
     Args:
-        budget: seconds in all.
         spent: seconds that earlier runs took.
     """
 
-    def __init__(self, budget: float, spent: float = 0.0) -> None:
-        self._budget = budget
-        self._start = time.monotonic() - spent
+    def __init__(self, spent: float = 0.0) -> None:
+        self._start = time.process_time() - spent
 
     @property
     def seconds(self) -> float:
         """Spent so far."""
-        return time.monotonic() - self._start
-
-    @property
-    def share(self) -> float:
-        """Of the budget, 0 at the start; 1 and above when it is used up."""
-        return self.seconds / self._budget
+        return time.process_time() - self._start
 
 
 class Log:

@@ -1,61 +1,59 @@
-"""A sampler: pieces become audio by adding up the notes of the bank, on the frame grid."""
+"""A sampler: scores become audio by putting the frames of the bank in a row.
+
+Thousands of times real time on one core.
+"""
 
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recipes.nano.bank import KIT_PROGRAMS, Bank, lowest_pitch
-from recipes.nano.compose.parts import Note
-from recipes.nano.compose.piece import Piece
-from recipes.nano.compose.theory import FRAME, SIXTEENTHS
+from recipes.nano.bank import Bank, Samples, bank_name
+from recipes.nano.codes import frame_at
+from recipes.nano.compose.instruments import DRUMS, KIT_SOUNDS, LEVELS, SECTIONS, Sound
+from recipes.nano.compose.theory import FRAME
+from recipes.nano.score import Excerpt, played
 
-MIX_GAIN = 0.6
-ATTACK = 32  # samples of fade-in against clicks
-RELEASE = FRAME  # samples of fade-out, inside the note's length
-LONGEST_HIT = 12 * FRAME
-Audio = NDArray[np.float32]
+GAINS = (0.55, 0.5, 0.34, 0.55)  # of the sections
+RELEASE = 256  # samples of fade-out, at the end of a sound
+EVERYTHING = frozenset(range(len(SECTIONS)))
 
 
 class Sampler:
-    """Renders pieces at thousands of times real time.
+    """Renders excerpts.
 
     Args:
-        bank: `instrument -> (pitches, samples)` at 32 kHz.
+        bank: `section/instrument` -> (tones, frames, samples of a frame) at 32 kHz.
     """
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
-        self._note = lru_cache(maxsize=4096)(self._cut_note)
+        self.sound_frames = lru_cache(maxsize=4096)(self._mix)
 
-    def render(self, piece: Piece, frames: int) -> Audio:
-        """The first `frames` codec frames of a piece: (frames * 640,), within -1..1."""
-        bars: dict[tuple[Note, ...], Audio] = {}
-        audio = np.zeros(frames * FRAME, np.float32)
-        length = piece.frames_per_bar * FRAME
-        for index, start in enumerate(range(0, len(audio), length)):
-            notes = piece.bar(index)
-            if notes not in bars:
-                bars[notes] = self.render_bar(notes, piece.frames_per_sixteenth)
-            audio[start : start + length] = bars[notes][: len(audio) - start]
-        return audio
+    def render(self, excerpt: Excerpt, sections: frozenset[int] = EVERYTHING) -> Samples:
+        """Some sections of an excerpt: (frames * 1280,), within -1..1."""
+        audio = np.zeros(excerpt.frames * FRAME, np.float32)
+        for event in played(excerpt):
+            if event.sound.section in sections:
+                start, end = event.start * FRAME, event.end * FRAME
+                audio[start:end] += self._held(event.sound, event.age, event.end - event.start)
+        return np.clip(audio, -1.0, 1.0, out=audio)
 
-    def render_bar(
-        self, notes: tuple[Note, ...], frames_per_sixteenth: int, sixteenths: int = SIXTEENTHS
-    ) -> Audio:
-        """One bar: (sixteenths * frames_per_sixteenth * 640,); no note rings past its end."""
-        bar = np.zeros(sixteenths * frames_per_sixteenth * FRAME, np.float32)
-        for note in notes:
-            samples = self._note(note.instrument, note.pitch, note.length * frames_per_sixteenth)
-            start = note.onset * frames_per_sixteenth * FRAME
-            bar[start : start + len(samples)] += MIX_GAIN * note.gain * samples[: len(bar) - start]
-        return np.clip(bar, -1.0, 1.0, out=bar)
-
-    def _cut_note(self, instrument: str, pitch: int, frames: int) -> Audio:
-        length = frames * FRAME
-        if instrument in KIT_PROGRAMS:
-            length = min(length, LONGEST_HIT)
-        samples: Audio = self._bank[instrument][pitch - lowest_pitch(instrument)][:length].copy()
-        samples[:ATTACK] *= np.linspace(0, 1, ATTACK, dtype=np.float32)
+    def _held(self, sound: Sound, age: int, frames: int) -> Samples:
+        """A sound that is held for some frames more and then fades out within the last."""
+        source = self.sound_frames(sound)
+        heard = [frame_at(sound, age + i) for i in range(frames)]
+        indices = [len(source) - 1 if frame is None else frame for frame in heard]
+        samples: Samples = source[indices].reshape(-1)  # a copy
         samples[-RELEASE:] *= np.linspace(1, 0, RELEASE, dtype=np.float32)
         return samples
+
+    def _mix(self, sound: Sound) -> Samples:
+        """The frames of a sound, and one of silence: (frames + 1, samples of a frame)."""
+        player = sound.player
+        tones = self._bank[bank_name(player)]
+        if sound.section == DRUMS:
+            rows = [(KIT_SOUNDS.index(drum), LEVELS[mark]) for drum, mark in sound.hits]
+        else:
+            rows = [(pitch - player.pitches.start, 1.0) for pitch in sound.pitches]
+        mixed = sum(level * tones[row] for row, level in rows)
+        return np.concatenate([GAINS[sound.section] * mixed, np.zeros((1, FRAME), np.float32)])

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from recipes.nano.compose import caption, compose
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
-VOCABULARY = 768
+VOCABULARY = 1024
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789#-'&/"
 PUNCTUATION = Regex(r'[,.;:!?()"]')
 CAPTIONS = 20_000

@@ -9,30 +9,84 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from recipes.nano.batches import NO_DROPOUT, Dropout, build_batch, draw_batch
+from recipes.nano.batches import (
+    NO_DROPOUT,
+    NO_MELODY,
+    Batch,
+    Dropout,
+    build_batch,
+    draw_batch,
+)
+from recipes.nano.clips import held_out_clip
+from recipes.nano.factors import unshare
 from recipes.nano.model import ModelSettings, NanoModel
 from recipes.nano.muon import Muon
-from recipes.nano.runs import Clock, Log, load_checkpoint, save_checkpoint
-from recipes.nano.tokens import Clips, load_held_out_clips, load_training_clips
+from recipes.nano.reading import read_encoder
+from recipes.nano.runs import Clock, GoesOn, Log, forever, load_checkpoint, save_checkpoint
+from recipes.nano.sampler import Sampler
 from recipes.nano.workers import Workers
+
+MOST_CLIPS = 1000  # of a step and a process: what their numbers are apart
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """How the language model is trained."""
 
-    batch: int = 1  # of each process
+    steps: int = 4000
+    batch: int = 2  # whole clips, of each process
+    short_batch: int = 20  # beginnings, without melodies, in most steps: more captions
+    short_frames: int = 64
+    long_every: int = 3  # steps
     matrix_rate: float = 0.015  # Muon's
     embedding_rate: float = 3e-3
     head_rate: float = 2e-3
     warm_up: int = 100  # steps
     last_rate: float = 0.03  # of the first, at the end of the cosine
     clip: float = 1.0
-    codebook_weights: tuple[float, ...] = (1.6, 1.0, 0.8, 0.6)
-    held_out: int = 24  # clips
+    flatness: float = 0.3  # weight of `unevenness`
+    half_precision: bool = True  # bfloat16 for the matrix products
+    held_out: int = 12  # clips
+    held_out_at_end: int = 100
     report_seconds: float = 120.0
-    reload_every: int = 100  # steps, for shards that came since
+
+    def shape(self, step: int, whole: int) -> tuple[int, int, Dropout]:
+        """What a process draws in a step: how many clips, how many frames of them, and how."""
+        if step % self.long_every == 0:
+            return self.batch, whole, Dropout()
+        return self.short_batch, min(self.short_frames, whole), NO_MELODY
+
+    def rate(self, step: int) -> float:
+        """What the learning rates are multiplied with at a step."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
+        return (self.last_rate + (1 - self.last_rate) * cosine) * min(1, (step + 1) / self.warm_up)
+
+
+class Draws(Dataset[Batch]):
+    """The batch of every step, for this process among those that train; none has a clip twice."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        whole: int,
+        tokenizer: Tokenizer,
+        sampler: Sampler,
+        workers: Workers,
+    ) -> None:
+        self._settings, self._whole = settings, whole
+        self._tokenizer, self._sampler, self._workers = tokenizer, sampler, workers
+
+    def __len__(self) -> int:
+        return self._settings.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step."""
+        size, length, dropout = self._settings.shape(step, self._whole)
+        first = (step * self._workers.count + self._workers.rank) * MOST_CLIPS
+        numbers = range(first, first + size)
+        return draw_batch(numbers, length, self._whole, self._tokenizer, self._sampler, dropout)
 
 
 @dataclass(frozen=True)
@@ -43,10 +97,7 @@ class Scores:
     accuracy: Tensor
 
     def __str__(self) -> str:
-        def row(values: Tensor) -> str:
-            return " ".join(f"{v:.3f}" for v in values.tolist())
-
-        return f"CE {row(self.loss)}, accuracy {row(self.accuracy)}"
+        return f"CE {_row(self.loss)}, accuracy {_row(self.accuracy)}"
 
 
 def codebook_losses(logits: Tensor, tokens: Tensor, special: int) -> Tensor:
@@ -64,6 +115,18 @@ def codebook_losses(logits: Tensor, tokens: Tensor, special: int) -> Tensor:
         )
         for k in range(tokens.shape[1])
     ])  # fmt: skip
+
+
+def unevenness(logits: Tensor) -> Tensor:
+    """How far logits are from saying nothing, in nats.
+
+    Guidance takes the answer to no question at all as what to move away from. It should be that
+    everything is as likely as anything else: then guidance only makes the model surer. What is
+    usual, learning what comes without any question, makes notes end and begin at odd moments:
+    there it is as sure as with one, and small differences are raised to large ones.
+    """
+    flat: Tensor = (logits.logsumexp(-1) - logits.mean(-1)).mean()
+    return flat - math.log(logits.shape[-1])
 
 
 def optimizers(
@@ -92,15 +155,26 @@ def optimizers(
 def train_lm(
     folder: Path,
     tokenizer: Tokenizer,
+    sampler: Sampler,
     model_settings: ModelSettings,
     settings: TrainingSettings,
-    budget: float,
     device: str = "cpu",
+    goes_on: GoesOn = forever,
+    helpers: int = 0,
 ) -> NanoModel:
-    """Train for `budget` seconds in all, going on from `folder/lm.pt` where that is.
+    """Train for `settings.steps` in all, going on from `folder/lm.pt` where that is.
 
-    Shards that are added to `folder/tokens` meanwhile are taken up. Several processes may train
-    together, see `workers`.
+    Several processes may train together, see `workers`; the number of them may change between runs.
+
+    Args:
+        folder: of checkpoint and log.
+        tokenizer: of the captions.
+        sampler: renders the melodies.
+        model_settings: size of the model.
+        settings: how to train.
+        device: where.
+        goes_on: whether to go on now; asked before every step.
+        helpers: processes that draw batches ahead; without any they are drawn in between.
     """
     path = folder / "lm.pt"
     torch.manual_seed(0)
@@ -111,67 +185,72 @@ def train_lm(
     for stepper in steppers:
         for group in stepper.param_groups:
             group["peak"] = group["lr"]
+    read_encoder(folder, model.text_encoder)
     state = load_checkpoint(path, device)
-    step, spent, frames = 0, 0.0, 0
+    step, drawn, frames = 0, 0, 0
     if state:
         model.load_state_dict(state["model"])
         for stepper, saved in zip(steppers, state["optimizers"], strict=True):
             stepper.load_state_dict(saved)
-        step, spent, frames = state["step"], state["seconds"], state["frames"]
-    clips, held_out = load_training_clips(folder / "tokens"), load_held_out_clips(folder / "tokens")
-    weights = torch.tensor(settings.codebook_weights, device=device)
-    weights = weights / weights.mean()
-    clock = Clock(budget, spent)
-    random = Random(step * workers.count + workers.rank)
+        step, drawn, frames = state["step"], state["drawn"], state["frames"]
+    frames_per_clip = model_settings.clip_frames
+    clock = Clock(state["seconds"] if state else 0.0)
     log = Log(folder / "lm.log", quiet=not workers.first)
     parameters = sum(p.numel() for p in model.parameters())
     log.write(f"lm {parameters} parameters, {asdict(model_settings)}, {asdict(settings)}")
-    log.write(f"from step {step}, {spent:.0f} s spent of {budget:.0f} s, {len(clips)} clips")
-    losses: list[float] = []
+    log.write(f"from step {step} of {settings.steps}, {drawn} clips, {workers.count} workers")
+    losses: list[Tensor] = []  # of whole clips
     next_report = clock.seconds + settings.report_seconds
 
     def save() -> None:
         save_checkpoint(path, {
             "model": model.state_dict(), "optimizers": [s.state_dict() for s in steppers],
-            "step": step, "seconds": clock.seconds, "frames": frames,
+            "step": step, "drawn": drawn, "frames": frames, "seconds": clock.seconds,
             "settings": asdict(model_settings),
         })  # fmt: skip
 
+    draws = Draws(settings, frames_per_clip, tokenizer, sampler, workers)
+    to_come = range(step, settings.steps)
+    batches = iter(DataLoader(draws, batch_size=None, sampler=to_come, num_workers=helpers))
     model.train()
-    while (share := workers.of_first(clock.share)) < 1:
-        cosine = 0.5 * (1 + math.cos(math.pi * share))
-        rate = settings.last_rate + (1 - settings.last_rate) * cosine
-        rate *= min(1.0, (step + 1) / settings.warm_up)
+    while step < settings.steps and workers.of_first(goes_on(step)):
         for stepper in steppers:
             for group in stepper.param_groups:
-                group["lr"] = group["peak"] * rate
-        batch = draw_batch(clips, tokenizer, settings.batch, Dropout(), special, random).to(device)
-        logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
-        loss_per_codebook = codebook_losses(logits, batch.tokens, special)
+                group["lr"] = group["peak"] * settings.rate(step)
+        batch = next(batches).to(device)
+        size, length, _ = settings.shape(step, frames_per_clip)
+        with torch.autocast(device, torch.bfloat16, enabled=settings.half_precision):
+            logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
+        logits, told = logits.float(), ~batch.blank
+        loss_per_codebook = codebook_losses(logits[told], batch.tokens[told], special)
         model.zero_grad()
-        torch.autograd.backward((loss_per_codebook * weights).mean())
+        total = loss_per_codebook.mean() if told.any() else logits.new_zeros(())
+        if batch.blank.any():
+            total = total + settings.flatness * unevenness(logits[batch.blank])
+        torch.autograd.backward(total)
         workers.average_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         for stepper in steppers:
             stepper.step()
         step += 1
-        frames += settings.batch * clips.codes.shape[-1] * workers.count
-        losses.append(loss_per_codebook.mean().item())
-        if step % settings.reload_every == 0:
-            clips = load_training_clips(folder / "tokens")
+        drawn += workers.count * size
+        frames += workers.count * size * length
+        if length == frames_per_clip and told.any():
+            losses.append(loss_per_codebook.detach().cpu())
         if workers.first and clock.seconds >= next_report:
-            scores = evaluate_lm(model, held_out, tokenizer, settings.held_out, device)
+            scores = evaluate_lm(model, sampler, tokenizer, settings.held_out, device)
+            mean = torch.stack(losses).mean(0) if losses else torch.full((4,), math.nan)
             log.write(
-                f"{clock.seconds:.0f} s step {step}, {frames / 1e6:.2f} M frames, "
-                f"{len(clips)} clips: training CE {sum(losses) / len(losses):.3f} | "
-                f"held out, text only: {scores}"
+                f"{clock.seconds:.0f} s step {step}, "
+                f"{drawn} clips, {frames / 1e6:.2f} M frames: "
+                f"training CE {_row(mean)} | held out, text only: {scores}"
             )
             losses.clear()
             save()
             next_report = clock.seconds + settings.report_seconds
     if workers.first:
         save()
-        scores = evaluate_lm(model, held_out, tokenizer, len(held_out), device)
+        scores = evaluate_lm(model, sampler, tokenizer, settings.held_out_at_end, device)
         log.write(f"end: step {step}, {scores}")
     return model.eval()
 
@@ -183,25 +262,27 @@ def load_model(folder: Path) -> NanoModel:
         raise FileNotFoundError(f"{folder / 'lm.pt'} is not there; run the lm stage first")
     model = NanoModel(ModelSettings(**state["settings"]))
     model.load_state_dict(state["model"])
+    unshare(model.lm)
     return model.eval().requires_grad_(False)
 
 
 @torch.no_grad()
 def evaluate_lm(
     model: NanoModel,
-    clips: Clips,
+    sampler: Sampler,
     tokenizer: Tokenizer,
     count: int,
     device: str = "cpu",
     dropout: Dropout = NO_DROPOUT,
 ) -> Scores:
-    """Scores on the first `count` clips, with always the same captions."""
+    """Scores on the first `count` held-out clips, with always the same captions."""
     was_training = model.training
     model.eval()
-    special = model.lm.config.special_token
+    special, whole = model.lm.config.special_token, model.settings.clip_frames
     losses, shares = [], []
-    for row in range(min(count, len(clips))):
-        batch = build_batch(clips, [row], tokenizer, dropout, special, Random(row)).to(device)
+    for number in range(count):
+        clip = held_out_clip(number, whole)
+        batch = build_batch([clip], tokenizer, sampler, dropout, Random(number), whole).to(device)
         logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
         targets = batch.tokens[:, :, 1:]
         known = targets != special
@@ -210,3 +291,7 @@ def evaluate_lm(
         shares.append(hits.sum(dim=(0, 2)) / known.sum(dim=(0, 2)))
     model.train(was_training)
     return Scores(torch.stack(losses).mean(0), torch.stack(shares).mean(0))
+
+
+def _row(values: Tensor) -> str:
+    return " ".join(f"{value:.3f}" for value in values.tolist())

@@ -93,8 +93,10 @@ def test_a_melody_gives_equal_tokens(tmp_path: Path, channels: int) -> None:
 
 def test_the_embedded_model_is_one_for_transformers_too() -> None:
     tokens, audio = greedy_transformers(embedded_folder(), True, 3.0)
-    track = songloom.load("nano", dtype="float32").generate(
-        songloom.GenerationRequest(prompt=PROMPT, duration=FRAMES / 50, temperature=0)
+    model = songloom.load("nano", dtype="float32")
+    seconds = FRAMES / model.info.frame_rate
+    track = model.generate(
+        songloom.GenerationRequest(prompt=PROMPT, duration=seconds, temperature=0)
     )
     assert torch.equal(track.tokens, tokens)
     torch.testing.assert_close(track.audio, audio, atol=1e-4, rtol=0)

@@ -1,62 +1,106 @@
 from random import Random
 
+import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
 
-from recipes.nano.batches import NO_DROPOUT, Dropout, build_batch
+from recipes.nano.batches import NO_DROPOUT, SPECIAL, Dropout, build_batch, draw_batch, melody_of
+from recipes.nano.clips import ENDING, Clip, held_out_clip, training_clip
 from recipes.nano.compose import caption, compose
-from recipes.nano.tokenizer import train_tokenizer
-from recipes.nano.tokens import Clips
+from recipes.nano.model import ModelSettings, NanoModel
+from recipes.nano.score import tokens
 
-SPECIAL = 512
+FRAMES, WHOLE = 30, 60
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return train_tokenizer()
+def clips() -> list[Clip]:
+    return [training_clip(seed, FRAMES) for seed in range(4)]
 
 
-@pytest.fixture
-def clips() -> Clips:
-    torch.manual_seed(0)
-    codes = torch.randint(SPECIAL, (4, 4, 30), dtype=torch.int16)
-    return Clips([1, 2, 3, 4], codes, torch.randint(1, 12, (4, 5), dtype=torch.uint8))
-
-
-def test_tokens_are_delayed(clips, tokenizer):
-    batch = build_batch(clips, [2, 0], tokenizer, NO_DROPOUT, SPECIAL, Random(0))
-    assert batch.tokens.shape == (2, 4, 34)
+def test_tokens_are_those_of_the_score_delayed(clips, tokenizer, sampler):
+    batch = build_batch(clips, tokenizer, sampler, NO_DROPOUT, Random(0), WHOLE)
+    assert batch.tokens.shape == (4, 4, FRAMES + 4)
     for k in range(4):
         assert (batch.tokens[:, k, : k + 1] == SPECIAL).all()
-        assert torch.equal(batch.tokens[0, k, k + 1 : k + 31], clips.codes[2, k].long())
+        for row, clip in enumerate(clips):
+            true = tokens(clip.excerpt)[k]
+            np.testing.assert_array_equal(batch.tokens[row, k, k + 1 : k + 1 + FRAMES], true)
 
 
-def test_conditions_are_dropped_as_often_as_asked(clips, tokenizer):
-    random, dropout = Random(0), Dropout(everything=0.2, text=0.1, melody=0.5)
-    rows = [0, 1, 2, 3] * 150
-    batch = build_batch(clips, rows, tokenizer, dropout, SPECIAL, random)
+def test_conditions_are_dropped_as_often_as_asked(clips, tokenizer, sampler):
+    dropout = Dropout(everything=0.2, text=0.1, melody=0.5)
+    batch = build_batch(clips * 100, tokenizer, sampler, dropout, Random(0), WHOLE)
     silent = batch.chroma[..., 0].all(dim=1)
     assert batch.chroma.sum(-1).unique().tolist() == [1.0]
-    assert 0.15 < (~batch.heard & silent).float().mean() < 0.25
-    assert 0.06 < (~batch.heard & ~silent).float().mean() < 0.14
-    assert 0.28 < (batch.heard & silent).float().mean() < 0.42
+    assert 0.15 < (~batch.heard & silent).float().mean() < 0.27
+    assert 0.05 < (~batch.heard & ~silent).float().mean() < 0.15
+    assert 0.28 < (batch.heard & silent).float().mean() < 0.45
 
 
-def test_text_only_is_the_null_melody(clips, tokenizer):
-    batch = build_batch(clips, [0, 1], tokenizer, NO_DROPOUT, SPECIAL, Random(0))
+def test_text_only_is_the_null_melody(clips, tokenizer, sampler):
+    batch = build_batch(clips, tokenizer, sampler, NO_DROPOUT, Random(0), WHOLE)
     assert batch.heard.all()
-    assert batch.chroma[..., 0].all()
+    assert not batch.blank.any()
+    assert batch.chroma is None
+    torch.manual_seed(0)
+    model = NanoModel(
+        ModelSettings(
+            hidden_size=32, layers=2, heads=2, ffn_size=32, text_size=16, text_layers=1,
+            text_heads=2, text_ffn_size=16, clip_frames=WHOLE,
+        )
+    )  # fmt: skip
+    frames = model.lm.config.chroma_frames
+    null = model.lm.null_chroma(len(clips)).expand(-1, frames, -1)
+    tokens = batch.tokens[:, :, :-1]
+    with torch.no_grad():
+        once = model(tokens, batch.text, batch.heard, None)
+        each = model(tokens, batch.text, batch.heard, null)
+    torch.testing.assert_close(once, each, atol=1e-4, rtol=0)
+
+
+def test_a_melody_lasts_for_the_whole_window_and_is_that_of_the_clip(sampler):
+    clip = held_out_clip(0, FRAMES)
+    tune = melody_of(clip, sampler, Dropout(band=0.0), Random(0), WHOLE)
+    longer = melody_of(held_out_clip(0, WHOLE), sampler, Dropout(band=0.0), Random(0), WHOLE)
+    assert torch.equal(tune, longer)
+    band = melody_of(clip, sampler, Dropout(band=1.0), Random(0), WHOLE)
+    assert band.shape == tune.shape
+    assert not torch.equal(band, tune)
+
+
+def test_steps_have_no_clip_in_common_and_are_the_same_again(tokenizer, sampler):
+    def batch(first: int) -> torch.Tensor:
+        numbers = range(first, first + 2)
+        return draw_batch(numbers, FRAMES, WHOLE, tokenizer, sampler, Dropout()).tokens
+
+    assert torch.equal(batch(10), batch(10))
+    assert not torch.equal(batch(10), batch(12))
+
+
+def test_clips_end_as_often_as_they_should_and_held_out_ones_never():
+    drawn = [training_clip(seed, 300) for seed in range(1000)]
+    assert ENDING / 2 < np.mean([clip.ending for clip in drawn]) < ENDING * 2
+    assert np.mean([clip.excerpt.start == 0 for clip in drawn]) > 0.6
+    assert any(clip.intro for clip in drawn)
+    for number in range(50):
+        clip = held_out_clip(number, 300)
+        assert clip.excerpt.last_bar is None
+        assert not clip.intro
+        assert tokens(clip.excerpt)[3].any()
 
 
 def test_words_of_captions_are_whole_and_anything_else_passes(tokenizer):
     pieces = [(s, caption(compose(s), Random(s))) for s in range(5000, 5100)]
+    lengths, whole = 0, 0
     for _, text in pieces:
         ids = tokenizer.encode(text).ids
         assert ids[-1] == 1
         assert 0 not in ids
         assert 2 not in ids
-        assert len(ids) == len(text.replace(",", " ").split()) + 1
+        lengths += len(ids) - 1
+        whole += len(text.replace(",", " ").replace(".", " ").replace(":", " ").split())
+    assert lengths < 1.02 * whole
     assert (
         tokenizer.encode("Solo PIANO, in C# minor.").ids
         == tokenizer.encode("solo piano in c# minor").ids

@@ -4,30 +4,28 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.nano.compose import caption, compose
-from recipes.nano.compose.captions import (
-    INSTRUMENT_WORDS,
-    MOOD_WORDS,
-    NO_DRUMS_WORDS,
-    STYLE_WORDS,
-    TEMPO_WORDS,
-    mood_words,
-)
-from recipes.nano.compose.styles import BASSES, KITS, MELODIC, STYLES
+from recipes.nano.compose import caption, compose, words
+from recipes.nano.compose.captions import EIGHTHS, bpm_heard_as, full_caption, moods
+from recipes.nano.compose.instruments import BAND
+from recipes.nano.compose.styles import STYLES
 from recipes.nano.compose.theory import MODES, PITCH_CLASSES
 
 seeds = st.integers(0, 2**32)
 
 
-def said(words: str, text: str) -> bool:
-    return re.search(rf"(?<![\w#-]){re.escape(words)}(?![\w#-])", text) is not None
+def said(word: str, text: str) -> bool:
+    return re.search(rf"(?<![\w#-]){re.escape(word)}(?![\w#-])", text) is not None
 
 
-def without(words: list[str], text: str) -> str:
+def without(phrases: list[str], text: str) -> str:
     """The text with these words taken out, longest first."""
-    for word in sorted(words, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w#-]){re.escape(word)}(?![\w#-])", "...", text)
+    for phrase in sorted(phrases, key=len, reverse=True):
+        text = re.sub(rf"(?<![\w#-]){re.escape(phrase)}(?![\w#-])", "...", text)
     return text
+
+
+def tonics(name: str) -> list[str]:
+    return [name, words.ENHARMONIC.get(name, name)]
 
 
 @given(seeds, seeds)
@@ -35,36 +33,62 @@ def test_captions_say_only_what_is_true(seed, wording):
     piece = compose(seed)
     text = caption(piece, Random(wording))
     assert text
-    true = [w for name in piece.instruments for w in INSTRUMENT_WORDS[name]]
-    true += STYLE_WORDS[piece.style]
-    true += TEMPO_WORDS[piece.frames_per_sixteenth]
-    true += mood_words(piece)
-    if piece.drums is None:
-        true += NO_DRUMS_WORDS
-    rest = without([*true, piece.key.name], text)
+    text = text.rstrip(".")
+    text = text[0].lower() + text[1:] if not re.match(r"[A-G][#b]?\b", text) else text
+    true = [w for name in piece.instruments for w in (name, *words.INSTRUMENTS[name])]
+    true += [piece.style, *words.STYLES[piece.style], *moods(piece)]
+    true += words.TEMPOS[piece.frames_per_eighth]
+    true += words.BUSY if piece.busy else words.CALM
+    true += words.NO_DRUMS if piece.drums is None else ()
+    true += words.NO_BASS if piece.bass is None else ()
+    tonic = PITCH_CLASSES[piece.key.tonic]
+    true += [f"{name} {piece.key.mode}" for name in tonics(tonic)]
+    rest = without([*true, "beats per minute"], text)
     everything = [
-        *(w for words in INSTRUMENT_WORDS.values() for w in words),
-        *(w for words in STYLE_WORDS.values() for w in words),
-        *(w for words in TEMPO_WORDS.values() for w in words),
-        *(w for words in MOOD_WORDS.values() for w in words),
-        *NO_DRUMS_WORDS,
-        *(f"{tonic} {mode}" for tonic in PITCH_CLASSES for mode in MODES),
-    ]
-    assert [w for w in everything if said(w, rest)] == []
-    for number in re.findall(r"(\d+) (?:bpm|beats)", text):
-        assert int(number) == round(piece.bpm)
+        *(w for phrases in words.INSTRUMENTS.values() for w in phrases),
+        *(w for phrases in words.STYLES.values() for w in phrases),
+        *(w for phrases in words.TEMPOS.values() for w in phrases),
+        *(w for phrases in words.MOODS.values() for w in phrases),
+        *words.BUSY, *words.CALM, *words.NO_DRUMS, *words.NO_BASS, *words.INTRO, *words.ENDING,
+        *(f"{name} {mode}" for note in PITCH_CLASSES for name in tonics(note) for mode in MODES),
+    ]  # fmt: skip
+    assert [w for w in everything if said(w, rest) and w not in ("solo", "synth")] == []
+    for number in re.findall(r"(\d+) ?(?:bpm|beats)|(?:tempo|bpm:) (\d+)", text):
+        assert int(number[0] or number[1]) in bpm_heard_as(piece.frames_per_eighth)
 
 
 def test_every_fact_is_said_in_some_wording():
-    piece = next(p for p in map(compose, range(1000)) if p.style == "rock" and p.drums)
+    piece = next(p for p in map(compose, range(2000)) if p.style == "rock" and p.drums and p.bass)
     texts = [caption(piece, Random(wording)) for wording in range(300)]
-    assert len(set(texts)) > 250
-    for words in ("bpm", piece.key.name, piece.bass, piece.drums, piece.melody, "rock"):
-        assert any(words in text for text in texts), words
-        assert not all(words in text for text in texts), words
+    assert len(set(texts)) > 280
+    for phrase in ("bpm", piece.key.name, piece.bass, piece.drums, piece.melody, "rock"):
+        assert any(phrase in text for text in texts), phrase
+        assert not all(phrase in text for text in texts), phrase
+
+
+def test_an_ending_is_always_said_and_an_introduction_often():
+    piece = compose(5)
+    texts = [caption(piece, Random(i), intro=True, ending=True) for i in range(100)]
+    assert all(any(word in text.lower() for word in words.ENDING) for text in texts)
+    assert 40 < sum(any(word in text for word in words.INTRO) for text in texts) < 95
+
+
+@given(seeds, seeds)
+def test_a_full_caption_leaves_nothing_out(seed, wording):
+    piece = compose(seed)
+    text = full_caption(piece, Random(wording))
+    assert piece.key.name in text
+    assert f"{round(piece.bpm)} bpm" in text
+    for name in piece.instruments:
+        assert any(word in text for word in (name, *words.INSTRUMENTS[name]))
+
+
+def test_every_tempo_that_one_may_ask_for_is_somebodys():
+    numbers = [number for eighth in EIGHTHS for number in bpm_heard_as(eighth)]
+    assert sorted(numbers) == list(range(min(numbers), max(numbers) + 1))
 
 
 def test_there_are_words_for_everything():
-    assert set(INSTRUMENT_WORDS) == {*MELODIC, *BASSES, *KITS}
-    assert set(STYLE_WORDS) == {style.name for style in STYLES}
-    assert set(TEMPO_WORDS) >= {f for style in STYLES for f in style.frames_per_sixteenth}
+    assert set(words.INSTRUMENTS) == {player.name for player in BAND}
+    assert set(words.STYLES) == {style.name for style in STYLES}
+    assert set(words.TEMPOS) == {eighth for style in STYLES for eighth in style.eighths}

@@ -1,50 +1,66 @@
 import numpy as np
 import pytest
 
-from recipes.nano.bank import build_bank
-from recipes.nano.compose import Note, compose
-from recipes.nano.compose.theory import FRAME
-from recipes.nano.sampler import MIX_GAIN
+from recipes.nano.bank import build_bank, held
+from recipes.nano.compose import compose
+from recipes.nano.compose.instruments import DRUMS, MELODY
+from recipes.nano.compose.theory import FRAME, SAMPLE_RATE
+from recipes.nano.sampler import EVERYTHING, Sampler
+from recipes.nano.score import Excerpt, tokens
+from tests.recipes.banks import tone_bank
 
 
 def test_a_repeated_bar_is_the_same_to_the_sample(sampler):
     piece = compose(3)
-    bar = piece.frames_per_bar
+    start, bar = len(piece.intro) * piece.frames_per_bar, piece.frames_per_bar
     cycle = bar * len(piece.loop) * piece.passes_per_variation
-    audio = sampler.render(piece, cycle + bar)
+    audio = sampler.render(Excerpt(piece, start, cycle + bar))
     np.testing.assert_array_equal(audio[cycle * FRAME :], audio[: bar * FRAME])
     assert np.abs(audio[: bar * FRAME]).max() > 0
 
 
 def test_a_piece_is_cut_at_any_frame(sampler):
     piece = compose(4)
-    whole = sampler.render(piece, 200)
+    whole = sampler.render(Excerpt(piece, 0, 200))
     assert whole.shape == (200 * FRAME,)
-    np.testing.assert_array_equal(sampler.render(piece, 33), whole[: 33 * FRAME])
+    part = sampler.render(Excerpt(piece, 37, 60))
+    # The last sound fades out at the cut.
+    np.testing.assert_array_equal(part[: 59 * FRAME], whole[37 * FRAME : 96 * FRAME])
 
 
-def test_notes_start_on_their_frame_and_end_in_their_bar(sampler):
-    note = Note("piano", onset=5, length=3, pitch=60, gain=0.5)
-    bar = sampler.render_bar((note,), frames_per_sixteenth=6)
-    start, end = 5 * 6 * FRAME, 8 * 6 * FRAME
-    assert bar.shape == (16 * 6 * FRAME,)
-    assert not bar[:start].any()
-    assert not bar[end:].any()
-    assert np.abs(bar[start : start + FRAME]).max() > 0.1 * MIX_GAIN * 0.5 * 0.5
+def test_sections_add_up(sampler):
+    excerpt = Excerpt(compose(5), 0, 150)
+    each = [sampler.render(excerpt, frozenset([section])) for section in EVERYTHING]
+    np.testing.assert_allclose(sum(each), sampler.render(excerpt), atol=1e-6)
 
 
-def test_notes_add_up(sampler):
-    low = Note("piano", 0, 4, 60, 0.5)
-    high = Note("flute", 2, 4, 72, 0.5)
-    both = sampler.render_bar((low, high), 5)
-    np.testing.assert_allclose(
-        both, sampler.render_bar((low,), 5) + sampler.render_bar((high,), 5), atol=1e-7
-    )
+def test_there_is_sound_where_there_are_codes(sampler):
+    for seed in range(6):
+        excerpt = Excerpt(compose(seed), 0, 120)
+        for section in (DRUMS, MELODY):
+            frames = sampler.render(excerpt, frozenset([section])).reshape(-1, FRAME)
+            silent = tokens(excerpt)[section] == 0
+            assert not frames[silent].any()
+            assert (np.abs(frames[~silent]).max(axis=1) > 0).all()
 
 
-def test_the_mix_does_not_clip(sampler):
-    notes = tuple(Note("piano", 0, 16, pitch, 5.0) for pitch in range(52, 84))
-    assert np.abs(sampler.render_bar(notes, 5)).max() <= 1.0
+def test_the_mix_stays_in_range():
+    loud = Sampler({name: 20 * tones for name, tones in tone_bank().items()})
+    assert np.abs(loud.render(Excerpt(compose(1), 0, 100))).max() <= 1.0
+
+
+@pytest.mark.parametrize(("hertz", "again"), [(110.3, 5), (261.0, 6), (523.7, 4)])
+@pytest.mark.parametrize("decay", [0.0, 2.0])
+def test_a_held_tone_goes_on_without_a_seam_and_at_one_level(hertz, again, decay):
+    time = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
+    note = (np.sin(2 * np.pi * hertz * time) * np.exp(-decay * time)).astype(np.float32)
+    frames = held(note, frames=15, again=again)
+    assert frames.shape == (15, FRAME)
+    repeated = np.concatenate([frames, frames[-again:], frames[-again:]]).reshape(-1)
+    steepest = 1.1 * 2 * np.pi * hertz / SAMPLE_RATE
+    assert np.abs(np.diff(repeated)).max() < steepest
+    levels = np.sqrt(np.square(frames[-again:]).mean(axis=1))
+    assert levels.min() > 0.8 * levels.max()
 
 
 def test_a_missing_sound_font_is_named(tmp_path):

@@ -2,118 +2,158 @@
 
 from random import Random
 
+from recipes.nano.compose import words
 from recipes.nano.compose.piece import Piece
+from recipes.nano.compose.theory import PITCH_CLASSES, beats_per_minute
 
-INSTRUMENT_WORDS = {
-    "piano": ("piano", "grand piano", "acoustic piano"),
-    "electric piano": ("electric piano", "rhodes", "e-piano"),
-    "vibraphone": ("vibraphone", "vibes"),
-    "marimba": ("marimba", "wooden mallets"),
-    "acoustic guitar": ("acoustic guitar", "steel string guitar"),
-    "electric guitar": ("electric guitar", "clean electric guitar"),
-    "strings": ("strings", "string section", "violins"),
-    "saxophone": ("saxophone", "sax", "alto sax"),
-    "flute": ("flute",),
-    "trumpet": ("trumpet",),
-    "synth lead": ("synth lead", "lead synth", "sawtooth lead"),
-    "synth pad": ("synth pad", "warm pad", "pads"),
-    "acoustic bass": ("acoustic bass", "upright bass", "double bass"),
-    "electric bass": ("electric bass", "bass guitar"),
-    "synth bass": ("synth bass", "bass synth"),
-    "acoustic drums": ("acoustic drums", "drum kit", "live drums"),
-    "electronic drums": ("electronic drums", "drum machine", "808 drums"),
-}
-STYLE_WORDS = {
-    "rock": ("rock", "rock band", "guitar rock"),
-    "techno": ("techno", "electronic dance music", "club track"),
-    "synth-pop": ("synth-pop", "80s pop", "disco pop"),
-    "lo-fi": ("lo-fi", "lofi hip hop", "chillhop"),
-    "funk": ("funk", "funky groove"),
-    "bossa nova": ("bossa nova", "bossa", "latin jazz"),
-    "ballad": ("ballad", "romantic ballad"),
-    "folk": ("folk", "folk song", "country folk"),
-    "classical": ("classical", "chamber music"),
-    "ambient": ("ambient", "ambient soundscape"),
-    "solo": ("solo", "unaccompanied"),
-}
-TEMPO_WORDS = {  # from this many frames per sixteenth
-    5: ("very fast", "fast", "energetic tempo"),
-    6: ("fast", "upbeat", "lively tempo"),
-    7: ("medium tempo", "moderate tempo", "mid-tempo"),
-    8: ("medium tempo", "moderate tempo", "relaxed tempo"),
-    9: ("slow", "slow tempo", "unhurried"),
-    10: ("very slow", "slow", "slow tempo"),
-}
-BRIGHT_MODES = ("major", "mixolydian")
-MOOD_WORDS = {  # (bright mode, fast)
-    (True, True): ("happy", "cheerful", "joyful"),
-    (True, False): ("warm", "gentle", "peaceful"),
-    (False, True): ("dark", "driving", "intense"),
-    (False, False): ("sad", "melancholic", "moody"),
-}
-FAST_UNTIL = 7  # frames per sixteenth
-NO_DRUMS_WORDS = ("no drums", "without drums", "drumless")
-PLAIN = 0.3  # share of instruments called by their own name whatever the synonyms
+FAST_UNTIL = 7  # frames of an eighth
+PLAIN = 0.3  # share of names used as they are, whatever the synonyms
+EIGHTHS = tuple(sorted(words.TEMPOS))
+LEAST_BPM, MOST_BPM = 56, 206
 
 
-def caption(piece: Piece, random: Random) -> str:
-    """A caption: a subset of what is true of the piece, in words and order drawn from `random`."""
-    phrases = [_style_and_mood(piece, random)] if random.random() < 0.95 else []
-    rest = []
+def caption(piece: Piece, random: Random, intro: bool = False, ending: bool = False) -> str:
+    """A caption: a subset of what is true of the piece, in words and order drawn from `random`.
+
+    Args:
+        piece: what is described.
+        random: decides on the wording.
+        intro: the introduction is heard.
+        ending: the ending is heard, which is then always said.
+    """
+    facts = []
+    if random.random() < 0.75:
+        facts.append(_key(piece, random))
     if random.random() < 0.85:
-        rest.append(_key(piece, random))
-    if random.random() < 0.9:
-        rest.append(_instruments(piece, random))
-        if piece.drums is None and piece.bass is not None and random.random() < 0.5:
-            rest.append(random.choice(NO_DRUMS_WORDS))
+        facts.append(_instruments(piece, random))
+    elif piece.drums is None and random.random() < 0.5:
+        facts.append(random.choice(words.NO_DRUMS))
+    if random.random() < 0.45:
+        facts.append(random.choice(words.TEMPOS[piece.frames_per_eighth]))
     if random.random() < 0.6:
-        rest.append(random.choice(TEMPO_WORDS[piece.frames_per_sixteenth]))
-    if random.random() < 0.6 or not (phrases or rest):
-        rest.append(_bpm(piece, random))
-    random.shuffle(rest)
-    return ", ".join(phrases + rest if random.random() < 0.8 else rest + phrases)
+        facts.append(_bpm(piece, random))
+    if random.random() < 0.2:
+        facts.append(random.choice(words.BUSY if piece.busy else words.CALM))
+    if intro and random.random() < 0.7:
+        facts.append(random.choice(words.INTRO))
+    if ending:
+        facts.append(random.choice(words.ENDING))
+    random.shuffle(facts)
+    if random.random() < 0.92 or not facts:
+        facts.insert(0 if random.random() < 0.8 else len(facts), _style(piece, random))
+    return _joined(facts, random)
 
 
-def mood_words(piece: Piece) -> tuple[str, ...]:
-    """The moods that mode and tempo allow."""
-    bright = piece.key.mode in BRIGHT_MODES
-    return MOOD_WORDS[bright, piece.frames_per_sixteenth <= FAST_UNTIL]
+def full_caption(piece: Piece, random: Random) -> str:
+    """A caption that leaves nothing out: style, key, every player, and the tempo in numbers."""
+    drums = piece.drums or random.choice(words.NO_DRUMS)
+    players = [f"{_named(piece.melody, random)} melody"]
+    if piece.harmony:
+        players.append(f"{_named(piece.harmony, random)} chords")
+    if piece.bass:
+        players.append(_named(piece.bass, random))
+    players.append(drums if piece.drums is None else _named(drums, random))
+    key = random.choice(("in {}", "{}", "key of {}")).format(piece.key.name)
+    facts = [", ".join(players), key, f"{round(piece.bpm)} bpm"]
+    random.shuffle(facts)
+    return ", ".join([_style(piece, random), *facts])
 
 
-def _style_and_mood(piece: Piece, random: Random) -> str:
-    style = random.choice(STYLE_WORDS[piece.style])
-    if random.random() < 0.35:
-        return f"{random.choice(mood_words(piece))} {style}"
-    return style
+def moods(piece: Piece) -> tuple[str, ...]:
+    """The moods that follow from mode, tempo and texture."""
+    fast = piece.frames_per_eighth <= FAST_UNTIL
+    texture = words.SPARSE if piece.drums is None else words.FULL if piece.bass and fast else ()
+    return words.MOODS[piece.key.bright, fast] + texture
+
+
+def bpm_heard_as(eighth: int) -> range:
+    """The whole numbers of beats a minute that are nearest to this tempo of the grid."""
+    position = EIGHTHS.index(eighth)
+    slower, faster = EIGHTHS[position + 1 :][:1], EIGHTHS[:position][-1:]
+
+    def between(one: int, other: int) -> float:
+        return (beats_per_minute(one) * beats_per_minute(other)) ** 0.5
+
+    lowest = int(between(eighth, slower[0])) + 1 if slower else LEAST_BPM
+    highest = int(between(eighth, faster[0])) if faster else MOST_BPM
+    return range(lowest, highest + 1)
+
+
+def _joined(facts: list[str], random: Random) -> str:
+    """A list with commas, or now and then a sentence."""
+    text = ", ".join(facts)
+    if random.random() < 0.15:
+        return text[0].upper() + text[1:] + "."
+    if random.random() < 0.1:
+        return ". ".join(facts)
+    return text
+
+
+def _style(piece: Piece, random: Random) -> str:
+    style = piece.style if random.random() < PLAIN else random.choice(words.STYLES[piece.style])
+    chosen = random.sample(moods(piece), random.choice((0, 0, 1, 1, 2)))
+    phrase = " ".join([*chosen, style])
+    if random.random() < 0.25:
+        phrase += f" {random.choice(words.TRACK)}"
+    if random.random() < 0.1:
+        article = "an" if phrase[0] in "aeiou" else "a"
+        phrase = f"{article} {phrase}"
+    return phrase
 
 
 def _key(piece: Piece, random: Random) -> str:
-    return random.choice(("in {}", "{}", "key of {}", "in the key of {}")).format(piece.key.name)
+    key = piece.key
+    tonic = PITCH_CLASSES[key.tonic]
+    if random.random() < 0.3:
+        tonic = words.ENHARMONIC.get(tonic, tonic)
+    name = f"{tonic} {key.mode}"
+    if random.random() < 0.08:
+        return f"{'major' if key.bright else 'minor'} key"
+    if key.mode == "minor" and random.random() < 0.08:
+        name = f"{tonic}m"
+    return random.choice(("in {}", "{}", "key of {}", "in the key of {}", "key: {}")).format(name)
 
 
 def _bpm(piece: Piece, random: Random) -> str:
-    return random.choice(("{} bpm", "{} bpm", "at {} bpm", "{} beats per minute")).format(
-        round(piece.bpm)
-    )
+    exact = round(piece.bpm)
+    bpm = exact if random.random() < 0.6 else random.choice(bpm_heard_as(piece.frames_per_eighth))
+    return random.choice(
+        ("{} bpm", "{} bpm", "at {} bpm", "{} beats per minute", "tempo {}", "bpm: {}", "{}bpm")
+    ).format(bpm)
 
 
-def _named(instrument: str, random: Random) -> str:
-    if random.random() < PLAIN:
-        return instrument
-    return random.choice(INSTRUMENT_WORDS[instrument])
+def _named(name: str, random: Random) -> str:
+    return name if random.random() < PLAIN else random.choice(words.INSTRUMENTS[name])
 
 
 def _instruments(piece: Piece, random: Random) -> str:
     melody = _named(piece.melody, random)
-    if piece.harmony is None:
-        return random.choice(("{} alone", "a lone {}", "{}")).format(melody)
-    players = [random.choice(("{} melody", "{} lead line", "melodic {}", "{}")).format(melody)]
-    if piece.harmony != piece.melody and random.random() < 0.9:
+    if piece.style == "solo":
+        return random.choice(("{} alone", "a lone {}", "{}", "{} solo", "just {}")).format(melody)
+    players = [
+        random.choice(("{} melody", "{} lead", "melodic {}", "{}", "{} playing the melody")).format(
+            melody
+        )
+    ]
+    if piece.harmony and piece.harmony != piece.melody and random.random() < 0.85:
         harmony = _named(piece.harmony, random)
-        players.append(random.choice(("{} chords", "{} accompaniment", "{}")).format(harmony))
-    players += [_named(p, random) for p in (piece.bass, piece.drums) if p and random.random() < 0.9]
-    if random.random() < 0.3:
+        players.append(
+            random.choice(("{} chords", "{} accompaniment", "{}", "{} in the background")).format(
+                harmony
+            )
+        )
+    players += [
+        _named(name, random)
+        for name in (piece.bass, piece.drums)
+        if name and random.random() < 0.85
+    ]
+    if piece.drums is None and random.random() < 0.4:
+        players.append(random.choice(words.NO_DRUMS))
+    if piece.bass is None and random.random() < 0.1:
+        players.append(random.choice(words.NO_BASS))
+    if random.random() < 0.35:
         random.shuffle(players)
+    lead = random.choice(("with ", "", "", "featuring "))
     if len(players) > 1 and random.random() < 0.5:
-        return ", ".join(players[:-1]) + " and " + players[-1]
-    return random.choice(("with ", "", "featuring ")) + ", ".join(players)
+        return lead + ", ".join(players[:-1]) + " and " + players[-1]
+    return lead + ", ".join(players)

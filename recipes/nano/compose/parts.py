@@ -4,38 +4,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from recipes.nano.compose.styles import DRUMS, BassHit, Beat, Hit
-from recipes.nano.compose.theory import SIXTEENTHS, Key, at_or_above, voice_lead
+from recipes.nano.compose.instruments import (
+    BASS,
+    BASS_LOW,
+    DRUMS,
+    HARMONY,
+    HARMONY_LOW,
+    KIT_SOUNDS,
+    MELODY,
+    MELODY_HIGH,
+    MELODY_LOW,
+    Sound,
+)
+from recipes.nano.compose.styles import ALL, BassHit, Beat, Hit
+from recipes.nano.compose.theory import STEPS, Key, at_or_above, close_position
 
-HARMONY_LOW, HARMONY_HIGH = 52, 75  # E3 .. Eb5
-MELODY_LOW, MELODY_HIGH = 64, 83  # E4 .. B5
-BASS_LOW, BASS_HIGH = 33, 56  # A1 .. Ab3
-LEVELS = {"X": 1.0, "x": 0.7, "o": 0.4}
-DRUM_LENGTH = 2  # sixteenths
-
-RHYTHMS = (
-    (4, 4, 4, 4),
+CALM_RHYTHMS = ((8, 8), (8, 4, 4), (4, 4, 8), (6, 6, 4), (6, 2, 8), (12, 4), (4, 4, 4, 4))
+BUSY_RHYTHMS = (
     (2, 2, 4, 4, 4),
     (4, 2, 2, 8),
     (6, 2, 4, 4),
     (2, 2, 2, 2, 8),
-    (8, 4, 4),
-    (6, 6, 4),
-    (4, 4, 8),
     (2, 2, 4, 2, 2, 4),
+    (2, 2, 2, 2, 2, 2, 4),
+    (3, 3, 2, 4, 4),
+    (3, 3, 4, 2, 4),
+    (4, 1, 1, 2, 4, 4),
 )
-STEPS = (-2, -1, -1, 0, 1, 1, 2)  # of a melody, in scale degrees
+STEPS_OF_A_MELODY = (-2, -1, -1, 0, 1, 1, 2)  # in scale degrees
+DRUM_LENGTH = 4
+FILL = ("snare", "snare", "tom", "tom")
+FILL_MARKS = "oxxX"
 
 
 @dataclass(frozen=True)
-class Note:
-    """One note of a bar. `pitch` is a MIDI pitch; for drums it is an index into `DRUMS`."""
+class Event:
+    """A sound in a bar; it ends at the latest when its section strikes again."""
 
-    instrument: str
-    onset: int  # sixteenths from the start of the bar
-    length: int  # sixteenths
-    pitch: int
-    gain: float
+    onset: int
+    """Sixteenths from the start of the bar."""
+    length: int
+    """Sixteenths."""
+    sound: Sound
 
 
 @dataclass(frozen=True)
@@ -45,94 +55,109 @@ class Motif:
     tones: tuple[tuple[int, int, int], ...]
 
 
-def motif(random: Random) -> Motif:
+def motif(random: Random, busy: float) -> Motif:
     """A rhythm and a line that walks by small steps, with now and then a rest."""
     degree, onset, tones = random.choice((0, 2, 4)), 0, []
-    for length in random.choice(RHYTHMS):
+    for length in random.choice(BUSY_RHYTHMS if random.random() < busy else CALM_RHYTHMS):
         if onset == 0 or random.random() > 0.1:
             tones.append((onset, length, degree))
-        degree = max(-2, min(8, degree + random.choice(STEPS)))
+        degree = max(-2, min(7, degree + random.choice(STEPS_OF_A_MELODY)))
         onset += length
     return Motif(tuple(tones))
 
 
-def melody_line(instrument: str, key: Key, chord: tuple[int, int], line: Motif) -> tuple[Note, ...]:
+def melody_line(
+    instrument: str, key: Key, chords: tuple[int, int], line: Motif
+) -> tuple[Event, ...]:
     """Play a motif over a bar whose halves have these chord degrees.
 
     On a half bar's first sixteenth the tone moves to the nearest tone of the chord.
     """
-    notes = []
+    events = []
     for onset, length, tone in line.tones:
         degree = tone
         if onset % 8 == 0:
-            root = chord[onset // 8]
-            chord_tones = [root + step + octave for step in (0, 2, 4) for octave in (-7, 0)]
+            root = chords[onset // 8]
+            chord_tones = [root + step + octave for step in (0, 2, 4) for octave in (-7, 0, 7)]
             degree = min(chord_tones, key=lambda candidate: abs(candidate - tone))
-        base = at_or_above(key.tonic, MELODY_LOW)
-        pitch = base + key.semitones(degree) - key.tonic
+        pitch = at_or_above(key.tonic, MELODY_LOW) + key.semitones(degree) - key.tonic
         while pitch < MELODY_LOW:
             pitch += 12
         while pitch > MELODY_HIGH:
             pitch -= 12
-        notes.append(Note(instrument, onset, length, pitch, 1.0))
-    return tuple(notes)
+        events.append(Event(onset, length, Sound(MELODY, instrument, (pitch,))))
+    return tuple(events)
 
 
 def comping(
-    instrument: str, key: Key, chords: Sequence[tuple[int, int]], hits: Sequence[Hit]
-) -> list[tuple[Note, ...]]:
-    """Chords of every bar, voiced to move little; a hit ends where its chord ends."""
-    previous: tuple[int, ...] | None = None
-    bars = []
-    for halves in chords:
-        voicings = []
-        for degree in halves:
-            previous = voice_lead(key.triad(degree), previous, HARMONY_LOW)
-            voicings.append(previous)
-        notes = []
-        for onset, length, voices in hits:
-            until = 8 if onset < 8 and halves[0] != halves[1] else SIXTEENTHS
-            gain = 0.5 if len(voices) > 1 else 0.7
-            for voice in voices:
-                pitch = voicings[onset // 8][voice]
-                notes.append(Note(instrument, onset, min(length, until - onset), pitch, gain))
-        bars.append(tuple(notes))
-    return bars
-
-
-def left_hand(
-    instrument: str, key: Key, chords: Sequence[tuple[int, int]]
-) -> list[tuple[Note, ...]]:
-    """Open fifths under a solo."""
-    hits: tuple[Hit, ...] = ((0, 8, (0, 2)), (8, 8, (0, 2)))
-    return comping(instrument, key, chords, hits)
+    instrument: str, key: Key, chords: tuple[int, int], hits: Sequence[Hit]
+) -> tuple[Event, ...]:
+    """Chords, or their tones one by one, in a rhythm; a hit ends where its chord ends."""
+    voicings = [close_position(key.triad(degree), HARMONY_LOW) for degree in chords]
+    events = []
+    for onset, length, voice in hits:
+        pitches = voicings[onset // 8]
+        played = pitches if voice == ALL else (pitches[voice],)
+        length = min(length, _until(onset, chords) - onset)
+        events.append(Event(onset, length, Sound(HARMONY, instrument, played)))
+    return tuple(events)
 
 
 def bass_line(
-    instrument: str, key: Key, chord: tuple[int, int], hits: Sequence[BassHit]
-) -> tuple[Note, ...]:
-    """Roots, fifths and octaves of the chords under each half of the bar."""
-    notes = []
+    instrument: str, key: Key, chords: tuple[int, int], hits: Sequence[BassHit]
+) -> tuple[Event, ...]:
+    """Roots, thirds, fifths and octaves of the chords under each half of the bar."""
+    events = []
     for onset, length, step in hits:
-        degree = chord[onset // 8]
+        degree = chords[onset // 8]
         root = at_or_above(key.semitones(degree) % 12, BASS_LOW)
         pitch = root + key.semitones(degree + step) - key.semitones(degree)
-        until = 8 if onset < 8 and chord[0] != chord[1] else SIXTEENTHS
-        notes.append(Note(instrument, onset, min(length, until - onset), pitch, 0.9))
-    return tuple(notes)
+        length = min(length, _until(onset, chords) - onset)
+        events.append(Event(onset, length, Sound(BASS, instrument, (pitch,))))
+    return tuple(events)
 
 
-def drum_beat(kit: str, beat: Beat) -> tuple[Note, ...]:
+def drum_beat(kit: str, beat: Beat) -> tuple[Event, ...]:
     """One bar of a drawn beat."""
-    return tuple(
-        Note(kit, onset, DRUM_LENGTH, DRUMS.index(drum), LEVELS[mark])
-        for drum, lane in beat.items()
-        for onset, mark in enumerate(lane)
-        if mark != "."
+    events = []
+    for onset in range(STEPS):
+        hits = tuple(
+            (drum, beat[drum][onset])
+            for drum in KIT_SOUNDS
+            if drum in beat and beat[drum][onset] != "."
+        )
+        if hits:
+            events.append(Event(onset, DRUM_LENGTH, Sound(DRUMS, kit, (), hits)))
+    return tuple(events)
+
+
+def drum_fill(kit: str, beat: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The bar of a beat with a roll over its last beat."""
+    roll = tuple(
+        Event(12 + i, DRUM_LENGTH, Sound(DRUMS, kit, (), ((drum, mark),)))
+        for i, (drum, mark) in enumerate(zip(FILL, FILL_MARKS, strict=True))
     )
+    return (*(event for event in beat if event.onset < 12), *roll)
 
 
-def drum_fill(kit: str) -> tuple[Note, ...]:
-    """A snare roll over the last beat of a bar."""
-    snare = DRUMS.index("snare")
-    return tuple(Note(kit, 12 + i, DRUM_LENGTH, snare, 0.4 + 0.15 * i) for i in range(4))
+def last_bar(
+    key: Key, melody: str, harmony: str | None, bass: str | None, drums: str | None
+) -> tuple[Event, ...]:
+    """The tonic, held by all."""
+    half = STEPS // 2
+    tonic = at_or_above(key.tonic, MELODY_LOW)
+    events = [Event(0, half, Sound(MELODY, melody, (tonic,)))]
+    if harmony:
+        chord = close_position(key.triad(0), HARMONY_LOW)
+        events.append(Event(0, half, Sound(HARMONY, harmony, chord)))
+    if bass:
+        low = at_or_above(key.tonic, BASS_LOW)
+        events.append(Event(0, half, Sound(BASS, bass, (low,))))
+    if drums:
+        events.append(Event(0, DRUM_LENGTH, Sound(DRUMS, drums, (), (("kick", "X"),))))
+    return tuple(events)
+
+
+def _until(onset: int, chords: tuple[int, int]) -> int:
+    """Where the chord that is played at `onset` ends."""
+    return STEPS // 2 if onset < STEPS // 2 and chords[0] != chords[1] else STEPS

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from recipes.nano.compose.parts import HARMONY_LOW, MELODY_LOW, Note
-from recipes.nano.compose.theory import FRAME_RATE, MODES, Key, at_or_above, beats_per_minute
-from recipes.nano.compose.theory import voice_lead as voiced
+from recipes.nano.compose.theory import MODES, SAMPLE_RATE, Key, at_or_above
 
+GRID = 640  # samples: a finer grid than the codec's, so that little here is as nano knows it
 SIXTEENTHS = 12  # per bar: three beats
+HARMONY_LOW, MELODY_LOW = 52, 64  # E3, E4
 BEAT = 4
 LEAD, STRINGS, TICK = "celesta", "plucked strings", "wood block"
 PROGRAMS = {LEAD: 8, STRINGS: 45, TICK: 115}  # General MIDI, from 0
@@ -35,6 +35,21 @@ FIGURES = (  # six eighths, as steps from the chord's root
 RHYTHMS = ((4, 4, 4), (8, 4), (4, 2, 2, 4), (6, 2, 4), (4, 4, 2, 2))
 STEPS = (-2, -1, -1, 1, 1, 2)
 
+
+@dataclass(frozen=True)
+class Note:
+    """One note of a bar."""
+
+    instrument: str
+    onset: int
+    """Sixteenths from the start of the bar."""
+    length: int
+    """Sixteenths."""
+    pitch: int
+    """MIDI."""
+    gain: float
+
+
 Bar = tuple[Note, ...]
 Chord = tuple[int, int, int]
 Line = tuple[tuple[int, int, int], ...]
@@ -48,21 +63,21 @@ class Waltz:
 
     title: str
     key: Key
-    frames_per_sixteenth: int
+    grid_per_sixteenth: int
     bars: tuple[Bar, ...]
 
     @property
     def bpm(self) -> float:
         """Beats a minute."""
-        return beats_per_minute(self.frames_per_sixteenth)
+        return 60.0 * SAMPLE_RATE / (4 * self.grid_per_sixteenth * GRID)
 
     @property
     def seconds(self) -> float:
         """How long it lasts."""
-        return len(self.bars) * SIXTEENTHS * self.frames_per_sixteenth / FRAME_RATE
+        return len(self.bars) * SIXTEENTHS * self.grid_per_sixteenth * GRID / SAMPLE_RATE
 
 
-def compose_waltz(title: str, key: Key, frames_per_sixteenth: int) -> Waltz:
+def compose_waltz(title: str, key: Key, grid_per_sixteenth: int) -> Waltz:
     """Write a waltz of 30 to 40 seconds; the same title gives the same one.
 
     Introduction, theme, (in a fast one) bridge, variation in running eighths, ending.
@@ -73,8 +88,8 @@ def compose_waltz(title: str, key: Key, frames_per_sixteenth: int) -> Waltz:
     theme = (question, question, answer, answer, question, question, answer, CADENCE)
     first, second = (_running(figure) for figure in random.sample(FIGURES, 2))
     variation = (first, second, first, second, second, first, second, CADENCE)
-    opening = chords[: 4 if frames_per_sixteenth < 6 else 2]
-    bridge = (3, 3, 4, 4) if frames_per_sixteenth < 7 else ()
+    opening = chords[: 4 if grid_per_sixteenth < 6 else 2]
+    bridge = (3, 3, 4, 4) if grid_per_sixteenth < 7 else ()
     sections = (
         (opening[0], ()),
         *((chord, first) for chord in opening[1:]),
@@ -84,7 +99,7 @@ def compose_waltz(title: str, key: Key, frames_per_sixteenth: int) -> Waltz:
         *((0, first) for _ in opening[1:]),
     )
     bars = [*_played(key, sections), _last_bar(key)]
-    return Waltz(title, key, frames_per_sixteenth, tuple(bars))
+    return Waltz(title, key, grid_per_sixteenth, tuple(bars))
 
 
 def _line(random: Random) -> Line:
@@ -140,3 +155,14 @@ def _last_bar(key: Key) -> Bar:
     return tuple(
         Note(player, 0, SIXTEENTHS, pitch, 0.7) for player in (STRINGS, LEAD) for pitch in chord
     )
+
+
+def voiced(
+    chord: tuple[int, int, int], previous: tuple[int, ...] | None, lowest: int
+) -> tuple[int, int, int]:
+    """Voice a triad's pitch classes within an octave from `lowest`, moving little."""
+    low, middle, high = sorted(at_or_above(pitch_class, lowest) for pitch_class in chord)
+    voicings = [(low, middle, high), (middle, high, low + 12)]
+    if previous is None:
+        return voicings[0]
+    return min(voicings, key=lambda v: sum(abs(a - b) for a, b in zip(v, previous, strict=True)))
