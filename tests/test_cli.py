@@ -318,17 +318,17 @@ def test_models_are_listed_for_machines(capsys: pytest.CaptureFixture[str]) -> N
 def test_export_passes_on_what_is_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[tuple[str, Path, str, Path | None]] = []
+    asked: list[tuple[str, Path, str, bool]] = []
 
-    def export(name: str, folder: Path, format: str, diffusion: Path | None) -> None:
+    def export(name: str, folder: Path, format: str, diffusion: bool) -> None:
         asked.append((name, folder, format, diffusion))
 
     monkeypatch.setitem(vars(songloom), "export", export)
     assert run("export", "nano", "out", "--format", "reference") == 0
-    assert run("export", "nano", "out", "--diffusion", "mbd.th") == 0
+    assert run("export", "nano", "out", "--diffusion") == 0
     assert asked == [
-        ("nano", Path("out"), "reference", None),
-        ("nano", Path("out"), "transformers", Path("mbd.th")),
+        ("nano", Path("out"), "reference", False),
+        ("nano", Path("out"), "transformers", True),
     ]
     assert capsys.readouterr().out == "out\nout\n"
 
