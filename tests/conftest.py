@@ -2,9 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Two processes that run tests must not share numba's cache of compiled functions, which librosa has:
+# one that read what the other was writing crashed.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    cache = Path(__file__).parents[1] / ".pytest_cache" / f"numba-{worker}"
+    os.environ["NUMBA_CACHE_DIR"] = str(cache)
 
 # On a machine that decides whether a change lands, property tests try the same examples every time.
 settings.register_profile("ci", derandomize=True)
