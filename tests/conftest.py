@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Two processes that run tests must not share numba's cache of compiled functions, which librosa has:
-# one that read what the other was writing crashed.
+# Two processes that run tests must not share numba's cache of librosa's compiled functions: one
+# that read what the other was writing crashed.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     cache = Path(__file__).parents[1] / ".pytest_cache" / f"numba-{worker}"
     os.environ["NUMBA_CACHE_DIR"] = str(cache)
