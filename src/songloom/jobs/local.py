@@ -34,6 +34,8 @@ from songloom.jobs.wire import Cancel, Close, Command, Listen, decode_event, enc
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 """Seconds before a worker that died is started anew: the first time, and at most."""
+START_SECONDS = 120.0
+"""How long a process may be silent until it is ready, on a busy machine."""
 CANCEL_SECONDS = 30.0
 """How long a worker may take to stop something before it is ended."""
 CLOSE_SECONDS = 20.0
@@ -244,7 +246,10 @@ class _Worker:
         while True:
             await asyncio.sleep(1)
             moment = time.monotonic()
-            if hang_seconds is not None and moment - self._heard > hang_seconds:
+            limit = hang_seconds
+            if limit is not None and not self.ready:
+                limit = max(limit, START_SECONDS)
+            if limit is not None and moment - self._heard > limit:
                 _LOG.warning("the worker of %s hangs and is ended", self.device)
                 self.kill()
             if any(moment - since > CANCEL_SECONDS for since in self.cancelled.values()):
