@@ -22,6 +22,7 @@ def train_a_step(rank: int, port: int, folder: str) -> None:
     Muon(layers.parameters(), 0.1, workers).step()
     decided = workers.of_first(rank + 0.25)
     torch.save((list(layers.state_dict().values()), decided), Path(folder, f"{rank}.pt"))
+    torch.distributed.barrier()  # one that leaves while the other still waits ends it, too
     torch.distributed.destroy_process_group()
 
 
