@@ -89,7 +89,7 @@ def test_no_input_at_all(refusing: Serving, path: str, content: bytes) -> None:
         ("seed", "x"), ("input_audio", 5), ("input_audio", "/etc/passwd"),
         ("input_audio", "file:///etc/passwd"), ("input_audio", "ftp://example.com/a.wav"),
         ("input_audio", "../secret.wav"), ("input_audio", "http://"), ("count", 0), ("count", 17),
-        ("model", "/root/model"), ("model", "nobody/nothing"), ("model", 5),
+        ("model", "/srv/model"), ("model", "nobody/nothing"), ("model", 5),
         ("melody_stems", "all"),
     ],
 )  # fmt: skip
