@@ -8,9 +8,7 @@ from songloom.audio.streams import Mp3Stream
 from songloom.generation.model import STREAM_SECONDS, Model
 from songloom.generation.prepare import Piece
 from songloom.jobs.executor import Previewed
-
-STREAM = "stream.mp3"
-"""The file, in the prediction's folder."""
+from songloom.jobs.places import STREAM_FILE
 
 
 class Listening:
@@ -23,7 +21,7 @@ class Listening:
     """
 
     def __init__(self, id: str, folder: Path, model: Model) -> None:
-        self._id, self._path, self._info = id, folder / STREAM, model.info
+        self._id, self._path, self._info = id, folder / STREAM_FILE, model.info
         self._decoder = model.decoder()
         self._file: Mp3Stream | None = None
         self._asked = self._decoded = 0  # frames

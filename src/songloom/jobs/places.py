@@ -17,6 +17,9 @@ from pathlib import Path
 from songloom.checkpoints.home import home
 from songloom.settings import ServeSettings
 
+STREAM_FILE = "stream.mp3"
+"""Where in a prediction's folder its audio grows while it is generated, if someone listens."""
+
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

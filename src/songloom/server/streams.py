@@ -12,14 +12,13 @@ from typing import Any, Protocol
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from songloom.jobs.executor import Logged, Previewed, Progressed, Started, WorkEvent
+from songloom.jobs.places import STREAM_FILE
 from songloom.jobs.records import Job
 
 PING_SECONDS = 15.0
 """Silence after which a comment is sent, so that proxies keep the connection."""
 LAST_EVENT = "end"
 """Id of the last event. A browser that connects again after it is told not to."""
-STREAM_FILE = "stream.mp3"
-"""Where in a prediction's folder its audio grows while it is generated."""
 _PIECE = 64 * 1024
 
 
