@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_NANO := $(VENV)/.installed-nano
 JS_CLIENT := tests/server/js/node_modules
+AXE := tests/browser/node_modules
 COG := .venv-cog
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ install: $(INSTALLED) ## Install songloom with its development tools into .venv
 demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write music again: see demo/
 	$(BIN)/python examples/demo.py demo
 
-test: $(INSTALLED) $(JS_CLIENT) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
+test: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not gpu and not network" -n 2 --dist loadfile
 
 check: $(INSTALLED) ## Lint, check the formatting and the types
@@ -59,6 +60,11 @@ $(INSTALLED_NANO): $(INSTALLED)
 $(JS_CLIENT): tests/server/js/package-lock.json
 	@npm ci --prefix $(@D) --omit=optional --no-audit --no-fund --silent && touch $@ \
 		|| echo "no npm: tests with the JavaScript client are skipped"
+
+# What looks for faults of accessibility in the page; without npm those tests are skipped.
+$(AXE): tests/browser/package-lock.json
+	@npm ci --prefix $(@D) --no-audit --no-fund --silent && touch $@ \
+		|| echo "no npm: tests of the page's accessibility are skipped"
 
 # The Cog that the hosted original was built with, to compare with; without it those tests are skipped.
 $(COG)/.installed: tests/server/cog_model/requirements.txt | $(BIN)/python

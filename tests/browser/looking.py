@@ -1,0 +1,64 @@
+"""What tests look at in a page: its accessibility, its width, its smoothness."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+
+
+def faults(page: Any) -> list[str]:
+    """What axe-core finds that keeps people out: its serious and critical faults."""
+    if not AXE.is_file():
+        pytest.skip("no axe-core: make tests/browser/node_modules")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{fault['id']}: {fault['help']}\n{node['html'][:200]}\n{node['failureSummary']}"
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+def too_wide(page: Any) -> list[str]:
+    """What reaches beyond the right edge of the screen; empty where nobody has to scroll there."""
+    found: list[str] = page.evaluate(
+        """() => {
+            const root = document.documentElement;  // innerWidth grows on phones
+            return root.scrollWidth <= root.clientWidth ? [] :
+                [...document.querySelectorAll('body *')]
+                    .filter(e => e.getBoundingClientRect().right > root.clientWidth + 1)
+                    .map(e => e.outerHTML.slice(0, 120));
+        }"""
+    )
+    return found
+
+
+def slowest_frames(page: Any, action: str, *, frames: int = 90) -> list[float]:
+    """Milliseconds between frames while something is done, the longest first.
+
+    Args:
+        page: of playwright.
+        action: body of a JavaScript function, called before each frame with its number as `i`.
+        frames: how many.
+    """
+    times: list[float] = page.evaluate(
+        f"""() => new Promise(resolve => {{
+            const act = i => {{ {action} }};
+            const times = [];
+            let last = performance.now();
+            const frame = now => {{
+                times.push(now - last);
+                last = now;
+                if (times.length > {frames}) resolve(times.slice(1));
+                else {{ act(times.length - 1); requestAnimationFrame(frame); }}
+            }};
+            requestAnimationFrame(frame);
+        }})"""
+    )
+    return sorted(times, reverse=True)
