@@ -10,7 +10,7 @@ AXE := tests/browser/node_modules
 COG := .venv-cog
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench nano judge clean
+.PHONY: help install demo test check format bench vendor nano judge clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ format: $(INSTALLED) ## Format the code
 
 bench: $(INSTALLED) ## Measure decoding speed beside transformers (BENCH_OPTIONS="--quick")
 	$(BIN)/python -m benchmarks.decode $(BENCH_OPTIONS)
+
+vendor: ## Fetch the page's libraries anew (npm; the versions are in vendor/package.json)
+	npm ci --prefix vendor --no-audit --no-fund --silent
+	$(PYTHON) vendor/collect.py
 
 judge: $(INSTALLED_NANO) ## Ask the embedded model for music, and hear whether it is as asked (JUDGE_OPTIONS="--clips 20")
 	$(BIN)/python -m recipes.nano.judge $(JUDGE_OPTIONS)

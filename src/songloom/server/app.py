@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from songloom import __version__
 from songloom.errors import OutputError, SongloomError
-from songloom.server import cog
+from songloom.server import cog, page
 from songloom.server.auth import Authentication
 from songloom.server.documents import add_documents
 from songloom.server.limits import BodyLimits
@@ -33,6 +33,7 @@ def make_app(services: Services) -> FastAPI:
     app.state.services = services
     add_documents(app)
     app.include_router(cog.router)
+    app.include_router(page.router)
     for router in routers:
         app.include_router(router)
     _add_operations(app, services)

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from songloom.errors import OutputError, RequestError
 from songloom.jobs.store import Store
 from songloom.jobs.tokens import hash_token
+from songloom.server.page import is_open
 from songloom.server.refusals import refuse
 from songloom.server.signing import Signer
 from songloom.settings import ServeSettings, listed
@@ -102,7 +103,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
-        if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS:
+        if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS or is_open(scope):
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":

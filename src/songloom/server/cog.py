@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
 from songloom import __version__
 from songloom.errors import DuplicateError, QueueFullError
 from songloom.jobs.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
 from songloom.server.inputs import InputError, as_taken, check_prediction, check_training
+from songloom.server.page import page_response, wants_page
 from songloom.server.schema import input_defaults
 from songloom.server.services import Services
 from songloom.server.webhooks import check_webhook
@@ -49,8 +50,10 @@ def _services(request: Request) -> Services:
 
 
 @router.get("/")
-async def discover(request: Request) -> dict[str, str]:
-    """Where everything is."""
+async def discover(request: Request) -> Response:
+    """Where everything is; for a person with a browser, the page."""
+    if wants_page(request):
+        return await asyncio.to_thread(page_response, request)
     base = (_services(request).settings.public_url or str(request.base_url)).rstrip("/")
     urls = {
         "docs_url": "/docs",
@@ -62,7 +65,8 @@ async def discover(request: Request) -> dict[str, str]:
         urls[f"{kind}s_url"] = f"/{kind}s"
         urls[f"{kind}s_idempotent_url"] = f"/{kind}s/{{{kind}_id}}"
         urls[f"{kind}s_cancel_url"] = f"/{kind}s/{{{kind}_id}}/cancel"
-    return {"cog_version": "0.9.4"} | {name: base + path for name, path in urls.items()}
+    found = {"cog_version": "0.9.4"} | {name: base + path for name, path in urls.items()}
+    return JSONResponse(found, headers={"Vary": "Accept"})
 
 
 @router.get("/health-check")

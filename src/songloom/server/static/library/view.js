@@ -1,0 +1,6 @@
+import { html } from "../ui/html.js";
+import { Empty } from "../ui/empty.js";
+
+export default function View() {
+  return html`<div class="view"><h1>Library</h1><${Empty} title="Soon" /></div>`;
+}

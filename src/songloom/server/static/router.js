@@ -1,0 +1,28 @@
+// Addresses within the page: #/create, #/library, #/predictions/ID, ...
+import { signal } from "./ui/html.js";
+
+const VIEWS = ["create", "train", "library", "settings"];
+const OWNERS = { predictions: "library", trainings: "train" };
+
+/** Where the page is: {view, kind, id, query}. `kind` and `id` name an item, else they are null. */
+export const route = signal(read());
+
+/**
+ * Goes somewhere else in the page.
+ * @param {string} hash such as "#/library"
+ */
+export function go(hash) {
+  location.hash = hash;
+}
+
+addEventListener("hashchange", () => {
+  route.value = read();
+});
+
+function read() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [first, id] = path.split("/").map(decodeURIComponent);
+  const view = VIEWS.includes(first) ? first : (OWNERS[first] ?? "create");
+  const kind = first in OWNERS ? first.slice(0, -1) : null;
+  return { view, kind, id: kind ? (id ?? null) : null, query: new URLSearchParams(query) };
+}
