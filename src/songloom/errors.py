@@ -48,5 +48,9 @@ class DuplicateError(SongloomError):
     """Something of that id or name exists already."""
 
 
+class BusyError(SongloomError):
+    """Something is in use just now, and can't be changed or removed."""
+
+
 class FetchError(SongloomError):
     """A file can't be fetched from a URL, or may not be."""

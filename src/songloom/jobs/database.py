@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQL
 
 from songloom.errors import MissingExtraError, OutputError
 from songloom.jobs.columns import to_json
+from songloom.jobs.migrations import migrate
 from songloom.jobs.tables import SCHEMA_VERSION, facts, metadata
 
 BUSY_SECONDS = 30.0
@@ -34,7 +35,7 @@ _LINE = 0x736F6E67
 
 
 def open_database(url: str) -> Engine:
-    """Connect, and make what tables are missing.
+    """Connect, make what tables are missing, and bring those of an older version up to date.
 
     Raises:
         OutputError: the database can't be reached or written, or is of a newer version.
@@ -45,8 +46,9 @@ def open_database(url: str) -> Engine:
         with transaction(engine) as connection:
             stand_in_line(connection)
             facts.create(connection, checkfirst=True)
-            _check_version(connection)  # before anything is made in a database of others
+            found = _version(connection)  # before anything is made in a database of others
             metadata.create_all(connection)
+            migrate(connection, found)
     except BaseException:
         engine.dispose()
         raise
@@ -153,13 +155,16 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _check_version(connection: Connection) -> None:
+def _version(connection: Connection) -> int:
+    """The version of the tables that are there; an empty database is as good as ours."""
     row = connection.execute(select(facts.c.value).where(facts.c.name == "schema_version")).first()
     if row is None:
         values = {"name": "schema_version", "value": str(SCHEMA_VERSION)}
         connection.execute(insert(facts).values(values))
-    elif int(row.value) > SCHEMA_VERSION:
+        return SCHEMA_VERSION
+    if int(row.value) > SCHEMA_VERSION:
         raise OutputError(
             f"the database is of version {row.value}, but this songloom knows versions up to "
             f"{SCHEMA_VERSION} only; use the newer songloom that wrote it, or another database"
         )
+    return int(row.value)

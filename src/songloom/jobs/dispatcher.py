@@ -101,6 +101,8 @@ class Dispatcher:
         self._ready_devices: set[str] = set()
         self.stats: dict[str, WorkerStats] = {}
         """What the workers measured last, by device."""
+        self.devices: dict[str, WorkerReady] = {}
+        """What the workers said of themselves when they were ready, by device."""
         self.on_ended: list[Callable[[Job], None]] = []
         """Called with each job that has ended."""
         self.on_stats: list[Callable[[WorkerStats], None]] = []
@@ -272,6 +274,7 @@ class Dispatcher:
                     self._ready_devices.discard(device)
                 case WorkerReady(device):
                     self._ready_devices.add(device)
+                    self.devices[device] = event
                     if self.ready and self.ready_at is None:
                         self.ready_at = now()
                     self._wake.set()

@@ -116,6 +116,10 @@ class WorkerReady:
     """A worker can take work."""
 
     device: str
+    description: str = ""
+    """What the device is, for people: "NVIDIA H100 80GB HBM3", "CPU, 8 threads"."""
+    memory_bytes: int = 0
+    """All that it has; 0 if unknown."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from songloom.checkpoints.home import model_folder, run_folder, trained_model
+from songloom.checkpoints.home import home, model_folder, run_folder, trained_model
 from songloom.errors import ModelError, OutputError, TrainingError
 
 HOLDER = "job"
@@ -45,6 +45,15 @@ def reserve_name(wanted: str, id: str, given_up: Callable[[str], bool]) -> str:
         f"the names {', '.join(map(repr, names))} are taken by other models or trainings; choose "
         "another destination, or remove one (`songloom models remove`)"
     )
+
+
+def held_run(id: str) -> Path | None:
+    """The folder in `runs` of a training, None where it has none."""
+    try:
+        runs = list((home() / "runs").iterdir())
+    except OSError:
+        return None
+    return next((run for run in runs if _holder(run) == id), None)
 
 
 def _candidates(wanted: str, id: str) -> Iterator[str]:

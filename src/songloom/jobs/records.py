@@ -83,6 +83,17 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A job as its owner keeps it."""
+
+    job: Job
+    title: str | None = None
+    favorite: bool = False
+    deleted_at: datetime | None = None
+    """When it was put into the bin; None where it is not in there."""
+
+
+@dataclass(frozen=True)
 class Version:
     """A model that a training on this server published."""
 

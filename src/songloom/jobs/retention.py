@@ -41,6 +41,7 @@ class Retention:
         caches: folders whose entries can be made again; what was not used for long goes first.
         keep_days: age from which jobs and files go.
         keep_bytes: what they may take; the oldest go first.
+        sweep_bin: removes what has been in the bin for long; returns how much that was.
     """
 
     def __init__(
@@ -54,18 +55,18 @@ class Retention:
         caches: tuple[Path, ...] = (),
         keep_days: float | None,
         keep_bytes: int | None,
+        sweep_bin: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store, self._jobs, self._files = store, jobs, files
         self._folder, self._remove_file = folder, remove_file
         self._caches = caches
         self._keep_days, self._keep_bytes = keep_days, keep_bytes
+        self._sweep_bin = sweep_bin
         self._base = (time.time(), _steady())
         self._distrusted_until = 0.0
 
     async def run(self) -> None:
         """Look now and then, for ever."""
-        if self._keep_days is None and self._keep_bytes is None:
-            await asyncio.Event().wait()
         while True:
             try:
                 await asyncio.to_thread(self.sweep)
@@ -76,8 +77,10 @@ class Retention:
     def sweep(self) -> int:
         """Remove what is beyond the limits; returns how many jobs and files that were."""
         removed = 0
-        if self._keep_days is not None and self._clock_is_plausible():
-            removed += self._remove_before(now() - timedelta(days=self._keep_days))
+        if self._clock_is_plausible():
+            removed += self._sweep_bin()
+            if self._keep_days is not None:
+                removed += self._remove_before(now() - timedelta(days=self._keep_days))
         if self._keep_bytes is not None:
             removed += self._remove_until(self._keep_bytes)
         return removed

@@ -15,8 +15,10 @@ from sqlalchemy.exc import IntegrityError
 
 from songloom.errors import DuplicateError, QueueFullError
 from songloom.jobs import outbox
+from songloom.jobs.collection import Collection
 from songloom.jobs.columns import clamped
 from songloom.jobs.database import open_database, stand_in_line, transaction
+from songloom.jobs.marks import add_mark, forget_words, not_deleted
 from songloom.jobs.records import (
     ENDED,
     Delivery,
@@ -48,6 +50,8 @@ class Store:
         self._engine = open_database(url)
         self._reader = self._engine.execution_options(reading=True)
         self._lax = self._engine.execution_options(lax=True)
+        self.collection = Collection(self._engine, self._reader)
+        """The same jobs as their owner keeps them."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -72,7 +76,9 @@ class Store:
                         f"{found} jobs wait already, and no more than {limit} may; try again later"
                     )
                 connection.execute(insert(jobs).values(to_row(job)))
-                return _found(connection, job.id)
+                accepted = _found(connection, job.id)
+                add_mark(connection, accepted)
+                return accepted
         except IntegrityError:
             raise DuplicateError(
                 f"there is a job with the id {job.id!r} already; choose another, or none"
@@ -93,7 +99,7 @@ class Store:
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> list[Job]:
-        """Jobs of a kind, the newest first.
+        """Jobs of a kind that are not in the bin, the newest first.
 
         Args:
             kind: of the jobs.
@@ -103,7 +109,7 @@ class Store:
             created_after: only those accepted at this time or later.
             created_before: only those accepted earlier.
         """
-        wanted = select(jobs).where(jobs.c.kind == kind).limit(limit)
+        wanted = select(jobs).where(jobs.c.kind == kind, not_deleted()).limit(limit)
         if before is not None:
             wanted = wanted.where(jobs.c.sequence < clamped(before))
         if after is not None:
@@ -228,6 +234,7 @@ class Store:
             job = _found(connection, id)
             if job.data_removed:
                 outbox.remove_data(connection, job)
+                forget_words(connection, job)
             return job
 
     def delete_job(self, id: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from songloom.jobs.columns import Moment, Words
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Counted up whenever a table changes; a store of a newer one is not touched."""
 
 # SQLite counts up only what it calls INTEGER.
@@ -55,6 +55,24 @@ jobs = Table(
     Index("jobs_by_kind", "kind", "sequence"),
     sqlite_autoincrement=True,  # a place in the order is never given twice
 )
+
+marks = Table(
+    "marks",
+    metadata,
+    Column(
+        "job",
+        Counter,
+        ForeignKey("jobs.sequence", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("title", Words),
+    Column("favorite", Boolean, nullable=False),
+    Column("deleted_at", Moment),
+    Column("words", Words, nullable=False),
+    Index("marks_by_deletion", "deleted_at"),
+)
+"""What a job's owner made of it, and the words that it is found by; every job has its own."""
 
 deliveries = Table(
     "deliveries",

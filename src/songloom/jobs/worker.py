@@ -157,7 +157,7 @@ class Worker:
             self._shelf.put_back(loaded)
         except SongloomError as error:
             print(f"the model {model!r} can't be loaded yet: {error}", file=sys.stderr)
-        self._tell(WorkerReady(self._name))
+        self._tell(WorkerReady(self._name, *_described(self._device)))
 
     def _begin_waiting(self) -> None:
         """Read what can be; work that must be alone is not read beside other work."""
@@ -369,6 +369,19 @@ class Worker:
         memory = _memory(self._device)
         self._tell(WorkerStats(self._name, self._steps, self._tokens, rows, memory))
         self._steps = self._tokens = 0
+
+
+def _described(device: torch.device) -> tuple[str, int]:
+    """What a device is, for people, and the bytes of memory that it has."""
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return properties.name, properties.total_memory
+    threads = torch.get_num_threads()
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not everywhere
+        memory = 0
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}", memory
 
 
 def _memory(device: torch.device) -> int:

@@ -21,6 +21,7 @@ from songloom.server.logs import RequestLog
 from songloom.server.replicate.problems import ProblemError, problem_response
 from songloom.server.replicate.routes import routers
 from songloom.server.services import Services
+from songloom.server.studio.routes import routers as studio_routers
 
 V1 = "/v1/"
 DISK_FULL = 507
@@ -34,7 +35,7 @@ def make_app(services: Services) -> FastAPI:
     add_documents(app)
     app.include_router(cog.router)
     app.include_router(page.router)
-    for router in routers:
+    for router in (*routers, *studio_routers):
         app.include_router(router)
     _add_operations(app, services)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -49,7 +50,8 @@ def make_app(services: Services) -> FastAPI:
         max_body=int(settings.max_body_mb * 1e6),
         max_file=int(settings.max_file_mb * 1e6),
     )
-    app.add_middleware(Authentication, store=services.store, settings=settings)
+    app.add_middleware(Authentication, store=services.store, settings=settings,
+                       tokens=services.tokens)  # fmt: skip
     app.add_middleware(RequestLog, answered=services.metrics.answered)
     return app
 

@@ -65,6 +65,23 @@ class Tokens:
             self._read_at = time.monotonic()
         return self._known
 
+    def changed(self) -> None:
+        """Let the next look be at the tokens as they are now."""
+        self._read_at = None
+
+
+def admits_all(settings: ServeSettings, known: Mapping[str, str]) -> bool:
+    """Whether requests need no token.
+
+    Without tokens, only this machine's own programs come in: one that is revoked does not open a
+    server that others can reach.
+
+    Args:
+        settings: of the server.
+        known: its tokens.
+    """
+    return settings.allow_anonymous or (not known and settings.local_only)
+
 
 def check_binding(settings: ServeSettings, store: Store) -> None:
     """Refuse to serve where others can reach the server and no token keeps them out.
@@ -72,7 +89,8 @@ def check_binding(settings: ServeSettings, store: Store) -> None:
     Raises:
         RequestError: that is so, and `allow_anonymous` does not say that it is meant.
     """
-    if settings.local_only or settings.allow_anonymous or Tokens(store).read():
+    known = Tokens(store).read()
+    if known or admits_all(settings, known):
         return
     raise RequestError(
         f"others can reach the server ({settings.public_url or settings.host}), but there is no "
@@ -91,11 +109,19 @@ class Authentication:
         app: what it stands before.
         store: holds the tokens, and the secret of signed URLs.
         settings: of the server.
+        tokens: those of the store, where others look at them as well.
     """
 
-    def __init__(self, app: ASGIApp, *, store: Store, settings: ServeSettings) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        store: Store,
+        settings: ServeSettings,
+        tokens: Tokens | None = None,
+    ) -> None:
         self._app, self._settings = app, settings
-        self._tokens, self._signer = Tokens(store), Signer.of(store)
+        self._tokens, self._signer = tokens or Tokens(store), Signer.of(store)
         self._public = _split(settings.public_url or "")
         self._hosts = {"localhost", "127.0.0.1", "::1", settings.host}
         if self._public.hostname:
@@ -116,9 +142,7 @@ class Authentication:
             return
         name = _holder(headers, known)
         scope.setdefault("state", {})["token"] = name
-        # Without tokens, only this machine's own programs come in: one that is revoked does not
-        # open a server that others can reach.
-        if self._settings.allow_anonymous or (not known and self._settings.local_only):
+        if admits_all(self._settings, known):
             fault = self._fault_of_page(scope, headers)
             if fault:
                 await refuse(scope, send, _FORBIDDEN, fault)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from songloom.checkpoints.home import unpacked_folder
+from songloom.jobs.bin import Bin
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.executor import Executor
 from songloom.jobs.places import database_url, files_folder, jobs_folder, weights_folder
@@ -15,6 +16,7 @@ from songloom.jobs.records import now
 from songloom.jobs.retention import Retention
 from songloom.jobs.store import Store
 from songloom.server.addresses import FetchRules
+from songloom.server.auth import Tokens
 from songloom.server.fetch import Fetcher
 from songloom.server.inputs import Resolver
 from songloom.server.library import Library
@@ -41,6 +43,8 @@ class Services:
     sender: WebhookSender
     metrics: Metrics
     retention: Retention
+    tokens: Tokens
+    bin: Bin
     started_at: datetime = field(default_factory=now)
     stop: Callable[[], None] = lambda: None
     """Ends the server as a signal would."""
@@ -90,6 +94,7 @@ def open_services(
         owner=settings.owner,
         on_owed=owed.set,
     )
+    bin = Bin(store, dispatcher.folder)
     sender = WebhookSender(
         store, fetcher, signer, render_delivery(settings, signer, library, jobs), owed
     )
@@ -113,6 +118,9 @@ def open_services(
             caches=(weights_folder(settings), unpacked_folder()),
             keep_days=settings.keep_days,
             keep_bytes=None if settings.keep_gb is None else int(settings.keep_gb * 1e9),
+            sweep_bin=bin.sweep,
         ),
+        tokens=Tokens(store),
+        bin=bin,
         stop=stop,
     )

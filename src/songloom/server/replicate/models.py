@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.home import remove_model
+from songloom.jobs.bin import is_used
 from songloom.server.library import OWNER, LibraryModel, LibraryVersion
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links
@@ -18,7 +19,6 @@ from songloom.server.replicate.pages import whole
 from songloom.server.replicate.problems import ProblemError
 from songloom.server.replicate.render import render_model, render_version
 from songloom.server.schema import cog_document
-from songloom.server.services import Services
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 _LONGEST_QUERY = 10_000
@@ -131,21 +131,13 @@ def delete_version(version: KnownVersion, services: Serving) -> None:
         raise ProblemError(
             403, f"{version.title} was not trained here, so it stays; choose one that was"
         )
-    if _is_used(version, services):
+    if is_used(services.store, version.model):
         raise ProblemError(
             409, f"jobs wait for this version of {version.title}, or run it; cancel them first"
         )
     services.store.remove_version(version.id)
     if all(other.model != version.model for other in services.store.published()):
         remove_model(version.model)
-
-
-def _is_used(version: LibraryVersion, services: Services) -> bool:
-    jobs = [
-        *services.store.running(),
-        *services.store.waiting(services.settings.queue_limit),
-    ]
-    return any(job.model == version.model for job in jobs)
 
 
 def _shown(model: LibraryModel, links: Links) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from songloom.errors import (
+    BusyError,
     DuplicateError,
     FetchError,
     ModelError,
@@ -77,7 +78,7 @@ def _problem_of(error: Exception) -> ProblemError:
             return ProblemError(error.status_code, _said(error), headers=error.headers)
         case QueueFullError():
             return ProblemError(429, str(error), headers={"Retry-After": str(RETRY_SECONDS)})
-        case DuplicateError():
+        case DuplicateError() | BusyError():
             return ProblemError(409, str(error))
         case RequestError():
             return ProblemError(422, str(error), fields=[_field_named_by(error)])

@@ -1,0 +1,77 @@
+"""The JSON of the library's items: jobs as their owner keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from songloom.jobs.marks import TELLING
+from songloom.jobs.records import Job, Kept
+from songloom.server.replicate.links import Links
+from songloom.server.replicate.render import render_job, stamp
+
+FORMATS = ("wav", "mp3", "flac")
+"""What every sound can be downloaded as."""
+_SHARED = ("id", "status", "model", "version", "input", "error", "created_at", "completed_at")
+
+
+def render_item(kept: Kept, links: Links, *, model: Callable[[Job], str]) -> dict[str, Any]:
+    """An item of the library.
+
+    Args:
+        kept: the job and its marks.
+        links: makes its URLs.
+        model: `owner/name` of what a job asked for.
+    """
+    job = kept.job
+    rendered = render_job(job, links, model=model(job))
+    item = {name: rendered[name] for name in _SHARED}
+    item |= {
+        "kind": job.kind,
+        "title": kept.title,
+        "prompt": prompt_of(job),
+        "favorite": kept.favorite,
+        "deleted_at": stamp(kept.deleted_at),
+        "seed": job.seed,
+        "outputs": [_output(job, name, links) for name in result_names(job)],
+        "urls": rendered["urls"],
+    }
+    if job.kind == "training":
+        item["destination"] = job.destination
+    return item
+
+
+def prompt_of(job: Job) -> str:
+    """What a prediction, or every song of a training, was described by; empty if by nothing."""
+    texts = (job.input.get(name) for name in TELLING)
+    return next((text for text in texts if isinstance(text, str) and text.strip()), "")
+
+
+def result_names(job: Job) -> list[str]:
+    """Names of a job's results in its folder."""
+    return [] if job.output is None else list(job.output["files"])
+
+
+def seconds_of(job: Job) -> float | None:
+    """How long each of a prediction's results is; they are of one length."""
+    names = result_names(job)
+    total = job.metrics.get("audio_seconds")
+    return round(total / len(names), 3) if names and total is not None else None
+
+
+def _output(job: Job, name: str, links: Links) -> dict[str, Any]:
+    """A result; of a training it is a packed model, which has no sound."""
+    output: dict[str, Any] = {"name": name, "url": links.output(job, name)}
+    if job.kind == "training":
+        return output | {"seconds": None, "peaks": None, "downloads": {}}
+    path = f"/v1/library/{quote(job.id, safe='')}/sounds/{quote(name, safe='')}"
+    downloads = {format: links.signed(f"{path}/{format}") for format in FORMATS}
+    own = PurePath(name).suffix.removeprefix(".")
+    downloads.setdefault(own, links.output(job, name))
+    return output | {
+        "seconds": seconds_of(job),
+        "peaks": links.signed(f"{path}/peaks"),
+        "downloads": downloads,
+    }

@@ -1,0 +1,59 @@
+"""What this machine is, and what it can be asked for at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from songloom import __version__
+from songloom.checkpoints.listing import list_models
+from songloom.jobs.places import server_folder
+from songloom.server.auth import admits_all
+from songloom.server.replicate.access import Serving
+from songloom.server.services import Services
+from songloom.settings import listed
+
+router = APIRouter(prefix="/v1/machine", tags=["studio"])
+_GIB = 1 << 30
+
+
+@router.get("")
+def get_machine(services: Serving) -> dict[str, Any]:
+    """The machine that the server runs on, its devices, and the models that are on it."""
+    settings = services.settings
+    devices = _devices(services)
+    return {
+        "version": __version__,
+        "device": devices[0]["name"],
+        "devices": devices,
+        "model": settings.model,
+        "models": _usable(services),
+        "folder": str(server_folder(settings)),
+        "tokens_required": not admits_all(settings, services.tokens.read()),
+        "public_url": settings.public_url,
+    }
+
+
+def _devices(services: Services) -> list[dict[str, Any]]:
+    """The devices; of one whose worker is not ready yet, only the name is known."""
+    known = services.dispatcher.devices
+    names = sorted(known) or list(listed(services.settings.devices)) or ["auto"]
+    found = []
+    for name in names:
+        told = known.get(name)
+        memory = told.memory_bytes if told is not None else 0
+        found.append(
+            {
+                "name": name,
+                "description": told.description if told is not None else "",
+                "memory_gb": round(memory / _GIB, 1) if memory else None,
+            }
+        )
+    return found
+
+
+def _usable(services: Services) -> list[str]:
+    """Names of the models that need no download; first the one that a request gets unasked."""
+    names = [model.name for model in list_models() if model.local]
+    return list(dict.fromkeys([services.settings.model, *names]))

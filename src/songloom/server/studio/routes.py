@@ -1,0 +1,10 @@
+"""All routes of the studio; apart from the package itself, which parts of the server import."""
+
+from __future__ import annotations
+
+from songloom.server.studio import library, machine
+
+routers = (
+    library.router,
+    machine.router,
+)

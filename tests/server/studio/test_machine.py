@@ -1,0 +1,52 @@
+"""What the server says of the machine."""
+
+from pathlib import Path
+
+from songloom import __version__
+from songloom.jobs.executor import WorkerReady
+from songloom.jobs.records import Token
+from tests.server.fakes import FakeExecutor
+from tests.server.serving import Serving, serving
+
+
+class Described(FakeExecutor):
+    async def start(self) -> None:
+        await super().start()
+        self._tell(WorkerReady("cpu", "CPU, 8 threads", 16 << 30))
+
+
+def test_a_fresh_machine(server: Serving, tmp_path: Path) -> None:
+    machine = server.client.get("/v1/machine").json()
+    assert machine == {
+        "version": __version__,
+        "device": "cpu",
+        "devices": [{"name": "cpu", "description": "", "memory_gb": None}],
+        "model": "nano",
+        "models": ["nano"],
+        "folder": str(tmp_path / "server"),
+        "tokens_required": False,
+        "public_url": None,
+    }
+
+
+def test_a_worker_tells_what_its_device_is(tmp_path: Path) -> None:
+    with serving(tmp_path, Described()) as server:
+        while not server.services.dispatcher.devices["cpu"].description:
+            pass
+        (device,) = server.client.get("/v1/machine").json()["devices"]
+    assert device == {"name": "cpu", "description": "CPU, 8 threads", "memory_gb": 16.0}
+
+
+def test_a_worker_that_is_not_ready_is_known_by_name(tmp_path: Path) -> None:
+    class Silent(FakeExecutor):
+        async def start(self) -> None: ...
+
+    with serving(tmp_path, Silent(), ready=False, devices="cuda:0,cuda:1") as server:
+        devices = server.client.get("/v1/machine").json()["devices"]
+    assert [device["name"] for device in devices] == ["cuda:0", "cuda:1"]
+
+
+def test_tokens_are_needed_where_there_are_some(server: Serving) -> None:
+    server.services.store.add_token(Token("laptop", "ab" * 32))
+    server.services.tokens.changed()
+    assert server.client.get("/v1/machine").status_code == 401
