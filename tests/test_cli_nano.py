@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from songloom.audio.files import Audio, read_audio, read_tags, write_audio
+from songloom.audio.files import Audio, read_audio, write_audio
+from songloom.audio.tags import read_tags
 from songloom.cli import main
 
 pytestmark = pytest.mark.filterwarnings("default")  # a library's warning is no fault of a user's

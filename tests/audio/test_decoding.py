@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songloom.audio import decoding
-from songloom.audio.files import Audio, read_audio, read_tags, write_audio
+from songloom.audio.files import Audio, read_audio, write_audio
+from songloom.audio.tags import read_tags
 from songloom.errors import AudioError
 from songloom.request import OutputFormat
 from tests.audio.sounds import cut, encode, silent_film, tone_audio

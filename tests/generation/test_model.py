@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import songloom
-from songloom.audio.files import Audio, read_audio, read_tags, write_audio
+from songloom.audio.files import Audio, read_audio, write_audio
+from songloom.audio.tags import read_tags
 from songloom.errors import Cancelled, ModelError, RequestError
 from songloom.models.linear import has_half_linear
 from songloom.progress import GenerationProgress, ProgressEvent

@@ -23,6 +23,7 @@ from songloom.server.library import Library
 from songloom.server.metrics import Metrics
 from songloom.server.outputs import Uploader
 from songloom.server.signing import Signer
+from songloom.server.sounds import Sounds
 from songloom.server.uploads import FileFolder
 from songloom.server.webhooks import WebhookSender, render_delivery
 from songloom.settings import ServeSettings, listed
@@ -45,6 +46,7 @@ class Services:
     retention: Retention
     tokens: Tokens
     bin: Bin
+    sounds: Sounds
     started_at: datetime = field(default_factory=now)
     stop: Callable[[], None] = lambda: None
     """Ends the server as a signal would."""
@@ -122,5 +124,6 @@ def open_services(
         ),
         tokens=Tokens(store),
         bin=bin,
+        sounds=Sounds(),
         stop=stop,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from songloom.server.studio import library, machine
+from songloom.server.studio import library, machine, sounds
 
 routers = (
     library.router,
+    sounds.router,
     machine.router,
 )

@@ -1,0 +1,167 @@
+"""Outlines and other formats of sounds, made by a process of its own when they are first asked for.
+
+The server itself decodes nothing. The process is started when it is needed, and ended when it has
+not been for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from songloom.errors import AudioError, OutputError
+from songloom.request import OutputFormat
+
+MADE = "made"
+"""Folder beside sounds, of what can be made of them again."""
+IDLE_SECONDS = 120.0
+"""How long the process waits for more before it is ended."""
+PATIENCE = 120.0
+"""Seconds that one request may take."""
+_LOG = logging.getLogger(__name__)
+
+
+class Sounds:
+    """Makes files of sounds, each once."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._numbers = count()
+        self._asked: dict[int, asyncio.Future[str | None]] = {}
+        self._making: dict[Path, asyncio.Task[None]] = {}
+        self._starting = asyncio.Lock()
+        self._idle: asyncio.TimerHandle | None = None
+
+    async def outline(self, sound: Path) -> Path:
+        """A file of JSON with a sound's `seconds` and `peaks`.
+
+        Raises:
+            AudioError: the sound can't be read.
+            OutputError: the file can't be written.
+        """
+        return await self._made("draw", sound, sound.parent / MADE / f"{sound.name}.json")
+
+    async def converted(self, sound: Path, format: OutputFormat) -> Path:
+        """The sound in a format: itself where it is in that.
+
+        Raises:
+            AudioError: the sound can't be read.
+            OutputError: it can't be written, or not in that format.
+        """
+        if sound.suffix == f".{format}":
+            return sound
+        return await self._made("convert", sound, sound.parent / MADE / f"{sound.name}.{format}")
+
+    async def close(self) -> None:
+        """End the process; requests that wait for it fail."""
+        process, reader = self._process, self._reader
+        if self._idle is not None:
+            self._idle.cancel()
+        self._forget("the server stops")
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        if reader is not None:
+            await reader
+
+    async def _made(self, task: Literal["draw", "convert"], sound: Path, target: Path) -> Path:
+        """The target, made if it is not there; whoever asks for it meanwhile waits for the same."""
+        if await asyncio.to_thread(target.is_file):
+            return target
+        making = self._making.get(target)
+        if making is None:
+            making = self._making[target] = asyncio.create_task(self._make(task, sound, target))
+            making.add_done_callback(lambda done: self._is_made(target, done))
+        await asyncio.shield(making)  # one that gives up does not take it from the others
+        return target
+
+    def _is_made(self, target: Path, done: asyncio.Task[None]) -> None:
+        self._making.pop(target, None)
+        if not done.cancelled():
+            done.exception()  # seen, even if nobody waits for it any more
+
+    async def _make(self, task: str, sound: Path, target: Path) -> None:
+        if not await asyncio.to_thread(sound.is_file):
+            raise AudioError(f"the sound {sound.name!r} is not here any more; make it again")
+        try:
+            await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"what is made of {sound.name!r} can't be written ({error.strerror}); free some "
+                "room on the server"
+            ) from error
+        fault = await self._ask(task, sound, target)
+        if fault is not None:  # the server's folders are no business of its clients
+            raise AudioError(fault.replace(f"{sound.parent}{os.sep}", ""))
+
+    async def _ask(self, task: str, sound: Path, target: Path) -> str | None:
+        """Have the process do something; what it could not do, if so."""
+        process = await self._running()
+        number = next(self._numbers)
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        request = {"id": number, "do": task, "source": str(sound), "target": str(target)}
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            await process.stdin.drain()
+            async with asyncio.timeout(PATIENCE):
+                return await answer
+        except (TimeoutError, ConnectionError, OSError):
+            with suppress(ProcessLookupError):
+                process.kill()
+            return f"{sound.name!r} could not be read in time; try again"
+        finally:
+            self._asked.pop(number, None)
+            self._rest()
+
+    async def _running(self) -> Process:
+        async with self._starting:
+            if self._process is None:
+                command = [sys.executable, "-m", "songloom.jobs.sound_worker"]
+                process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+                self._process = process
+                self._reader = asyncio.create_task(self._read(process))
+            return self._process
+
+    async def _read(self, process: Process) -> None:
+        """Pass on answers until the process ends, for whatever reason."""
+        assert process.stdout is not None
+        async for line in process.stdout:
+            told = json.loads(line)
+            waiting = self._asked.get(told["id"])
+            if waiting is not None and not waiting.done():
+                waiting.set_result(told["error"])
+        await process.wait()
+        if self._process is process:
+            if self._asked:
+                _LOG.warning("the process that reads sounds ended (%s)", process.returncode)
+            self._forget("the process that read the sound ended; try another sound, or again")
+
+    def _forget(self, reason: str) -> None:
+        self._process = self._reader = None
+        for waiting in self._asked.values():
+            if not waiting.done():
+                waiting.set_result(reason)
+
+    def _rest(self) -> None:
+        """End the process some time after it was last needed."""
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None and not self._asked:
+            self._process = None
+            process.stdin.close()

@@ -1,0 +1,79 @@
+"""The library's sounds: their outlines, and downloads in any format by names that people know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import FileResponse, Response
+
+from songloom.jobs.records import Kept
+from songloom.server.filenames import safe_name
+from songloom.server.replicate.access import Serving
+from songloom.server.replicate.outputs import SAFE, TYPES
+from songloom.server.replicate.problems import ProblemError
+from songloom.server.studio.items import prompt_of, result_names
+from songloom.server.studio.library import known_item
+
+router = APIRouter(prefix="/v1/library/{id}/sounds/{name}", tags=["studio"])
+LONGEST_NAME = 60
+"""Characters of a prompt that a file is named by."""
+_KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
+"""A result never changes."""
+
+
+def known_sound(name: str, services: Serving, item: Annotated[Kept, Depends(known_item)]) -> Path:
+    """The sound that a request's path names, or a 404."""
+    job = item.job
+    path = services.dispatcher.folder(job.id) / name
+    if job.kind != "prediction" or name not in result_names(job) or not path.is_file():
+        raise ProblemError(
+            404,
+            f"{job.id!r} has no sound {name!r}, or has it no more; GET /v1/library/{job.id} to see "
+            "what it has",
+        )
+    return path
+
+
+Sound = Annotated[Path, Depends(known_sound)]
+
+
+@router.get("/peaks", response_class=FileResponse)
+async def get_peaks(sound: Sound, services: Serving) -> Response:
+    """Its seconds, and some 400 peaks from 0 to 1, to draw a waveform by."""
+    path = await services.sounds.outline(sound)
+    return FileResponse(path, media_type="application/json", headers=_KEPT_BY_BROWSERS)
+
+
+@router.head("/{format}", include_in_schema=False)
+@router.get("/{format}", response_class=FileResponse)
+async def download_sound(
+    sound: Sound,
+    format: Literal["wav", "mp3", "flac", "ogg"],
+    item: Annotated[Kept, Depends(known_item)],
+    services: Serving,
+) -> Response:
+    """The sound in a format, as a file to keep; ranges of it may be asked for."""
+    path = await services.sounds.converted(sound, format)
+    return FileResponse(
+        path,
+        media_type=TYPES[f".{format}"],
+        filename=f"{readable_name(item, sound.name)}.{format}",
+        headers=SAFE | _KEPT_BY_BROWSERS,
+    )
+
+
+def readable_name(item: Kept, name: str) -> str:
+    """What a person would call a result's file, without an ending.
+
+    Args:
+        item: whose result it is.
+        name: of the result.
+    """
+    job = item.job
+    label = item.title or prompt_of(job)[:LONGEST_NAME] or job.destination or "songloom"
+    # A dot in a title is no ending, which is what names are cut before.
+    label = safe_name(label.replace("/", "-").replace("\\", "-")).rstrip(". ")
+    names = result_names(job)
+    return f"{label} {names.index(name) + 1}" if len(names) > 1 else label
