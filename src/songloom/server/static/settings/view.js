@@ -1,6 +1,66 @@
-import { html } from "../ui/html.js";
-import { Empty } from "../ui/empty.js";
+// Settings: what this machine has, who may use it, how it looks, and how programs reach it.
 
-export default function View() {
-  return html`<div class="view"><h1>Settings</h1><${Empty} title="Soon" /></div>`;
+import { html, useEffect } from "../ui/html.js";
+import { Segmented } from "../ui/field.js";
+import { setTheme, theme } from "../ui/theme.js";
+import { Machine } from "./machine.js";
+import { Models } from "./models.js";
+import { Programs } from "./programs.js";
+import { Tokens } from "./tokens.js";
+
+const SECTIONS = [
+  ["models", "Models", Models],
+  ["machine", "This machine", Machine],
+  ["tokens", "Who may use it", Tokens],
+  ["appearance", "Appearance", Appearance],
+  ["programs", "For programs", Programs],
+];
+
+/**
+ * @param {{route: {id: string|null}}} props  `id` names a section to begin with
+ */
+export default function Settings({ route }) {
+  useEffect(() => {
+    if (route.id) goTo(route.id);
+  }, [route.id]);
+  return html`
+    <div class="view settings">
+      <h1>Settings</h1>
+      <div class="settings-body">
+        <nav class="settings-nav" aria-label="Settings">
+          <ul>
+            ${SECTIONS.map(([id, name]) => html`
+              <li><a href=${`#/settings/${id}`} onClick=${() => goTo(id)}>${name}</a></li>
+            `)}
+          </ul>
+        </nav>
+        <div class="stack">
+          ${SECTIONS.map(([id, name, Section]) => html`
+            <section key=${id} class="card settings-section" aria-labelledby=${`settings-${id}`}>
+              <h2 id=${`settings-${id}`} tabindex="-1">${name}</h2>
+              <${Section} />
+            </section>
+          `)}
+        </div>
+      </div>
+    </div>
+  `;
+}
+
+function Appearance() {
+  return html`<${Segmented}
+    label="Colours" value=${theme.value} onChange=${setTheme}
+    options=${[
+      { value: "auto", label: "As the system" },
+      { value: "light", label: "Light" },
+      { value: "dark", label: "Dark" },
+    ]}
+    help="Kept in this browser."
+  />`;
+}
+
+function goTo(id) {
+  const heading = document.getElementById(`settings-${id}`);
+  heading?.scrollIntoView({ block: "start" });
+  heading?.focus({ preventScroll: true });
 }

@@ -1,6 +1,20 @@
-import { html } from "../ui/html.js";
-import { Empty } from "../ui/empty.js";
+// Train: all trainings and collections, one collection, or one training.
 
-export default function View() {
-  return html`<div class="view"><h1>Train</h1><${Empty} title="Soon" /></div>`;
+import { html } from "../ui/html.js";
+import { CollectionPage } from "./collection_page.js";
+import { Home } from "./home.js";
+import { Training } from "./training.js";
+
+/**
+ * @param {{route: {kind: string|null, id: string|null}}} props
+ */
+export default function Train({ route }) {
+  const { kind, id } = route;
+  return html`<div class="view train">${page(kind, id)}</div>`;
+}
+
+function page(kind, id) {
+  if (kind === "training" && id) return html`<${Training} key=${id} id=${id} />`;
+  if (id) return html`<${CollectionPage} key=${id} id=${id} />`;
+  return html`<${Home} />`;
 }

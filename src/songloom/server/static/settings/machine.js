@@ -1,0 +1,64 @@
+// What songloom runs on, and what it takes of the disk.
+
+import { html, useEffect, useSignal } from "../ui/html.js";
+import { api } from "../api.js";
+import { Button } from "../ui/button.js";
+import { Problem } from "../ui/empty.js";
+import { bytes } from "../ui/format.js";
+import { Loading } from "../ui/progress.js";
+
+const PARTS = [
+  ["results_bytes", "Results"],
+  ["trained_bytes", "Trained models"],
+  ["datasets_bytes", "Songs to train on"],
+  ["uploads_bytes", "Uploads"],
+  ["downloaded_bytes", "Downloaded models"],
+  ["bin_bytes", "In the bin"],
+];
+
+/** Devices, folder and storage. */
+export function Machine() {
+  const told = useSignal(null);
+  const failure = useSignal(null);
+  useEffect(() => {
+    Promise.all([api.get("/v1/machine"), api.get("/v1/storage")]).then(
+      ([machine, storage]) => { told.value = { machine, storage }; },
+      (error) => { failure.value = error; },
+    );
+  }, []);
+  if (failure.value) return html`<${Problem} title="The machine cannot be shown">${failure.value.detail}<//>`;
+  if (!told.value) return html`<${Loading} />`;
+  const { machine, storage } = told.value;
+  return html`
+    <dl class="facts">
+      ${machine.devices.map((device) => html`
+        <div><dt>Computes on</dt><dd>${device.description || device.name}${device.memory_gb ? `, ${device.memory_gb} GB of memory` : ""}</dd></div>
+      `)}
+      <div><dt>Model used unless you choose</dt><dd>${machine.model}</dd></div>
+      <div><dt>Its files are in</dt><dd><code>${machine.folder}</code></dd></div>
+      <div><dt>Version</dt><dd>${machine.version}</dd></div>
+    </dl>
+    <${Storage} storage=${storage} />
+  `;
+}
+
+function Storage({ storage }) {
+  const parts = PARTS.map(([name, label]) => ({ name, label, size: storage[name] ?? 0 })).filter(({ size }) => size > 0);
+  const used = parts.reduce((total, { size }) => total + size, 0);
+  return html`
+    <h3>Storage</h3>
+    <p>${bytes(used)} used; ${bytes(storage.free_bytes)} of the disk are free.</p>
+    ${used > 0 && html`
+      <div class="storage-bar" aria-hidden="true">
+        ${parts.map(({ name, size }) => html`<span class=${`part-${name}`} style=${{ flexGrow: size / used }}></span>`)}
+      </div>
+      <ul class="storage-parts">
+        ${parts.map(({ name, label, size }) => html`<li><span class=${`dot part-${name}`} aria-hidden="true"></span>${label}<span class="muted">${bytes(size)}</span></li>`)}
+      </ul>
+    `}
+    <div class="row">
+      <${Button} icon="library" href="#/library">Tidy up in the library<//>
+      ${storage.urls?.export && html`<${Button} icon="download" href=${api.url(storage.urls.export)} download>Export all results<//>`}
+    </div>
+  `;
+}

@@ -1,0 +1,41 @@
+// How programs reach this server: its documents, and code for what the form of Create now shows.
+
+import { html, useEffect, useSignal } from "../ui/html.js";
+import { api } from "../api.js";
+import { Button } from "../ui/button.js";
+import { Segmented } from "../ui/field.js";
+import { Copyable } from "./copyable.js";
+import { snippet } from "./snippets.js";
+import { shownRequest } from "./shown_request.js";
+
+const LANGUAGES = [
+  { value: "python", label: "Python" },
+  { value: "javascript", label: "JavaScript" },
+  { value: "curl", label: "curl" },
+];
+const NEEDS = {
+  python: html`With Replicate's client: <code>pip install replicate</code>.`,
+  javascript: html`With Replicate's client: <code>npm install replicate</code>.`,
+  curl: html`In a terminal. The answer comes when the piece is done.`,
+};
+
+/** For those who write programs. */
+export function Programs() {
+  const language = useSignal("python");
+  const required = useSignal(false);
+  useEffect(() => {
+    api.get("/v1/machine").then((machine) => { required.value = machine.tokens_required; }, () => {});
+  }, []);
+  const text = snippet(language.value, { base: api.url("/").replace(/\/$/, ""), tokens: required.value, ...shownRequest() });
+  return html`
+    <p>All that this page does, programs can do too. Code that was written for Replicate works here with another base URL.</p>
+    <${Segmented} label="Code for what Create now shows" options=${LANGUAGES} value=${language.value}
+      onChange=${(value) => { language.value = value; }} />
+    <p class="muted">${NEEDS[language.value]}</p>
+    <${Copyable} code label=${`${LANGUAGES.find(({ value }) => value === language.value).label} code`} text=${text} />
+    <div class="row">
+      <${Button} icon="code" href=${api.url("/docs")} target="_blank" rel="noopener">All of the API<span class="unseen"> in a new tab</span><//>
+      <${Button} icon="external" href=${api.url("/openapi.json")} target="_blank" rel="noopener">Its OpenAPI document<span class="unseen"> in a new tab</span><//>
+    </div>
+  `;
+}

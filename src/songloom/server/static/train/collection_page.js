@@ -1,0 +1,112 @@
+// One collection of songs: what came in, what is said about each song, and the training that uses them.
+
+import { html, useEffect, useState } from "../ui/html.js";
+import { Button } from "../ui/button.js";
+import { Problem } from "../ui/empty.js";
+import { bytes, clock, plural } from "../ui/format.js";
+import { Loading, Progress } from "../ui/progress.js";
+import { toastError } from "../ui/toast.js";
+import { Chooser } from "./chooser.js";
+import { Collection } from "./collection.js";
+import { Song } from "./song.js";
+import { Start } from "./start.js";
+import { clearUpload, stopUpload, upload, uploadOf } from "./uploads.js";
+
+/**
+ * @param {{id: string}} props
+ */
+export function CollectionPage({ id }) {
+  const [collection] = useState(() => new Collection(id));
+  useEffect(() => {
+    collection.open();
+    return () => collection.close();
+  }, []);
+  const error = collection.error.value;
+  if (error) {
+    return html`<${Problem}
+      title=${error.status === 404 ? "These songs are not here any more" : "The songs cannot be shown"}
+      action=${html`<${Button} href="#/train">Back to Train<//>`}
+    >${error.status === 404 ? "They were removed. Trainings that used them keep what they need." : error.detail || error.message}<//>`;
+  }
+  if (!collection.about.value) return html`<${Loading} label="Loading the songs" />`;
+  const state = uploadOf(id).value;
+  const uploading = Boolean(state && !state.ended);
+  return html`
+    <header class="view-head collection-head">
+      <a class="back" href="#/train">All trainings</a>
+      <${Name} collection=${collection} />
+      <p class="muted"><${Summary} collection=${collection} /></p>
+    </header>
+    <div class="collection">
+      <section class="songs" aria-label="Songs">
+        ${state && html`<${Arriving} id=${id} state=${state} />`}
+        <ol class="song-list">
+          ${collection.order.value.map((song) => html`<${Song} key=${song} collection=${collection} id=${song} />`)}
+        </ol>
+        ${!collection.order.value.length && !uploading && html`<p class="muted">There are no songs yet. Add some here.</p>`}
+        <${Chooser} compact onFiles=${(files) => upload(id, files)} />
+      </section>
+      <aside>
+        <${Start} collection=${collection} uploading=${uploading} />
+      </aside>
+    </div>
+  `;
+}
+
+function Name({ collection }) {
+  const rename = async (event) => {
+    const name = event.currentTarget.value.trim();
+    if (!name || name === collection.about.value.name) {
+      event.currentTarget.value = collection.about.value.name;
+      return;
+    }
+    await collection.rename(name).catch(toastError);
+  };
+  const keys = (event) => event.key === "Enter" && event.currentTarget.blur();
+  return html`
+    <h1 class="unseen">${collection.about.value.name}</h1>
+    <input class="name-input" aria-label="Name of these songs" value=${collection.about.value.name} maxlength="100"
+      onChange=${rename} onKeyDown=${keys} />
+  `;
+}
+
+function Summary({ collection }) {
+  const songs = collection.songs();
+  const seconds = songs.reduce((total, song) => total + (song.seconds ?? 0), 0);
+  const described = songs.filter((song) => song.caption).length;
+  const bad = songs.filter((song) => song.status === "failed").length;
+  return [
+    plural(songs.length, "song"),
+    seconds > 0 && clock(seconds),
+    songs.length > 0 && `${described} described`,
+    bad > 0 && `${bad} that cannot be used`,
+  ].filter(Boolean).join(" · ");
+}
+
+/** What is on its way, and what could not be used. */
+function Arriving({ id, state }) {
+  const { sent, total, done, files, current, ended, skipped, aside } = state;
+  if (ended && !skipped.length && !aside.length) return null;
+  return html`
+    <div class="card arriving">
+      ${!ended && html`
+        <${Progress} value=${total ? sent / total : null} label="Uploading"
+          note=${`Uploading ${Math.min(done + 1, files)} of ${files}: ${current} (${bytes(sent)} of ${bytes(total)})`} />
+        <${Button} small icon="close" onClick=${() => stopUpload(id)}>Stop uploading<//>
+      `}
+      ${skipped.length > 0 && html`
+        <div role="alert">
+          <h3>${plural(skipped.length, "file")} could not be used</h3>
+          <ul class="skipped">${skipped.map(({ file, reason }) => html`<li><strong>${file}</strong>: ${reason}</li>`)}</ul>
+          <p class="muted">Convert them to wav, flac or mp3, or go on without them: the others are used.</p>
+        </div>
+      `}
+      ${aside.length > 0 && html`
+        <details><summary>${plural(aside.length, "other file")} left aside, such as covers and playlists</summary>
+          <ul class="skipped">${aside.map((path) => html`<li>${path}</li>`)}</ul>
+        </details>
+      `}
+      ${ended && html`<${Button} small onClick=${() => clearUpload(id)}>All right<//>`}
+    </div>
+  `;
+}

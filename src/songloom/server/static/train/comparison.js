@@ -1,0 +1,51 @@
+// What a training achieved: to be heard side by side, and said in plain words.
+
+import { html } from "../ui/html.js";
+import { api } from "../api.js";
+import { Button } from "../ui/button.js";
+import { Icon } from "../ui/icon.js";
+import { Player } from "../ui/player.js";
+import { useIt } from "./home.js";
+import { copyText, verdict } from "./words.js";
+
+/**
+ * @param {{run: import("./run.js").Run, training: object}} props
+ */
+export function Comparison({ run, training }) {
+  const comparison = run.comparison.value;
+  const { good, text } = verdict(comparison?.held_out_loss_before, comparison?.held_out_loss_after);
+  const copies = copyText(comparison?.memorisation);
+  const careful = comparison?.memorisation && comparison.memorisation.verdict !== "clear";
+  return html`
+    <section class="card outcome" aria-labelledby="outcome-title">
+      <h2 id="outcome-title">Your model is ready</h2>
+      ${comparison && html`
+        <p class="finding"><${Icon} name=${good === false ? "alert" : good ? "check" : "info"} /><span>${text}</span></p>
+        ${copies && html`<p class="finding"><${Icon} name=${careful ? "alert" : "check"} /><span>${copies}</span></p>`}
+      `}
+      <div class="row">
+        <${Button} kind="primary" icon="create" href=${useIt(training)}>Use it now<//>
+        ${comparison?.report && html`<${Button} icon="external" href=${api.url(comparison.report)} target="_blank" rel="noopener">
+          Open the report<span class="unseen"> in a new tab</span>
+        <//>`}
+      </div>
+    </section>
+    ${comparison?.clips.length > 0 && html`
+      <section class="card" aria-labelledby="compare-title">
+        <h2 id="compare-title">Before and after</h2>
+        <p class="muted">The same words and the same chance, by the model as it was and as it is now.</p>
+        <ol class="pairs">
+          ${comparison.clips.map(({ prompt, before, after }) => html`
+            <li key=${prompt}>
+              <h3>“${prompt}”</h3>
+              <div class="pair">
+                <div><p class="muted">Before</p><${Player} src=${before} label=${`Before: ${prompt}`} /></div>
+                <div><p class="muted">After</p><${Player} src=${after} label=${`After: ${prompt}`} /></div>
+              </div>
+            </li>
+          `)}
+        </ol>
+      </section>
+    `}
+  `;
+}

@@ -1,0 +1,113 @@
+// The page of one training: how far it is, how it sounds, and what came of it.
+
+import { html, useEffect, useState } from "../ui/html.js";
+import { Button } from "../ui/button.js";
+import { Problem } from "../ui/empty.js";
+import { moment } from "../ui/format.js";
+import { Loading, Progress } from "../ui/progress.js";
+import { LossChart } from "./chart.js";
+import { Comparison } from "./comparison.js";
+import { Previews } from "./previews.js";
+import { Run } from "./run.js";
+import { STATUS, isRunning, nameOf, stageText } from "./words.js";
+
+/**
+ * @param {{id: string}} props
+ */
+export function Training({ id }) {
+  const [run] = useState(() => new Run(id));
+  useEffect(() => {
+    run.open();
+    return () => run.close();
+  }, []);
+  const error = run.error.value;
+  const training = run.training.value;
+  if (error) {
+    const gone = error.status === 404;
+    return html`<${Problem}
+      title=${gone ? "There is no such training" : "The training cannot be shown"}
+      action=${html`<${Button} href="#/train">All trainings<//>`}
+    >${gone ? "It may have been deleted for good." : error.detail || error.message}<//>`;
+  }
+  if (!training) return html`<${Loading} label="Loading the training" />`;
+  const curve = run.curve.value;
+  return html`
+    <article class="training">
+      <header class="training-head">
+        <a class="back" href="#/train">All trainings</a>
+        <h1>${nameOf(training)}</h1>
+        <p class="muted">
+          <span class=${`status status-${training.status}`}>${STATUS[training.status]}</span>
+          ${" "}${training.input.model ?? training.model} · started ${moment(training.created_at)}
+        </p>
+      </header>
+      <${Now} run=${run} training=${training} />
+      ${training.status === "succeeded" && html`<${Comparison} run=${run} training=${training} />`}
+      <${Previews} clips=${run.previews.value} training=${training} />
+      ${(curve?.points.length > 0 || training.status === "processing") && html`
+        <section class="card" aria-labelledby="curve-title">
+          <h2 id="curve-title">How it learns</h2>
+          <p class="muted">How much the songs surprise the model. Lower means that it knows the sound better.</p>
+          ${curve && html`<${LossChart} curve=${curve} ended=${!isRunning(training)} />`}
+        </section>
+      `}
+      <${Details} training=${training} log=${run.log.value} />
+    </article>
+  `;
+}
+
+/** What happens now, and what can be done about it. */
+function Now({ run, training }) {
+  const [busy, setBusy] = useState(false);
+  const act = (action) => async () => {
+    setBusy(true);
+    await action.call(run);
+    setBusy(false);
+  };
+  if (isRunning(training)) {
+    const progress = run.progress.value;
+    const share = training.status === "starting" || !progress?.total ? null : progress.done / progress.total;
+    return html`
+      <section class="card now" aria-label="Progress">
+        <${Progress} value=${share} label="Training" note=${stageText(training, progress)} />
+        <div class="row">
+          <${Button} icon="stop" busy=${busy} onClick=${act(run.stop)}>Stop<//>
+          <p class="muted">Stopping keeps what is learned: you can go on later. Nothing is lost if you close this page.</p>
+        </div>
+      </section>
+    `;
+  }
+  if (training.status === "succeeded") return null;
+  const again = html`<${Button} kind="primary" icon="again" busy=${busy} onClick=${act(run.resume)}>Go on<//>`;
+  if (training.status === "canceled") {
+    return html`
+      <section class="card now" aria-label="Progress">
+        <p>It was stopped. What it learned so far is saved.</p>
+        <div class="row">${again}</div>
+      </section>
+    `;
+  }
+  return html`<${Problem} title="The training failed" action=${again}>${training.error}<//>`;
+}
+
+function Details({ training, log }) {
+  const { dataset_path, model, ...settings } = training.input;
+  const collection = /\/v1\/datasets\/([^/?]+)/.exec(dataset_path ?? "")?.[1];
+  return html`
+    <section class="training-details">
+      ${collection && html`<p><a href=${`#/train/${collection}`}>The songs it learns from</a></p>`}
+      ${Object.keys(settings).length > 0 && html`
+        <details>
+          <summary>Settings</summary>
+          <dl class="facts">
+            ${Object.entries(settings).map(([name, value]) => html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${String(value)}</dd></div>`)}
+          </dl>
+        </details>
+      `}
+      <details>
+        <summary>Log</summary>
+        <pre class="log" tabindex="0" aria-label="Log">${log || "Nothing yet."}</pre>
+      </details>
+    </section>
+  `;
+}
