@@ -1,10 +1,11 @@
-// Addresses within the page: #/create, #/library, #/predictions/ID, ...
+// Addresses within the page: #/create, #/library, #/train/ID, #/predictions/ID, ...
 import { signal } from "./ui/html.js";
 
 const VIEWS = ["create", "train", "library", "settings"];
 const OWNERS = { predictions: "library", trainings: "train" };
 
-/** Where the page is: {view, kind, id, query}. `kind` and `id` name an item, else they are null. */
+/** Where the page is: {view, kind, id, query}. `kind` and `id` name an item of the library;
+ *  without a kind, `id` is a place within the view, and null where none is named. */
 export const route = signal(read());
 
 /**
@@ -24,5 +25,5 @@ function read() {
   const [first, id] = path.split("/").map(decodeURIComponent);
   const view = VIEWS.includes(first) ? first : (OWNERS[first] ?? "create");
   const kind = first in OWNERS ? first.slice(0, -1) : null;
-  return { view, kind, id: kind ? (id ?? null) : null, query: new URLSearchParams(query) };
+  return { view, kind, id: id || null, query: new URLSearchParams(query) };
 }

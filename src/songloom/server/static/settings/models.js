@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { Button } from "../ui/button.js";
 import { confirm } from "../ui/dialog.js";
 import { Problem } from "../ui/empty.js";
-import { bytes } from "../ui/format.js";
+import { bytes, sentence } from "../ui/format.js";
 import { Loading, Progress } from "../ui/progress.js";
 import { toast, toastError } from "../ui/toast.js";
 import { nonCommercial } from "./licence.js";
@@ -47,10 +47,10 @@ function Model({ model }) {
   return html`
     <li class="model" aria-labelledby=${id}>
       <div class="model-text">
-        <h4 id=${id}>${model.name}</h4>
+        <strong id=${id}>${model.name}</strong>
         <p class="muted">${[model.description, traits(model)].filter(Boolean).join(" ")}</p>
         <p class="muted">${size(model)}${" · "}<${Licence} model=${model} /></p>
-        ${model.error && html`<p class="danger" role="alert">${model.error}</p>`}
+        ${model.error && html`<p class="danger" role="alert">${sentence(model.error)}</p>`}
       </div>
       <${Action} model=${model} />
     </li>
@@ -134,7 +134,7 @@ function take(model) {
 
 function traits(model) {
   const told = [model.parameters && `${model.parameters} parameters`, model.stereo ? "stereo" : "mono", model.melody && "follows melodies"];
-  return `${told.filter(Boolean).join(", ")}.`;
+  return `${sentence(told.filter(Boolean).join(", "))}.`;
 }
 
 function size(model) {

@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../ui/html.js";
 import { curveText } from "./words.js";
 
 const HEIGHT = 240;
-const EDGE = { top: 14, right: 14, bottom: 36, left: 44 };
+const EDGE = { top: 10, right: 14, bottom: 38, left: 34 };
 const SMOOTHING = 0.9; // of the line that is drawn on top of the single updates
 
 /**
@@ -49,7 +49,7 @@ function Picture({ curve, width, label }) {
       ${ticks(0, steps, width < 500 ? 3 : 6).map((step) => html`
         <text x=${x(step)} y=${bottom + 18} text-anchor=${step ? "middle" : "start"}>${step}</text>
       `)}
-      <text class="axis" x=${right} y=${HEIGHT - 2} text-anchor="end">updates</text>
+      <text x=${right} y=${bottom + 34} text-anchor="end">updates</text>
       <path class="single" d=${path(points)} />
       <path class="trained" d=${path(smooth)} />
       ${held_out.length > 1 && html`<path class="held-out" d=${path(held_out)} />`}

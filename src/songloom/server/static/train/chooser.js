@@ -15,6 +15,7 @@ export function Chooser({ onFiles, compact }) {
     if (files.length) onFiles(files);
   };
   return html`
+    <div class="chooser">
     <${DropZone} folder compact=${compact} label="Choose a folder of songs" onFiles=${onFiles}>
       <label class="dropzone-label">
         <${Icon} name="upload" />
@@ -25,5 +26,6 @@ export function Chooser({ onFiles, compact }) {
         Or drop them here: wav, flac, mp3, ogg, m4a and more, or a zip or tar of them. They stay on the machine songloom runs on.
       </p>
     <//>
+    </div>
   `;
 }

@@ -39,8 +39,8 @@ export function Comparison({ run, training }) {
             <li key=${prompt}>
               <h3>“${prompt}”</h3>
               <div class="pair">
-                <div><p class="muted">Before</p><${Player} src=${before} label=${`Before: ${prompt}`} /></div>
-                <div><p class="muted">After</p><${Player} src=${after} label=${`After: ${prompt}`} /></div>
+                <div><p class="muted">Before</p><${Player} compact loop=${false} src=${before} label=${`Before: ${prompt}`} /></div>
+                <div><p class="muted">After</p><${Player} compact loop=${false} src=${after} label=${`After: ${prompt}`} /></div>
               </div>
             </li>
           `)}

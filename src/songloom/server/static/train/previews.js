@@ -17,7 +17,7 @@ export function Previews({ clips }) {
         ${latestFirst.map(({ step, prompt, url }) => html`
           <li key=${`${step} ${prompt}`}>
             <h3>After ${step} updates</h3>
-            <${Player} src=${url} label=${`After ${step} updates`} />
+            <${Player} compact loop=${false} src=${url} label=${`After ${step} updates`} />
           </li>
         `)}
       </ol>

@@ -2,8 +2,8 @@
 
 import { html, useRef } from "../ui/html.js";
 import { IconButton, Button } from "../ui/button.js";
-import { Field } from "../ui/field.js";
-import { clock } from "../ui/format.js";
+import { Field, Select } from "../ui/field.js";
+import { clock, sentence } from "../ui/format.js";
 import { title } from "./collection.js";
 import { SongWave } from "./wave.js";
 
@@ -25,13 +25,12 @@ export function Song({ collection, id }) {
   // What is typed in one visit to a field is undone at once.
   const visit = useRef(0);
   const edit = (changes) => collection.edit(id, changes, `${Object.keys(changes)} ${visit.current}`);
-  const folder = song.file.includes("/") ? `${song.file.slice(0, song.file.lastIndexOf("/"))} · ` : "";
   return html`
     <li class="song" aria-label=${name} onFocusIn=${() => (visit.current += 1)}>
       <div class="song-head">
         <div class="song-name">
           <h3>${name}</h3>
-          <p class="muted">${folder}${song.seconds == null ? "" : clock(song.seconds)}<${State} song=${song} /></p>
+          <p class="muted">${about(song)}</p>
         </div>
         <${Saving} saving=${saving} error=${error} onAgain=${() => collection.save(id)} />
         ${undoable && html`<${Button} kind="quiet" small icon="restore" onClick=${() => collection.undo(id)}>
@@ -40,7 +39,7 @@ export function Song({ collection, id }) {
         <${IconButton} icon="trash" label=${`Remove ${name}`} onClick=${() => collection.remove(id)} />
       </div>
       ${song.status === "failed"
-        ? html`<p class="song-error" role="alert">${song.error || "It could not be read."} It is left out of trainings.</p>`
+        ? html`<p class="song-error">${sentence(song.error || "it could not be read")}. Trainings go without it.</p>`
         : html`
           <${SongWave} song=${song} label=${name} />
           <${Words} song=${song} edit=${edit} />
@@ -53,39 +52,48 @@ function Words({ song, edit }) {
   const { labels } = song;
   const typing = useTyping(song.caption ?? "");
   return html`
-    <div class="song-words">
-      <${Field} label="Description" class="song-caption">
-        ${(ties) => html`<textarea
-          class="input" rows="2" placeholder="How would you ask for music like this?" ...${ties}
-          ...${typing((text) => edit({ caption: text.trim() ? text : null }))}
-        ></textarea>`}
-      <//>
-      <${Field} label="Tempo" class="song-bpm">
-        ${(ties) => html`<div class="input-unit">
-          <input
-            class="input" type="number" inputmode="decimal" min="20" max="400" step="any" ...${ties}
-            value=${labels.bpm == null ? "" : Math.round(labels.bpm * 10) / 10}
-            onChange=${(event) => edit({ bpm: event.currentTarget.value === "" ? null : event.currentTarget.valueAsNumber })}
-          />
-          <span aria-hidden="true">bpm</span>
-        </div>`}
-      <//>
-      <${Field} label="Key" class="song-key">
-        ${(ties) => html`<select
-          class="input select" value=${labels.key ?? ""} ...${ties}
-          onChange=${(event) => edit({ key: event.currentTarget.value || null })}
-        >
-          <option value="">not known</option>
-          ${(KEYS.includes(labels.key) || !labels.key ? KEYS : [labels.key, ...KEYS]).map(
-            (key) => html`<option key=${key} value=${key} selected=${key === labels.key}>${key.replace("#", "♯").replace(/b /, "♭ ")}</option>`,
-          )}
-        </select>`}
-      <//>
-      ${WORDS.map(([name, label, example]) => html`
-        <${WordsField} key=${name} label=${label} example=${example} words=${labels[name]} onChange=${(words) => edit({ [name]: words })} />
-      `)}
-    </div>
+    <${Field} label="Description">
+      ${(ties) => html`<textarea
+        class="input" rows="2" placeholder="How would you ask for music like this?" ...${ties}
+        ...${typing((text) => edit({ caption: text.trim() ? text : null }))}
+      ></textarea>`}
+    <//>
+    <details class="song-labels">
+      <summary>${summary(labels)}</summary>
+      <div class="song-words">
+        <${Tempo} bpm=${labels.bpm} edit=${edit} />
+        <${Key} value=${labels.key} edit=${edit} />
+        ${WORDS.map(([name, label, example]) => html`
+          <${WordsField} key=${name} label=${label} example=${example} words=${labels[name]}
+            onChange=${(words) => edit({ [name]: words })} />
+        `)}
+      </div>
+    </details>
   `;
+}
+
+function Tempo({ bpm, edit }) {
+  // On change, not on input: the 1 of 120 is no tempo.
+  const take = ({ currentTarget: { value, valueAsNumber } }) => edit({ bpm: value === "" ? null : valueAsNumber });
+  return html`
+    <${Field} label="Tempo" class="song-bpm">
+      ${(ties) => html`<div class="input-unit">
+        <input
+          class="input" type="number" inputmode="decimal" min="20" max="400" step="any" ...${ties}
+          value=${bpm == null ? "" : Math.round(bpm * 10) / 10} onChange=${take}
+        />
+        <span aria-hidden="true">bpm</span>
+      </div>`}
+    <//>
+  `;
+}
+
+function Key({ value, edit }) {
+  const keys = !value || KEYS.includes(value) ? KEYS : [value, ...KEYS];
+  const options = [{ value: "", label: "not known" }, ...keys.map((key) => ({ value: key, label: pretty(key) }))];
+  return html`<div class="song-key">
+    <${Select} label="Key" value=${value ?? ""} options=${options} onChange=${(key) => edit({ key: key || null })} />
+  </div>`;
 }
 
 /** Several words with commas between. */
@@ -121,10 +129,28 @@ function useTyping(value) {
   });
 }
 
-function State({ song }) {
-  if (song.status === "waiting") return html`<span class="song-state"> · waiting to be listened to</span>`;
-  if (song.status === "analysing") return html`<span class="song-state"> · listening for tempo and key</span>`;
-  return null;
+/** Where it lies, how long it is, and what happens to it. */
+function about({ file, seconds, status }) {
+  return [
+    file.split("/").slice(0, -1).join("/"),
+    seconds != null && clock(seconds),
+    status === "waiting" && "waiting to be listened to",
+    status === "analysing" && "listening for tempo and key",
+  ].filter(Boolean).join(" · ");
+}
+
+/** The labels in a line. */
+function summary(labels) {
+  const told = [
+    labels.bpm != null && `${Math.round(labels.bpm)} bpm`,
+    labels.key && pretty(labels.key),
+    ...WORDS.map(([name]) => labels[name]?.join(", ")),
+  ].filter(Boolean);
+  return told.length ? told.join(" · ") : "Add tempo, key, genre, mood and instruments";
+}
+
+function pretty(key) {
+  return key.replace("#", "♯").replace(/b /, "♭ ");
 }
 
 function Saving({ saving, error, onAgain }) {

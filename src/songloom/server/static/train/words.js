@@ -79,7 +79,7 @@ export function curveText({ points, held_out, steps }, ended) {
   if (held_out.length < 2) return trained || `${place}, it is too early to say.`;
   const best = held_out.reduce((low, point) => (point.loss < low.loss ? point : low));
   const kept = `Songs kept aside surprise it ${compared(best.loss / held_out[0].loss - 1)}.`;
-  const rising = held_out.at(-1).loss > best.loss * 1.005 && best !== held_out.at(-1);
+  const rising = held_out.at(-1).loss > best.loss * 1.01 && best !== held_out.at(-1);
   const warning = rising
     ? ` Since update ${best.step} they surprise it more again: it begins to learn your songs by heart. The model keeps its best state.`
     : "";
