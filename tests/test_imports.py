@@ -122,7 +122,16 @@ def test_light_modules_stay_light(module: str) -> None:
     assert imported_by(f"import songloom.{module}") & (HEAVY | {"rich"}) == set()
 
 
-COMPUTING = {"sound_worker", "finetune", "runs", "shelf", "worker", "training_worker", "listening"}
+COMPUTING = {
+    "sound_worker",
+    "finetune",
+    "runs",
+    "shelf",
+    "worker",
+    "training_worker",
+    "analysis_worker",
+    "listening",
+}
 """Modules of `jobs` that run in processes of their own; the server's has none of them."""
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songloom.dataset.labels import Labels
-from songloom.dataset.sidecars import Sidecars
+from songloom.dataset.sidecars import Sidecars, read_json
 from songloom.dataset.values import Written
 from songloom.errors import DatasetError
 
@@ -180,3 +180,16 @@ def test_any_json_is_understood_or_refused(
     with suppress(DatasetError):
         written = said_json(tmp_path_factory.mktemp("json"), content)
         assert written.caption is None or written.caption.encode()
+
+
+def test_labels_can_be_said_to_be_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "song.json"
+    path.write_text('{"key": "C minor", "unknown": ["bpm", "key"]}')
+    said = read_json(path, path.name)
+    assert said.unknown == {"bpm"}
+    heard = Labels(bpm=90.0, key="A major", confidence={"bpm": 0.9}, sources={"bpm": "analysis"})
+    labels = said.over(heard)
+    assert (labels.bpm, labels.key, labels.confidence) == (None, "C minor", {})
+    path.write_text('{"unknown": ["colour"]}')
+    with pytest.raises(DatasetError, match="'colour', but must be names of labels"):
+        read_json(path, path.name)

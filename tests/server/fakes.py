@@ -6,6 +6,7 @@ import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from songloom.errors import AudioError
 from songloom.jobs.executor import (
     Failed,
     Logged,
@@ -21,8 +22,26 @@ from songloom.jobs.executor import (
     WorkEvent,
 )
 from songloom.jobs.records import Kind
+from songloom.server.studio.dataset_analysis import Heard
 
 RATE = 32_000
+
+
+class FakeEar:
+    """Hears at once what the first bytes of a song say; of `noise`, that it is none."""
+
+    def __init__(self) -> None:
+        self.heard: list[Path] = []
+
+    async def listen(self, path: Path) -> Heard:
+        self.heard.append(path)
+        words = path.read_bytes()[:20].decode(errors="replace")
+        if words.startswith("noise"):
+            raise AudioError("it is silent: expected something to hear; leave it out")
+        return Heard(len(words), {"bpm": 120.0, "key": "A minor", "dynamics": "quiet"})
+
+    async def close(self) -> None:
+        pass
 
 
 class FakeExecutor:

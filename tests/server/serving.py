@@ -13,7 +13,7 @@ from songloom.jobs.records import Job
 from songloom.server.app import make_app
 from songloom.server.services import Services, open_services
 from songloom.settings import ServeSettings
-from tests.server.fakes import FakeExecutor
+from tests.server.fakes import FakeEar, FakeExecutor
 
 HOST = "http://localhost"
 """What an open server on this machine may be called."""
@@ -58,7 +58,7 @@ def serving(
     stops: list[None] = []
     executor = executor or FakeExecutor()
     chosen = ServeSettings(**{"folder": folder, "drain_seconds": 0.0} | settings)
-    services = open_services(chosen, executor, ("cpu",), lambda: stops.append(None))
+    services = open_services(chosen, executor, ("cpu",), lambda: stops.append(None), FakeEar())
     try:
         app = make_app(services)
         with TestClient(app, base_url=HOST, raise_server_exceptions=False) as client:

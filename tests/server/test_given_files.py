@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from songloom.errors import FetchError
+from songloom.server.copies import link
 from songloom.server.fetch import Fetched
-from songloom.server.given_files import GivenFile, GivenFiles, link
+from songloom.server.given_files import GivenFile, GivenFiles
 
 TAR = bytes(257) + b"ustar\0" + bytes(300)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from songloom.checkpoints.home import models_folder
 from songloom.errors import FetchError
 from songloom.jobs.executor import Work
-from songloom.jobs.places import files_folder, job_folder, jobs_folder
+from songloom.jobs.places import datasets_folder, files_folder, job_folder, jobs_folder
 from songloom.jobs.records import Job, StoredFile
 from songloom.jobs.store import Store
 from songloom.request import GenerationRequest, TrainingRequest
@@ -36,6 +36,7 @@ from songloom.server.inputs import (
 )
 from songloom.server.library import ORIGINAL_IDS, Library
 from songloom.server.signing import Signer
+from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.uploads import FileFolder
 from songloom.settings import ServeSettings
 
@@ -60,6 +61,7 @@ class Bench:
             self.library,
             Fetcher(FetchRules((), (), 1_000_000, 5.0)),
             self.files,
+            DatasetStore(datasets_folder(self.settings)),
             self.signer,
             self.jobs,
         )

@@ -12,6 +12,7 @@ from songloom.jobs.records import Job, StoredFile
 from songloom.jobs.store import Store
 from songloom.server.own_files import OwnFile, OwnFiles
 from songloom.server.signing import Signer
+from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.uploads import FileFolder
 from songloom.settings import ServeSettings
 
@@ -29,7 +30,12 @@ class Place:
     def own(self, **settings: Any) -> OwnFiles:
         files = FileFolder(self.folder / "files")
         return OwnFiles(
-            ServeSettings(**settings), self.store, files, self.signer, self.folder / "jobs"
+            ServeSettings(**settings),
+            self.store,
+            files,
+            DatasetStore(self.folder / "datasets"),
+            self.signer,
+            self.folder / "jobs",
         )
 
     @property

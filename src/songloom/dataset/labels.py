@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
-from songloom.audio.files import Audio
+if TYPE_CHECKING:  # the server reads labels, and never loads what reads audio
+    from songloom.audio.files import Audio
 
 FROM_FILE = "file"
 """Source of what a person wrote; it wins over everything else."""
+LISTS = ("genre", "mood", "instruments")
+"""Labels that may have several values."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,16 @@ class Labels:
         """Names of the labels that are known."""
         return tuple(name for name in LABEL_NAMES if getattr(self, name))
 
+    def without(self, names: Collection[str]) -> Labels:
+        """These labels, with the named ones unknown."""
+        nothing: dict[str, Any] = {name: () if name in LISTS else None for name in names}
+        return replace(
+            self,
+            **nothing,
+            confidence={n: share for n, share in self.confidence.items() if n not in names},
+            sources={n: source for n, source in self.sources.items() if n not in names},
+        )
+
     def overridden_by(self, other: Labels) -> Labels:
         """These labels, with those that `other` knows in their place."""
         kept = set(self.known) - set(other.known)
@@ -52,5 +66,9 @@ LABEL_NAMES = tuple(
     item.name for item in fields(Labels) if item.name not in ("confidence", "sources")
 )
 
-Labeller = Callable[[Audio], Labels]
-"""Listens to a song and says what it knows about it."""
+
+class Labeller(Protocol):
+    """Listens to a song and says what it knows about it."""
+
+    def __call__(self, audio: Audio, /) -> Labels:
+        """What is heard in it."""

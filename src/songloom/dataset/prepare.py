@@ -245,7 +245,7 @@ def _unedited(
             hash=song.hash[:HASH_DIGITS],
             seconds=records[song.name].seconds,
             caption=said.caption,
-            labels=records[song.name].labels.overridden_by(said.labels),
+            labels=said.over(records[song.name].labels),
         )
         for song, said in written.items()
         if song.name in records

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from songloom.dataset.files import SIDECARS
-from songloom.dataset.values import Written, text_value, written
+from songloom.dataset.values import Written, label_names, text_value, written
 from songloom.errors import DatasetError
 
 LARGEST = 1 << 20
@@ -73,7 +73,8 @@ def read_text(path: Path, name: str) -> Written:
 def read_json(path: Path, name: str) -> Written:
     """A caption and labels as JSON, under our names or the reference library's.
 
-    Keywords, which have no place of their own, become part of the caption. What is not about the
+    Keywords, which have no place of their own, become part of the caption. `unknown` names labels
+    that are to stay so, whatever analysis hears. What is not about the
     sound (artist, title, sample rate, ...) is passed over.
 
     Raises:
@@ -95,7 +96,9 @@ def read_json(path: Path, name: str) -> Written:
     for ours, names in _NAMES.items():
         values[ours] = next((content[key] for key in names if content.get(key)), None)
     said = written(values, name)
-    return Written(_with_keywords(said.caption, content.get("keywords"), name), said.labels)
+    caption = _with_keywords(said.caption, content.get("keywords"), name)
+    unknown = label_names(content.get("unknown"), name) - set(said.labels.known)
+    return Written(caption, said.labels, unknown)
 
 
 def _with_keywords(caption: str | None, keywords: Any, name: str) -> str | None:

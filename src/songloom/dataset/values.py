@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from songloom.dataset.labels import FROM_FILE, LABEL_NAMES, Labels
+from songloom.dataset.labels import FROM_FILE, LABEL_NAMES, LISTS, Labels
 from songloom.errors import DatasetError
 
 SLOWEST, FASTEST = 20.0, 400.0
 """Beats per minute that a song can have."""
-LISTS = ("genre", "mood", "instruments")
 
 
 @dataclass(frozen=True)
@@ -20,11 +19,18 @@ class Written:
 
     caption: str | None = None
     labels: Labels = field(default_factory=Labels)
+    unknown: frozenset[str] = frozenset()
+    """Names of labels that stay unknown, whatever is heard."""
 
     def overridden_by(self, other: Written) -> Written:
         """This, with what `other` says in its place."""
         caption = self.caption if other.caption is None else other.caption
-        return Written(caption, self.labels.overridden_by(other.labels))
+        labels = other.over(self.labels)
+        return Written(caption, labels, (self.unknown | other.unknown) - set(labels.known))
+
+    def over(self, labels: Labels) -> Labels:
+        """Labels that were known otherwise, with what is written here in their place."""
+        return labels.without(self.unknown).overridden_by(self.labels)
 
 
 def written(values: dict[str, Any], where: str) -> Written:
@@ -41,6 +47,19 @@ def written(values: dict[str, Any], where: str) -> Written:
     known = {name: value for name, value in found.items() if value}
     caption = text_value("caption", values.get("caption"), where)
     return Written(caption, Labels(**known, sources=dict.fromkeys(known, FROM_FILE)))
+
+
+def label_names(value: Any, where: str) -> frozenset[str]:
+    """Names of labels, from a list of them.
+
+    Raises:
+        DatasetError: it is no list of such names.
+    """
+    names = _list("unknown", value, where)
+    for name in names:
+        if name not in LABEL_NAMES:
+            raise _wrong("unknown", name, where, f"names of labels: {', '.join(LABEL_NAMES)}")
+    return frozenset(names)
 
 
 def label_value(name: str, value: Any, where: str) -> Any:

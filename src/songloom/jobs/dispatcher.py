@@ -90,7 +90,7 @@ class Dispatcher:
         self._attempts, self._queue_limit, self._owner = attempts, queue_limit, owner
         self._on_owed, self._publish = on_owed, publish
         self._live: dict[str, LiveJob] = {}
-        self._watchers = Watchers()
+        self._watchers = Watchers[WorkEvent | Job]()
         self._deadlines = Deadlines(self._cancel_soon)
         self._cancelling: set[asyncio.Task[Job | None]] = set()
         self._wake = asyncio.Event()

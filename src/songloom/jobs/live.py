@@ -8,10 +8,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from songloom.jobs.executor import Progressed, Work, WorkEvent
+from songloom.jobs.executor import Progressed, Work
 from songloom.jobs.progress_lines import progress_line
 from songloom.jobs.records import Job, Kind, now
+
+E = TypeVar("E")
 
 SHOWN_SECONDS = 1.0
 """Between two log lines about progress."""
@@ -54,25 +57,25 @@ class LiveJob:
         return text
 
 
-class Watchers:
-    """Those who want to hear of jobs, each with a queue of its own."""
+class Watchers(Generic[E]):
+    """Those who want to hear of things with ids, such as jobs, each with a queue of its own."""
 
     def __init__(self) -> None:
-        self._queues: defaultdict[str, set[asyncio.Queue[WorkEvent | Job]]] = defaultdict(set)
+        self._queues: defaultdict[str, set[asyncio.Queue[E]]] = defaultdict(set)
 
     def __len__(self) -> int:
-        """Jobs that someone watches."""
+        """Things that someone watches."""
         return len(self._queues)
 
-    def tell(self, id: str, event: WorkEvent | Job) -> None:
-        """Let those who watch a job know."""
+    def tell(self, id: str, event: E) -> None:
+        """Let those who watch a thing know."""
         for events in self._queues.get(id, ()):
             events.put_nowait(event)
 
     @contextmanager
-    def watching(self, id: str) -> Iterator[asyncio.Queue[WorkEvent | Job]]:
-        """A queue of what happens to a job for as long as the block lasts."""
-        events: asyncio.Queue[WorkEvent | Job] = asyncio.Queue()
+    def watching(self, id: str) -> Iterator[asyncio.Queue[E]]:
+        """A queue of what happens to a thing for as long as the block lasts."""
+        events: asyncio.Queue[E] = asyncio.Queue()
         self._queues[id].add(events)
         try:
             yield events

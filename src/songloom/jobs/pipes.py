@@ -26,17 +26,25 @@ class Pipes:
 
     def tell(self, event: WorkEvent) -> None:
         """Send an event; from any thread."""
+        self.send(encode(event))
+
+    def send(self, line: bytes) -> None:
+        """Send a line, its end included; from any thread."""
         with self._lock:
-            self._out.write(encode(event))
+            self._out.write(line)
             self._out.flush()
 
     def listen(self, heard: Callable[[Command], None]) -> None:
         """Have every command from now on handed to `heard`, in a thread of its own."""
+        self.read(lambda line: heard(decode_command(line)))
+
+    def read(self, heard: Callable[[bytes], None]) -> None:
+        """The same for lines that are no commands."""
         threading.Thread(target=self._read, args=(heard,), daemon=True).start()
 
-    def _read(self, heard: Callable[[Command], None]) -> None:
+    def _read(self, heard: Callable[[bytes], None]) -> None:
         for line in sys.stdin.buffer:
-            heard(decode_command(line))
+            heard(line)
         # The server is gone, even if it was killed. Its next process runs the work again, from the
         # last state that was saved; until then nothing must be in its way.
         os._exit(ABANDONED)

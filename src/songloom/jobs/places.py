@@ -4,6 +4,7 @@
     songloom.db         jobs, tokens and all else that is remembered, unless `database` says where
     jobs/<id>/          a job's inputs and results
     files/              uploads
+    datasets/<id>/      songs to train on
     weights/            fetched weights, by their content
     turns/              locks by which processes share a device
 """
@@ -46,6 +47,11 @@ def job_folder(jobs: Path, id: str) -> Path:
 def files_folder(settings: ServeSettings) -> Path:
     """The folder of uploaded files."""
     return server_folder(settings) / "files"
+
+
+def datasets_folder(settings: ServeSettings) -> Path:
+    """The folder that has a folder for each data set of songs, which only people remove."""
+    return server_folder(settings) / "datasets"
 
 
 def weights_folder(settings: ServeSettings) -> Path:

@@ -35,7 +35,8 @@ def make_app(services: Services) -> FastAPI:
     add_documents(app)
     app.include_router(cog.router)
     app.include_router(page.router)
-    for router in (*routers, *studio_routers):
+    # The studio's come first: some of its paths would be ids to the others.
+    for router in (*studio_routers, *routers):
         app.include_router(router)
     _add_operations(app, services)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -65,6 +66,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(services.dispatcher.run()),
         asyncio.create_task(services.sender.run()),
         asyncio.create_task(services.retention.run()),
+        asyncio.create_task(services.analysis.run()),
     ]
     for task in tasks:
         # A part that fails must not go unnoticed while the rest looks healthy.

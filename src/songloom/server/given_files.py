@@ -6,15 +6,14 @@ What was fetched once is there when the job runs again, even if its URL has run 
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from songloom.server.copies import link
 from songloom.server.fetch import Fetcher
 from songloom.server.filenames import safe_name
-from songloom.server.own_files import OwnFile, OwnFiles
+from songloom.server.own_files import OwnDataset, OwnFile, OwnFiles
 
 INPUTS = "inputs"
 """Folder in a job's own with one folder for each file that it was given."""
@@ -60,7 +59,7 @@ class GivenFiles:
         self._fetcher, self._own = fetcher, own
 
     async def get(self, url: str, job: Path, field: str) -> GivenFile:
-        """A file, under a name that tells what it is where its content does.
+        """A file, under a name that tells what it is where its content does; or a folder of songs.
 
         Args:
             url: http, https or data; or one of the server's own.
@@ -77,6 +76,9 @@ class GivenFiles:
             return GivenFile(there)
         temporary, etag = place / f".{secrets.token_hex(8)}", ""
         own = await asyncio.to_thread(self._own.find, url)
+        if isinstance(own, OwnDataset):
+            await asyncio.to_thread(own.copy, temporary)
+            return GivenFile(temporary.replace(place / safe_name(own.name)))
         if isinstance(own, OwnFile):
             await asyncio.to_thread(link, own.path, temporary)
             name = safe_name(own.name)
@@ -85,15 +87,6 @@ class GivenFiles:
             name, etag = fetched.filename, fetched.etag
         path = await asyncio.to_thread(lambda: temporary.replace(place / _told(name, temporary)))
         return GivenFile(path, etag)
-
-
-def link(source: Path, target: Path) -> None:
-    """Have a file at a second place as well, where it stays when the first is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one that has no links
-        shutil.copyfile(source, target)
 
 
 def _fetched_before(place: Path) -> Path | None:

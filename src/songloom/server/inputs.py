@@ -32,6 +32,7 @@ from songloom.server.given_files import GivenFiles
 from songloom.server.library import Library
 from songloom.server.own_files import OwnFiles
 from songloom.server.signing import Signer
+from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.uploads import FileFolder
 from songloom.server.weights import FINE_TUNED, WeightsFolder
 from songloom.settings import ServeSettings
@@ -187,6 +188,7 @@ class Resolver:
         library: knows models by their names.
         fetcher: fetches URLs.
         files: the uploads.
+        datasets: songs that were uploaded to train on.
         signer: made the server's own URLs.
         jobs_folder: that has a folder for each job.
     """
@@ -198,11 +200,12 @@ class Resolver:
         library: Library,
         fetcher: Fetcher,
         files: FileFolder,
+        datasets: DatasetStore,
         signer: Signer,
         jobs_folder: Path,
     ) -> None:
         self._store, self._library = store, library
-        own = OwnFiles(settings, store, files, signer, jobs_folder)
+        own = OwnFiles(settings, store, files, datasets, signer, jobs_folder)
         self._files = GivenFiles(fetcher, own)
         self._weights = WeightsFolder(fetcher, self._files, weights_folder(settings))
         self._naming = asyncio.Lock()

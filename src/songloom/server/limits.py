@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from songloom.server.refusals import refuse
 
 FILES = "/v1/files"
+_UPLOADS = re.compile(rf"(?:{FILES}|/v1/datasets/[^/]+/songs)/?")
+"""Paths that files are sent to; the others take JSON."""
 _TOO_LARGE = 413
 
 
@@ -33,7 +37,7 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._max_file if scope["path"].rstrip("/") == FILES else self._max_body
+        limit = self._max_file if _UPLOADS.fullmatch(scope["path"]) else self._max_body
         counted = _Counted(scope, receive, send, limit)
         if _declared(scope) > limit:
             await counted.refuse()

@@ -7,6 +7,7 @@ recognised: by where the server says that it is, by its signature, or by the id 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -16,12 +17,14 @@ from songloom.jobs.places import job_folder
 from songloom.jobs.store import Store
 from songloom.server.contract import is_data_url
 from songloom.server.signing import Signer
+from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.uploads import FileFolder
 from songloom.settings import ServeSettings
 
 GIVEN = "input-"
 """How the name of a result begins that is really one of the job's inputs."""
 _UPLOAD = re.compile(r"/v1/files/([^/]+)(?:/download)?")
+_DATASET = re.compile(r"/v1/datasets/([^/]+)")
 _RESULT = re.compile(r"/v1/outputs/([^/]+)/([^/]+)")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PORTS = {"http": 80, "https": 443}
@@ -36,6 +39,16 @@ class OwnFile:
     """What its owner calls it; not fit for a path."""
 
 
+@dataclass(frozen=True)
+class OwnDataset:
+    """A data set of the server's."""
+
+    name: str
+    """What its owner calls it; not fit for a path."""
+    copy: Callable[[Path], None]
+    """Makes a folder of its songs as they are now, which then stays as it is."""
+
+
 class OwnFiles:
     """Finds the files behind the server's own URLs.
 
@@ -43,19 +56,26 @@ class OwnFiles:
         settings: say where clients reach the server.
         store: knows uploads and jobs.
         files: the uploads.
+        datasets: songs that were uploaded to train on.
         signer: made the URLs.
         jobs: folder of the jobs' folders.
     """
 
     def __init__(
-        self, settings: ServeSettings, store: Store, files: FileFolder, signer: Signer, jobs: Path
+        self,
+        settings: ServeSettings,
+        store: Store,
+        files: FileFolder,
+        datasets: DatasetStore,
+        signer: Signer,
+        jobs: Path,
     ) -> None:
         self._settings, self._store, self._files = settings, store, files
-        self._signer, self._jobs = signer, jobs
+        self._datasets, self._signer, self._jobs = datasets, signer, jobs
         self._prefix = urlsplit(settings.public_url or "").path.rstrip("/")
 
-    def find(self, url: str) -> OwnFile | str | None:
-        """The file; another URL to go by in its place; None where the URL is not the server's.
+    def find(self, url: str) -> OwnFile | OwnDataset | str | None:
+        """The file, or the songs; another URL to go by in its place; None for others' URLs.
 
         Raises:
             FetchError: it is the server's, but the file is not there, or no more.
@@ -72,6 +92,9 @@ class OwnFiles:
         upload, result = _UPLOAD.fullmatch(path), _RESULT.fullmatch(path)
         if upload is not None:
             return self._upload(upload[1], here)
+        songs = _DATASET.fullmatch(path)
+        if songs is not None:
+            return self._dataset(songs[1], here)
         query = dict(parse_qsl(parts.query))
         if result is not None and (here or self._signer.valid(path, query)):
             return self._result(result[1], result[2])
@@ -101,6 +124,16 @@ class OwnFiles:
         if not path.is_file():
             raise _gone(f"upload {id!r}")
         return OwnFile(path, file.name)
+
+    def _dataset(self, id: str, here: bool) -> OwnDataset | None:
+        dataset = self._datasets.get(id)
+        if dataset is None:
+            if here:
+                raise FetchError(
+                    f"the data set {id!r} is not here, or no more; make one (POST /v1/datasets)"
+                )
+            return None
+        return OwnDataset(dataset.name, lambda folder: self._datasets.copy(id, folder))
 
     def _result(self, id: str, name: str) -> OwnFile | str:
         job = self._store.job(id)

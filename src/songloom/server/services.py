@@ -11,7 +11,13 @@ from songloom.checkpoints.home import unpacked_folder
 from songloom.jobs.bin import Bin
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.executor import Executor
-from songloom.jobs.places import database_url, files_folder, jobs_folder, weights_folder
+from songloom.jobs.places import (
+    database_url,
+    datasets_folder,
+    files_folder,
+    jobs_folder,
+    weights_folder,
+)
 from songloom.jobs.records import now
 from songloom.jobs.retention import Retention
 from songloom.jobs.store import Store
@@ -24,6 +30,8 @@ from songloom.server.metrics import Metrics
 from songloom.server.outputs import Uploader
 from songloom.server.signing import Signer
 from songloom.server.sounds import Sounds
+from songloom.server.studio.dataset_analysis import DatasetAnalysis, Ear, ProcessEar
+from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.uploads import FileFolder
 from songloom.server.webhooks import WebhookSender, render_delivery
 from songloom.settings import ServeSettings, listed
@@ -47,6 +55,8 @@ class Services:
     tokens: Tokens
     bin: Bin
     sounds: Sounds
+    datasets: DatasetStore
+    analysis: DatasetAnalysis
     started_at: datetime = field(default_factory=now)
     stop: Callable[[], None] = lambda: None
     """Ends the server as a signal would."""
@@ -57,6 +67,7 @@ def open_services(
     executor: Executor,
     devices: tuple[str, ...],
     stop: Callable[[], None] = lambda: None,
+    ear: Ear | None = None,
 ) -> Services:
     """Open the store and build everything on it; `Services.store` is to be closed afterwards.
 
@@ -65,6 +76,7 @@ def open_services(
         executor: runs the work.
         devices: that the executor computes on.
         stop: ends the server as a signal would.
+        ear: listens to songs; None is a process of its own.
 
     Raises:
         OutputError: folders or the database can't be written.
@@ -82,7 +94,8 @@ def open_services(
     signer = Signer.of(store)
     library = Library(store, settings)
     jobs = jobs_folder(settings)
-    resolver = Resolver(settings, store, library, fetcher, files, signer, jobs)
+    datasets = DatasetStore(datasets_folder(settings))
+    resolver = Resolver(settings, store, library, fetcher, files, datasets, signer, jobs)
     owed = asyncio.Event()
     dispatcher = Dispatcher(
         store,
@@ -125,5 +138,7 @@ def open_services(
         tokens=Tokens(store),
         bin=bin,
         sounds=Sounds(),
+        datasets=datasets,
+        analysis=DatasetAnalysis(datasets, ear or ProcessEar()),
         stop=stop,
     )

@@ -15,8 +15,9 @@ from collections import OrderedDict
 from pathlib import Path
 
 from songloom.checkpoints.packed import is_packed
+from songloom.server.copies import link
 from songloom.server.fetch import Fetcher
-from songloom.server.given_files import INPUTS, GivenFiles, link
+from songloom.server.given_files import INPUTS, GivenFiles
 
 FIELD = "replicate_weights"
 PACKED, FINE_TUNED = "weights.tar", "trained_model.tar"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from songloom.server.studio import library, machine, sounds
+from songloom.server.studio import datasets, library, machine, sounds
 
 routers = (
+    datasets.router,
     library.router,
     sounds.router,
     machine.router,

@@ -1,0 +1,182 @@
+"""Songs are listened to as they come, one after the other, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from songloom.errors import AudioError, OutputError
+from songloom.jobs.live import Watchers
+from songloom.server.studio.dataset_records import DatasetSong, SongDataset
+from songloom.server.studio.dataset_store import DatasetStore
+
+IDLE_SECONDS = 60.0
+"""How long the process waits for more songs; it has some hundred megabytes."""
+LONGEST_SECONDS = 600.0
+"""What one song may take, decoding included."""
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is known of a song that was listened to."""
+
+    seconds: float
+    labels: Mapping[str, Any]
+
+
+class Ear(Protocol):
+    """Listens to songs."""
+
+    async def listen(self, path: Path) -> Heard:
+        """Listen to one song; raises `AudioError` where it is of no use."""
+
+    async def close(self) -> None:
+        """Hold nothing until the next song."""
+
+
+class ProcessEar:
+    """Listens in a process, which is started for the first song, and anew if it dies."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+
+    async def listen(self, path: Path) -> Heard:
+        """See `Ear`."""
+        process = self._process or await self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with suppress(ConnectionError):  # that it has died is seen below
+                process.stdin.write(json.dumps({"path": str(path)}).encode() + b"\n")
+                await process.stdin.drain()
+            async with asyncio.timeout(LONGEST_SECONDS):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            await self.close()
+            raise AudioError(
+                f"it took more than {LONGEST_SECONDS / 60:.0f} minutes to listen to: expected a "
+                "song; leave it out"
+            ) from None
+        except BaseException:
+            await self.close()
+            raise
+        if not line:
+            await self.close()
+            raise AudioError(
+                f"the process that decoded it ended (exit code {process.returncode}): expected a "
+                "song; convert it to wav, or leave it out"
+            )
+        told = json.loads(line)
+        if "error" in told:
+            raise AudioError(told["error"])
+        return Heard(told["seconds"], told["labels"])
+
+    async def close(self) -> None:
+        """See `Ear`."""
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _started(self) -> Process:
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "songloom.jobs.analysis_worker",
+            stdin=PIPE, stdout=PIPE, env={**os.environ, **threads},
+        )  # fmt: skip
+        return self._process
+
+
+class DatasetAnalysis:
+    """Has every song listened to that was not yet, and tells of all that changes.
+
+    Args:
+        store: the data sets.
+        ear: that listens.
+    """
+
+    def __init__(self, store: DatasetStore, ear: Ear) -> None:
+        self._store, self._ear = store, ear
+        self.watchers = Watchers[SongDataset | DatasetSong]()
+        """Of data sets, by their ids."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        store.on_change.append(self._changed)
+
+    async def run(self) -> None:
+        """Listen for ever; what is not finished then is begun anew after a restart."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._wake.clear()
+                found = self._next()
+                if found is not None:
+                    await self._analyse(*found)
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await self._wake.wait()
+                        continue
+                await self._ear.close()
+                await self._wake.wait()
+        finally:
+            self._loop = None
+            await asyncio.shield(self._ear.close())
+
+    def _next(self) -> tuple[str, DatasetSong] | None:
+        """A song that waits: of the newest data set, which someone is looking at."""
+        for dataset in self._store.all():
+            for song in dataset.songs:
+                if song.status == "waiting":
+                    return dataset.id, song
+        return None
+
+    async def _analyse(self, id: str, song: DatasetSong) -> None:
+        await self._change(id, song, {"status": "analysing", "error": None}, keep=False)
+        try:
+            heard = await self._ear.listen(self._store.files(id) / song.stored)
+        except AudioError as error:
+            await self._change(id, song, {"status": "failed", "error": str(error)})
+        else:
+            labels = {name: value for name, value in heard.labels.items() if value}
+            ready = {"status": "ready", "seconds": heard.seconds, "heard": labels}
+            await self._change(id, song, ready)
+
+    async def _change(
+        self, id: str, song: DatasetSong, values: Mapping[str, Any], *, keep: bool = True
+    ) -> None:
+        """Change a song, unless it is gone, or another file is in its place."""
+
+        def changed(now: DatasetSong) -> DatasetSong:
+            return replace(now, **values) if now.sha256 == song.sha256 else now
+
+        def change(keep: bool) -> None:
+            with suppress(KeyError):
+                self._store.change_song(id, song.id, changed, keep=keep)
+
+        try:
+            await asyncio.to_thread(change, keep)
+        except OutputError as error:
+            _LOG.warning("what was heard of a song can't be written now: %s", error)
+            await asyncio.to_thread(change, False)
+
+    def _changed(self, id: str, what: SongDataset | DatasetSong) -> None:
+        """From any thread: let those know who watch, and whoever waits for songs."""
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._told, id, what)
+
+    def _told(self, id: str, what: SongDataset | DatasetSong) -> None:
+        self.watchers.tell(id, what)
+        self._wake.set()
