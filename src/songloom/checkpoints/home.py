@@ -87,7 +87,12 @@ def run_folder(name: str) -> Path:
     Raises:
         ModelError: no model may have that name.
     """
-    return home() / "runs" / model_folder(name).name
+    return runs_folder() / model_folder(name).name
+
+
+def runs_folder() -> Path:
+    """The folder that has a folder for each training, of what it goes on from."""
+    return home() / "runs"
 
 
 def trained_model(name: str) -> TrainedModel | None:

@@ -102,6 +102,12 @@ class Collection:
         """Take a job out of the bin."""
         self._set(id, deleted_at=None)
 
+    def ids(self, kind: Kind) -> list[str]:
+        """Ids of all jobs of a kind, those in the bin included."""
+        with transaction(self._reader) as connection:
+            found = connection.execute(select(jobs.c.id).where(jobs.c.kind == kind))
+            return list(found.scalars())
+
     def binned(self, before: datetime | None = None, limit: int | None = None) -> list[str]:
         """Ids of jobs in the bin, those first that have been there the longest.
 

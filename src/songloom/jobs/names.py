@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from songloom.checkpoints.home import home, model_folder, run_folder, trained_model
+from songloom.checkpoints.home import model_folder, run_folder, runs_folder, trained_model
 from songloom.errors import ModelError, OutputError, TrainingError
 
 HOLDER = "job"
@@ -50,7 +50,7 @@ def reserve_name(wanted: str, id: str, given_up: Callable[[str], bool]) -> str:
 def held_run(id: str) -> Path | None:
     """The folder in `runs` of a training, None where it has none."""
     try:
-        runs = list((home() / "runs").iterdir())
+        runs = list(runs_folder().iterdir())
     except OSError:
         return None
     return next((run for run in runs if _holder(run) == id), None)

@@ -62,3 +62,15 @@ def weights_folder(settings: ServeSettings) -> Path:
 def turns_folder(settings: ServeSettings) -> Path:
     """The folder of the locks by which processes share a device."""
     return server_folder(settings) / "turns"
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes in a folder; files that go meanwhile count nothing."""
+    size = 0
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file():
+                size += path.stat().st_size
+        except OSError:
+            pass
+    return size

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from songloom.errors import OutputError
+from songloom.jobs.places import folder_size
 from songloom.jobs.records import StoredFile, now
 from songloom.jobs.store import Store
 
@@ -111,18 +112,18 @@ class Retention:
 
     def _remove_until(self, limit: int) -> int:
         """Remove the oldest jobs and files until the rest takes at most `limit` bytes."""
-        taken = sum(map(_size, (self._jobs, self._files, *self._caches)))
+        taken = sum(map(folder_size, (self._jobs, self._files, *self._caches)))
         uploads = self._uploads()
         file = next(uploads, None)
         removed = 0
         for used, entry in self._cached():
             if taken > limit and used < time.time() - IN_USE_SECONDS:
-                taken -= _size(entry)
+                taken -= folder_size(entry)
                 removed += _remove_entry(entry)
         while taken > limit:
             job = next(iter(self._store.ended(1)), None)
             if job is not None and (file is None or job.created_at <= file.created_at):
-                taken -= _size(self._folder(job.id))
+                taken -= folder_size(self._folder(job.id))
                 self._remove_job(job.id)
             elif file is not None:
                 taken -= file.size
@@ -167,15 +168,3 @@ def _steady() -> float:
     """Seconds that have passed since some moment, those included in which the machine slept."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
-
-
-def _size(folder: Path) -> int:
-    """Bytes in a folder; files that go meanwhile count nothing."""
-    size = 0
-    for path in folder.rglob("*"):
-        try:
-            if path.is_file():
-                size += path.stat().st_size
-        except OSError:
-            pass
-    return size

@@ -9,11 +9,14 @@ from urllib.parse import quote
 
 from songloom.jobs.marks import TELLING
 from songloom.jobs.records import Job, Kept
+from songloom.server.filenames import safe_name
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.render import render_job, stamp
 
 FORMATS = ("wav", "mp3", "flac")
 """What every sound can be downloaded as."""
+LONGEST_NAME = 60
+"""Characters of a prompt that a file is named by."""
 _SHARED = ("id", "status", "model", "version", "input", "error", "created_at", "completed_at")
 
 
@@ -59,6 +62,21 @@ def seconds_of(job: Job) -> float | None:
     names = result_names(job)
     total = job.metrics.get("audio_seconds")
     return round(total / len(names), 3) if names and total is not None else None
+
+
+def readable_name(item: Kept, name: str) -> str:
+    """What a person would call a result's file, without an ending.
+
+    Args:
+        item: whose result it is.
+        name: of the result.
+    """
+    job = item.job
+    label = item.title or prompt_of(job)[:LONGEST_NAME] or job.destination or "songloom"
+    # A dot in a title is no ending, which is what names are cut before.
+    label = safe_name(label.replace("/", "-").replace("\\", "-")).rstrip(". ")
+    names = result_names(job)
+    return f"{label} {names.index(name) + 1}" if len(names) > 1 else label
 
 
 def _output(job: Job, name: str, links: Links) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from songloom.server.studio import datasets, library, machine, sounds
+from songloom.server.studio import datasets, library, machine, sounds, storage
 
 routers = (
     datasets.router,
     library.router,
     sounds.router,
+    storage.router,
     machine.router,
 )

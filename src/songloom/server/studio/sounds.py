@@ -9,16 +9,13 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response
 
 from songloom.jobs.records import Kept
-from songloom.server.filenames import safe_name
 from songloom.server.replicate.access import Serving
 from songloom.server.replicate.outputs import SAFE, TYPES
 from songloom.server.replicate.problems import ProblemError
-from songloom.server.studio.items import prompt_of, result_names
+from songloom.server.studio.items import readable_name, result_names
 from songloom.server.studio.library import known_item
 
 router = APIRouter(prefix="/v1/library/{id}/sounds/{name}", tags=["studio"])
-LONGEST_NAME = 60
-"""Characters of a prompt that a file is named by."""
 _KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 """A result never changes."""
 
@@ -62,18 +59,3 @@ async def download_sound(
         filename=f"{readable_name(item, sound.name)}.{format}",
         headers=SAFE | _KEPT_BY_BROWSERS,
     )
-
-
-def readable_name(item: Kept, name: str) -> str:
-    """What a person would call a result's file, without an ending.
-
-    Args:
-        item: whose result it is.
-        name: of the result.
-    """
-    job = item.job
-    label = item.title or prompt_of(job)[:LONGEST_NAME] or job.destination or "songloom"
-    # A dot in a title is no ending, which is what names are cut before.
-    label = safe_name(label.replace("/", "-").replace("\\", "-")).rstrip(". ")
-    names = result_names(job)
-    return f"{label} {names.index(name) + 1}" if len(names) > 1 else label

@@ -1,0 +1,76 @@
+"""What room things take on the disk, and taking all of it along."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
+
+from songloom.checkpoints.home import models_folder, runs_folder, unpacked_folder
+from songloom.checkpoints.listing import list_models
+from songloom.jobs.places import (
+    datasets_folder,
+    files_folder,
+    folder_size,
+    jobs_folder,
+    server_folder,
+    weights_folder,
+)
+from songloom.jobs.records import Kind, now
+from songloom.server.replicate.access import Linking, Serving
+from songloom.server.services import Services
+from songloom.server.studio.exports import export
+
+router = APIRouter(prefix="/v1/storage", tags=["studio"])
+ZIP = "application/zip"
+_EXPORT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A zip of all results.", "content": {ZIP: {}}}
+}
+
+
+@router.get("")
+def get_storage(services: Serving, links: Linking) -> dict[str, Any]:
+    """Bytes that each kind of thing takes, and those that are free."""
+    settings = services.settings
+    of_jobs = _by_shelf(services)
+    official = (model.size_bytes or 0 for model in list_models() if model.kind == "official")
+    caches = folder_size(weights_folder(settings)) + folder_size(unpacked_folder())
+    models = folder_size(models_folder()) + folder_size(runs_folder())
+    return {
+        "results_bytes": of_jobs["results"],
+        "uploads_bytes": folder_size(files_folder(settings)),
+        "datasets_bytes": folder_size(datasets_folder(settings)),
+        "trained_bytes": of_jobs["trained"] + models,
+        "downloaded_bytes": sum(official) + caches,
+        "bin_bytes": of_jobs["bin"],
+        "free_bytes": shutil.disk_usage(server_folder(settings)).free,
+        "urls": {"export": links.signed("/v1/storage/export")},
+    }
+
+
+@router.get("/export", response_class=StreamingResponse, responses=_EXPORT)
+def export_results(
+    services: Serving,
+    kind: Annotated[Kind | None, Query(description="Only of predictions, or trainings.")] = None,
+) -> Response:
+    """All results that are not in the bin, by readable names, with a library.json about them."""
+    pieces = export(services.store.collection, services.dispatcher.folder, kind)
+    name = f"songloom {now():%Y-%m-%d}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(pieces, media_type=ZIP, headers=headers)
+
+
+def _by_shelf(services: Services) -> Counter[str]:
+    """Bytes of the jobs' folders: of results, of trainings, and of what is in the bin."""
+    collection, folder = services.store.collection, services.dispatcher.folder
+    binned = {folder(id) for id in collection.binned()}
+    trainings = {folder(id) for id in collection.ids("training")}
+    sizes: Counter[str] = Counter()
+    root = jobs_folder(services.settings)
+    for path in root.iterdir() if root.is_dir() else ():
+        shelf = "bin" if path in binned else "trained" if path in trainings else "results"
+        sizes[shelf] += folder_size(path)
+    return sizes
