@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 tokens = typer.Typer(help="List the tokens that a server accepts; create and revoke them.")
 
 _HELP = {spec.name: spec.option.help for spec in fields_of(ServeSettings)}
-_LONGEST_NAME = 100
 
 # Where a server keeps its tokens is given as `songloom serve` is given it.
 DatabaseOption = Annotated[
@@ -77,11 +76,11 @@ def create(
 ) -> None:
     """Create a token and print it, this once."""
     from songloom.jobs.records import Token
-    from songloom.jobs.tokens import hash_token, new_token
+    from songloom.jobs.tokens import LONGEST_NAME, hash_token, may_be_name, new_token
 
-    if not (name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME):
+    if not may_be_name(name):
         raise RequestError(
-            f"NAME is {name!r}, but must be a name of at most {_LONGEST_NAME} characters; choose "
+            f"NAME is {name!r}, but must be a name of at most {LONGEST_NAME} characters; choose "
             "one by which you will know the token"
         )
     token = new_token()

@@ -8,6 +8,8 @@ import secrets
 _PREFIX = "sl_"
 """Tells what a token found in a log or a repository belongs to."""
 _BYTES = 32
+LONGEST_NAME = 100
+"""Characters."""
 
 
 def new_token() -> str:
@@ -21,3 +23,8 @@ def hash_token(token: str) -> str:
     One round of SHA-256 is enough for a text that nobody chose: there is nothing to guess.
     """
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+def may_be_name(text: str) -> bool:
+    """Whether a token may be called so: a name that can be shown, and told from others."""
+    return bool(text.strip()) and text.isprintable() and len(text) <= LONGEST_NAME

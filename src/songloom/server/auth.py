@@ -54,6 +54,11 @@ class Tokens:
         stored = {token.sha256: token.name for token in self._store.tokens()}
         return self._given | stored
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of those that the environment holds, which only its owner changes."""
+        return tuple(dict.fromkeys(self._given.values()))
+
     async def known(self) -> dict[str, str]:
         """The same, as of a second ago at most.
 

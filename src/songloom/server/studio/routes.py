@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from songloom.server.studio import datasets, library, machine, sounds, storage
+from songloom.server.studio import datasets, library, machine, sounds, storage, tokens
 
 routers = (
     datasets.router,
     library.router,
     sounds.router,
     storage.router,
+    tokens.router,
     machine.router,
 )
