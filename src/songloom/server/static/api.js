@@ -147,8 +147,8 @@ function askForToken() {
 /**
  * Listens to Server-Sent Events until closed, connecting again where the connection is lost.
  * @param {string} address
- * @param {Record<string, (data: any) => void>} handlers by the events' names; `closed` is told
- *   when the server says that there will be no more
+ * @param {Record<string, (data: any) => false|void>} handlers by the events' names; one that
+ *   returns false has seen the last; `closed` is told when the server says that there is no more
  * @returns {() => void} closes
  */
 function events(address, handlers) {
@@ -161,6 +161,7 @@ function events(address, handlers) {
 
 async function listen(address, handlers, aborted) {
   let last = "";
+  let over = false;
   for (let tries = 0; !aborted.aborted; ) {
     try {
       const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
@@ -169,8 +170,9 @@ async function listen(address, handlers, aborted) {
       for await (const event of eventsOf(response)) {
         tries = 0;
         last = event.id || last;
-        if (event.data) handlers[event.name]?.(JSON.parse(event.data));
+        if (event.data && handlers[event.name]?.(JSON.parse(event.data)) === false) over = true;
       }
+      if (over) return;
     } catch (error) {
       if (aborted.aborted) return;
       if (error instanceof ApiError && error.status >= 400 && error.status < 500) throw error;

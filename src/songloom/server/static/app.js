@@ -2,6 +2,7 @@
 import { api, online, tokenAsked } from "./api.js";
 import { route } from "./router.js";
 import { Button } from "./ui/button.js";
+import { Comparison } from "./ui/compare.js";
 import { Dialog, Questions } from "./ui/dialog.js";
 import { Problem } from "./ui/empty.js";
 import { TextField } from "./ui/field.js";
@@ -56,6 +57,7 @@ function App() {
     <main id="main" tabindex="-1">
       ${!online.value && html`<${Offline} />`}
       <${Shown} key=${view} name=${view} />
+      <${Comparison} />
     </main>
     <${TokenDialog} />
     <${Questions} />

@@ -1,6 +1,66 @@
-import { html } from "../ui/html.js";
-import { Empty } from "../ui/empty.js";
+// Create: the form, and what came of it.
+import { Button } from "../ui/button.js";
+import { Card } from "../ui/card.js";
+import { Problem } from "../ui/empty.js";
+import { html, useEffect, useSignal } from "../ui/html.js";
+import { Loading } from "../ui/progress.js";
+import { toastError } from "../ui/toast.js";
+import { cardActions } from "./actions.js";
+import { Example } from "./example.js";
+import { Form } from "./form.js";
+import { announced, cancel, loadPieces, pieces, remove } from "./jobs.js";
+import { fields, loadFields } from "./schema.js";
+import { loadModels } from "./state.js";
 
-export default function View() {
-  return html`<div class="view"><h1>Create</h1><${Empty} title="Soon" /></div>`;
+export default function Create() {
+  const trouble = useSignal(null);
+  const load = async () => {
+    trouble.value = null;
+    try {
+      await Promise.all([loadFields(), loadPieces(), loadModels()]);
+    } catch (error) {
+      trouble.value = error;
+    }
+  };
+  useEffect(() => { load(); }, []);
+  return html`<div class="view create">
+    <h1>What would you like to hear?</h1>
+    ${trouble.value && html`<${Problem}
+      title=${trouble.value.title ?? "Something went wrong"}
+      action=${html`<${Button} icon="again" onClick=${load}>Try again<//>`}
+    >${trouble.value.detail ?? trouble.value.message}<//>`}
+    <div class="create-columns">
+      ${fields.value ? html`<${Form} />` : !trouble.value && html`<div class="create-form card"><${Loading} /></div>`}
+      <section id="results" class="results" aria-labelledby="results-title">
+        <${Results} />
+      </section>
+    </div>
+    <p class="unseen" role="status">${announced.value}</p>
+  </div>`;
+}
+
+function Results() {
+  if (pieces.value === null) return html`<h2 id="results-title" class="unseen">Latest</h2>`;
+  if (!pieces.value.length) {
+    return html`
+      <h2 id="results-title">How it sounds</h2>
+      <${Example} />
+      <p class="muted results-hint">What you create appears here, and stays in your library. Write a few words at the left or tap an example, then create: nano needs a few seconds.</p>
+    `;
+  }
+  return html`
+    <div class="results-head">
+      <h2 id="results-title">Latest</h2>
+      <a href="#/library">All in your library</a>
+    </div>
+    ${pieces.value.map((piece) => html`<${Piece} key=${piece.id} piece=${piece} />`)}
+  `;
+}
+
+function Piece({ piece }) {
+  const guarded = (act) => (item) => act(item).catch(toastError);
+  return html`<${Card}
+    item=${piece.item.value} live=${piece.live.value} actions=${cardActions}
+    onChange=${(item) => { piece.item.value = item; }} onCancel=${guarded(cancel)} onRemove=${guarded(remove)}
+  />`;
 }

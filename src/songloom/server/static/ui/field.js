@@ -1,5 +1,6 @@
 // Inputs with a label, a plain explanation, and what is wrong; all take `value` and `onChange`.
 import { classes, html, useId } from "./html.js";
+import { Icon } from "./icon.js";
 
 /**
  * The frame of an input. Its child is a function that is given the attributes which tie the
@@ -67,15 +68,18 @@ export function NumberField({ label, help, error, hideLabel, note, value, onChan
 export function Select({ label, help, error, hideLabel, note, value, onChange, options, ...rest }) {
   const list = options.map((option) => (typeof option === "object" ? option : { value: option, label: option }));
   return html`<${Field} ...${{ label, help, error, hideLabel, note }}>
-    ${(ties) => html`<select
-      class="input select" value=${value ?? ""} ...${ties}
-      onChange=${(event) => onChange(event.currentTarget.value)} ...${rest}
-    >
-      ${list.map((option) => html`<option
-        key=${option.value} value=${option.value} disabled=${option.disabled}
-        selected=${option.value === (value ?? "")}
-      >${option.label}</option>`)}
-    </select>`}
+    ${(ties) => html`<div class="select">
+      <select
+        class="input" value=${value ?? ""} ...${ties}
+        onChange=${(event) => onChange(event.currentTarget.value)} ...${rest}
+      >
+        ${list.map((option) => html`<option
+          key=${option.value} value=${option.value} disabled=${option.disabled}
+          selected=${option.value === (value ?? "")}
+        >${option.label}</option>`)}
+      </select>
+      <${Icon} name="down" />
+    </div>`}
   <//>`;
 }
 

@@ -187,6 +187,8 @@ export async function drawWave(container, media, recording, compact, options = {
     cspNonce: document.querySelector("script[nonce]")?.nonce,
     ...options,
   });
+  // Without peaks the file itself is read, for which its length must be known.
+  if (media && !peaks) media.preload = "metadata";
   const restyle = onTheme(() => wave.setOptions({
     waveColor: colour("--wave"),
     progressColor: colour("--accent"),

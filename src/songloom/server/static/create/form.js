@@ -1,0 +1,180 @@
+// The form: words first, then the little that one usually sets, and the rest folded away.
+import { api } from "../api.js";
+import { Button } from "../ui/button.js";
+import { DropZone } from "../ui/dropzone.js";
+import { Problem } from "../ui/empty.js";
+import { NumberField, Select, Slider, Switch, TextArea, TextField } from "../ui/field.js";
+import { clock } from "../ui/format.js";
+import { html, useRef, useSignal } from "../ui/html.js";
+import { Icon } from "../ui/icon.js";
+import { toastError } from "../ui/toast.js";
+import { create } from "./jobs.js";
+import { shownFields } from "./schema.js";
+import { Source } from "./source.js";
+import {
+  LENGTHS, chosenModel, clipSeconds, faults, length, model, models, recording, request, set, values,
+} from "./state.js";
+
+const EXAMPLES = {
+  "Bossa nova": "happy bossa nova, flute melody, acoustic guitar chords, upright bass, drums, A major",
+  "Lo-fi": "lo-fi, vibraphone melody, electric piano chords, upright bass, drums, 75 bpm",
+  Funk: "funk, trumpet melody, electric piano, bass guitar, drum kit, E dorian",
+  Ambient: "ambient, flute melody, synth pad chords, A lydian, no drums",
+  Swing: "swing jazz, saxophone melody, piano chords, upright bass, drums, 150 bpm",
+  "Felt piano": "ballad, warm felt piano, slow, C major, no drums",
+};
+
+export function Form() {
+  const sending = useSignal(false);
+  const problem = useSignal("");
+  const element = useRef(null);
+  const submit = async (event) => {
+    event?.preventDefault();
+    problem.value = "";
+    faults.value = {};
+    if (!(values.value.prompt ?? "").trim() && !recording.value) {
+      faults.value = { prompt: "Say what it should sound like, or start from a recording." };
+      return element.current.querySelector("textarea").focus();
+    }
+    sending.value = true;
+    try {
+      await create(request.value);
+      reveal();
+    } catch (error) {
+      tell(error, problem);
+      requestAnimationFrame(() => element.current?.querySelector('[aria-invalid="true"]')?.focus());
+    } finally {
+      sending.value = false;
+    }
+  };
+  const keys = (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
+  };
+  return html`<form class="create-form card" ref=${element} onSubmit=${submit} onKeyDown=${keys} novalidate aria-label="New music">
+    <div class="stack">
+      <${TextArea}
+        label="Describe the music" rows=${3} maxlength="2000" value=${values.value.prompt}
+        placeholder="Style, instruments, mood, tempo, key" error=${faults.value.prompt}
+        onChange=${(text) => set("prompt", text)}
+      />
+      <${Examples} />
+    </div>
+    <${Source} />
+    <${Length} />
+    <${Model} />
+    ${shownFields(true).map((field) => html`<${Control} key=${field.name} field=${field} />`)}
+    <${More} />
+    ${problem.value && html`<${Problem} title="It was not accepted">${problem.value}<//>`}
+    <div class="create-go">
+      <button type="submit" class="button button-primary" disabled=${sending.value} aria-busy=${sending.value}>
+        <${Icon} name="create" /><span>${sending.value ? "Sending" : "Create"}</span>
+      </button>
+    </div>
+  </form>`;
+}
+
+/** Puts what the server found wrong beside the inputs, and the rest below them. */
+function tell(error, problem) {
+  const found = {};
+  for (const { field, description } of error.fields ?? []) found[field.split(".").pop()] = description;
+  const placed = new Set(["prompt", "duration", "input_audio", "continuation_start", "continuation_end"]);
+  for (const field of [...shownFields(true), ...shownFields(false)]) placed.add(field.name);
+  const elsewhere = Object.entries(found).filter(([name]) => !placed.has(name));
+  faults.value = Object.fromEntries(Object.entries(found).filter(([name]) => placed.has(name)));
+  if (elsewhere.length || !Object.keys(found).length) problem.value = error.detail ?? error.message;
+}
+
+/** On a narrow screen the results are below the form. */
+function reveal() {
+  const results = document.getElementById("results");
+  if (results && results.getBoundingClientRect().top > innerHeight * 0.7) results.scrollIntoView({ behavior: "smooth" });
+}
+
+function Examples() {
+  return html`<div class="chips" role="group" aria-label="Examples to begin with">
+    ${Object.entries(EXAMPLES).map(([label, prompt]) => html`<button
+      key=${label} type="button" class="chip" title=${prompt} onClick=${() => set("prompt", prompt)}
+    >${label}</button>`)}
+  </div>`;
+}
+
+function Length() {
+  const nearest = LENGTHS.reduce((best, stop, i) => (Math.abs(stop - length.value) < Math.abs(LENGTHS[best] - length.value) ? i : best), 0);
+  const clip = clipSeconds();
+  const words = (i) => {
+    const total = LENGTHS[i];
+    return total < 60 ? `${total} seconds` : `${clock(total)} minutes`;
+  };
+  const help = clip ? `${clip.toFixed(1)} s of your recording, then ${Math.max(0, length.value - clip).toFixed(1)} s of new music.` : undefined;
+  return html`<${Slider}
+    label=${clip ? "How long, in all?" : "How long?"} min=${0} max=${LENGTHS.length - 1} value=${nearest} shown=${words}
+    help=${help} error=${faults.value.duration} onChange=${(i) => set("duration", LENGTHS[i])}
+  />`;
+}
+
+function Model() {
+  const names = models.value.length ? models.value : [chosenModel.value];
+  return html`<${Select}
+    label="Model" value=${chosenModel.value} onChange=${(name) => { model.value = name; }}
+    options=${names} error=${faults.value.version}
+    help=${names.length > 1 ? undefined : html`nano comes along. There are <a href="#/settings">larger ones</a>, or <a href="#/train">train your own</a>.`}
+  />`;
+}
+
+function More() {
+  const fields = shownFields(false).filter((field) => field.name !== "melody_audio" || recording.value?.mode === "continue");
+  const wrong = fields.some((field) => faults.value[field.name]);
+  const changed = fields.filter((field) => field.name in values.value).length;
+  return html`<details class="more" open=${wrong || undefined}>
+    <summary><${Icon} name="down" /><span>More settings</span>${changed > 0 && html`<i>${changed} changed</i>`}</summary>
+    <div class="more-inside">
+      ${fields.map((field) => html`<${Control} key=${field.name} field=${field} />`)}
+      ${changed > 0 && html`<${Button} small icon="restore" onClick=${() => { for (const field of fields) set(field.name, null); }}>Back to the usual<//>`}
+    </div>
+  </details>`;
+}
+
+/** An input by what the server says of it. @param {{field: import("./schema.js").FormField}} props */
+function Control({ field }) {
+  const value = values.value[field.name] ?? field.initial;
+  const shared = {
+    label: field.label, help: field.help, error: faults.value[field.name], value,
+    onChange: (next) => set(field.name, next === field.initial ? null : next),
+  };
+  if (field.control === "switch") return html`<${Switch} ...${shared} />`;
+  if (field.control === "select") return html`<${Select} ...${shared} options=${field.options} />`;
+  if (field.control === "file") return html`<${FileControl} field=${field} />`;
+  if (field.control === "number") {
+    return html`<${NumberField} ...${shared} min=${field.min} max=${field.max} step=${field.step ?? "any"} />`;
+  }
+  if (field.control === "slider") {
+    return html`<${Slider} ...${shared} min=${field.min ?? 0} max=${field.max ?? 1} step=${field.step ?? 1} shown=${field.shown} />`;
+  }
+  return html`<${TextField} ...${shared} />`;
+}
+
+function FileControl({ field }) {
+  const name = useSignal("");
+  const sending = useSignal(false);
+  const take = async ([{ file }]) => {
+    sending.value = true;
+    try {
+      set(field.name, (await api.uploadFile(file)).urls.get);
+      name.value = file.name;
+    } catch (error) {
+      toastError(error);
+    } finally {
+      sending.value = false;
+    }
+  };
+  const held = values.value[field.name];
+  const label = sending.value ? "Sending" : held ? `Replace ${name.value || "the file"}` : "Choose a file";
+  return html`<div class="field">
+    <span class="field-head">${field.label}</span>
+    <${DropZone} compact label=${label} help=${field.help} accept="audio/*" onFiles=${take}>
+      ${held && html`<${Button} small kind="quiet" icon="close" onClick=${() => set(field.name, null)}>Remove<//>`}
+    <//>
+    ${faults.value[field.name] && html`<p class="field-error">${faults.value[field.name]}</p>`}
+  </div>`;
+}
+

@@ -1,0 +1,142 @@
+// The form's fields, from the server's own description of its inputs: what is new there appears
+// by itself, under "More settings". What is known has friendlier words and a fitting control.
+import { api } from "../api.js";
+import { signal } from "../ui/html.js";
+import { sentence } from "../ui/format.js";
+
+/**
+ * @typedef {{
+ *   name: string, control: "text"|"number"|"switch"|"select"|"slider"|"file", label: string,
+ *   help: string, main?: boolean, options?: {value: string, label: string}[], min?: number,
+ *   max?: number, step?: number, unit?: string, initial: any, shown?: (value: number) => string,
+ * }} FormField
+ */
+
+/** The fields in their order; null until they are known. @type {{value: FormField[]|null}} */
+export const fields = signal(null);
+
+/** Inputs that have a place of their own in the form, beside the recording's waveform. */
+export const OF_RECORDING = ["input_audio", "continuation", "continuation_start", "continuation_end"];
+/** Inputs that the form asks for elsewhere. */
+const ELSEWHERE = new Set(["prompt", "duration", "model", ...OF_RECORDING]);
+
+const times = (value) => `${value}`.replace(/\.0$/, "");
+
+const KNOWN = {
+  count: {
+    label: "How many takes?", main: true, control: "slider", max: 8,
+    help: "Different pieces from the same words.",
+  },
+  seed: {
+    label: "Seed",
+    help: "The same seed, words and model give the same music again. Leave it empty for a surprise.",
+  },
+  temperature: {
+    label: "Boldness", control: "slider", min: 0, max: 2, step: 0.05, shown: times,
+    help: "Low plays safe and repeats itself, high takes risks. 1 suits most music.",
+  },
+  classifier_free_guidance: {
+    label: "How closely to follow your words", control: "slider", min: 1, max: 10, step: 0.5, shown: times,
+    help: "Low leaves the music free, high holds it to the words and the melody.",
+  },
+  top_k: {
+    label: "Sounds to choose from",
+    help: "At each moment the next sound is drawn from this many likely ones. Fewer is tidier; 0 leaves it to the share below.",
+  },
+  top_p: {
+    label: "Share of likely sounds", control: "slider", min: 0, max: 1, step: 0.05, shown: times,
+    help: "Another way to choose: from the likeliest sounds that together make up this share. 0 is off.",
+  },
+  normalization_strategy: {
+    label: "Loudness",
+    help: "How the level of the finished piece is set.",
+    names: {
+      loudness: "Even loudness, as on streaming services (-14 LUFS)",
+      peak: "As loud as its loudest moment allows (-1 dBFS)",
+      rms: "Even average level (-18 dBFS)",
+      clip: "As it is; only cut what is too loud",
+    },
+  },
+  output_format: {
+    label: "File", help: "Every result can also be downloaded in the others.",
+    names: { wav: "WAV", mp3: "MP3", flac: "FLAC", ogg: "Ogg Vorbis" },
+  },
+  multi_band_diffusion: {
+    label: "Refine the sound",
+    help: "A second pass that makes the sound cleaner and takes much longer. Not for nano.",
+  },
+  melody_audio: {
+    label: "A second recording, for the melody",
+    help: "While your recording is continued, the tune of this one is followed.",
+  },
+  melody_stems: {
+    label: "What to listen to for the melody",
+    help: "What is kept of the recording before its tune is read.",
+    names: {
+      none: "Everything", harmonic: "Everything but the drums",
+      demucs: "Voice and lead only (needs Demucs installed)",
+    },
+  },
+  replicate_weights: {
+    label: "Weights from elsewhere",
+    help: "The address of a fine-tuned model's file. What you trained here is in the list of models.",
+  },
+};
+
+/** Reads what the server takes, once. */
+export async function loadFields() {
+  if (fields.value) return;
+  const document = await api.get("/openapi.json");
+  fields.value = fieldsOf(document);
+}
+
+/**
+ * @param {any} document OpenAPI
+ * @returns {FormField[]}
+ */
+export function fieldsOf(document) {
+  const schemas = document.components.schemas;
+  return Object.entries(schemas.Input.properties)
+    .sort(([, one], [, other]) => (one["x-order"] ?? 0) - (other["x-order"] ?? 0))
+    .map(([name, property]) => field(name, resolved(property, schemas)));
+}
+
+/** Fields that the form shows one by one. @param {boolean} main those that are never folded away */
+export function shownFields(main) {
+  return (fields.value ?? []).filter((one) => !ELSEWHERE.has(one.name) && Boolean(one.main) === main);
+}
+
+/** Whether the server takes an input. @param {string} name */
+export function takes(name) {
+  return (fields.value ?? []).some((one) => one.name === name);
+}
+
+function resolved(property, schemas) {
+  const [reference] = (property.allOf ?? [property]).map((part) => part.$ref).filter(Boolean);
+  return reference ? { ...schemas[reference.split("/").pop()], ...property } : property;
+}
+
+function field(name, property) {
+  const known = KNOWN[name] ?? {};
+  const made = {
+    name,
+    control: controlOf(property),
+    label: sentence(property.title?.toLowerCase() || name.replaceAll("_", " ")),
+    help: property.description ?? "",
+    min: property.minimum,
+    max: property.maximum,
+    step: property.type === "integer" ? 1 : undefined,
+    initial: property.default ?? null,
+    ...known,
+  };
+  if (property.enum) {
+    made.options = property.enum.map((value) => ({ value, label: known.names?.[value] ?? sentence(value) }));
+  }
+  return made;
+}
+
+function controlOf(property) {
+  if (property.enum) return "select";
+  if (property.format === "uri") return "file";
+  return { boolean: "switch", integer: "number", number: "number" }[property.type] ?? "text";
+}

@@ -1,0 +1,129 @@
+// What the form holds. It survives a reload, in this tab.
+import { api } from "../api.js";
+import { computed, effect, signal } from "../ui/html.js";
+
+const KEY = "songloom.form";
+const LONGER = 8;  // seconds of new music that a continuation gets at least, where none were asked for
+/** Lengths that the slider stops at, in seconds. */
+export const LENGTHS = [
+  ...Array.from({ length: 29 }, (_, i) => i + 2), 35, 40, 45, 50, 55, 60, 75, 90, 105, 120, 150, 180,
+];
+
+/** Inputs by their names; only what was set. @type {{value: Record<string, any>}} */
+export const values = signal({});
+/** The model's name; empty for the first there is. */
+export const model = signal("");
+/**
+ * The recording to start from: `url` is the input, `src` can be played, `mode` says what is made of
+ * it, and `start` and `end` (null for its end) are seconds.
+ * @type {{value: null|{name: string, url: string, src: string, seconds: number|null,
+ *   mode: "continue"|"melody", start: number, end: number|null}}}
+ */
+export const recording = signal(null);
+/** What the server, or the form itself, found wrong: messages by the inputs' names. */
+export const faults = signal({});
+/** Names of the models that can be used at once. */
+export const models = signal([]);
+
+/** Sets one input; null leaves it out. @param {string} name @param {any} value */
+export function set(name, value) {
+  const { [name]: _, ...others } = values.value;
+  values.value = value === null || value === "" ? others : { ...others, [name]: value };
+  if (faults.value[name]) {
+    const { [name]: __, ...rest } = faults.value;
+    faults.value = rest;
+  }
+}
+
+/** Changes parts of the recording. @param {object} changes */
+export function setRecording(changes) {
+  recording.value = { ...recording.value, ...changes };
+  if (changes.mode || "end" in changes || "start" in changes) makeRoom();
+}
+
+/** A continuation's length includes what is continued, so it must be longer than that. */
+function makeRoom() {
+  const clip = clipSeconds();
+  if (clip && length.value <= clip + 0.5) {
+    set("duration", LENGTHS.find((stop) => stop >= clip + LONGER) ?? Math.ceil(clip + LONGER));
+  }
+}
+
+/** Seconds of the recording that are continued; 0 where nothing is. */
+export function clipSeconds() {
+  const from = recording.value;
+  if (!from || from.mode !== "continue") return 0;
+  const end = from.end ?? from.seconds;
+  return end ? Math.max(0, end - from.start) : 0;
+}
+
+/** Length of the result in seconds. */
+export const length = computed(() => Number(values.value.duration ?? 8));
+
+/** The model that is used. */
+export const chosenModel = computed(() => {
+  const names = models.value;
+  return model.value && (names.includes(model.value) || !names.length) ? model.value : (names[0] ?? "nano");
+});
+
+/** The inputs as the API takes them. */
+export const inputs = computed(() => {
+  const made = { ...values.value };
+  const from = recording.value;
+  if (!from) return made;
+  made.input_audio = from.url;
+  if (from.mode === "continue") {
+    made.continuation = true;
+    if (from.start) made.continuation_start = from.start;
+    if (from.end !== null) made.continuation_end = from.end;
+  }
+  return made;
+});
+
+/** The whole request, for `POST /v1/predictions`; Settings shows code for it. */
+export const request = computed(() => ({ version: chosenModel.value, input: inputs.value }));
+
+/** Fills the form with what made an item. @param {any} item of the library @param {object} [changes] */
+export function fill(item, changes = {}) {
+  const { input_audio, continuation, continuation_start, continuation_end, ...rest } = item.input;
+  values.value = { ...rest, ...changes };
+  delete values.value.model;
+  model.value = item.model.replace(/^songloom\//, "");
+  faults.value = {};
+  recording.value = input_audio
+    ? {
+      name: "The recording from before", url: input_audio, src: input_audio, seconds: null,
+      mode: continuation ? "continue" : "melody",
+      start: Number(continuation_start ?? 0), end: continuation_end ?? null,
+    }
+    : null;
+}
+
+/** Asks the server which models there are. */
+export async function loadModels() {
+  const machine = await api.get("/v1/machine");
+  const first = machine.model;
+  models.value = [first, ...machine.models.filter((name) => name !== first)];
+}
+
+restore();
+effect(() => {
+  const held = JSON.stringify({ values: values.value, model: model.value, recording: recording.value });
+  try {
+    sessionStorage.setItem(KEY, held);
+  } catch {
+    // Without storage the form is empty after a reload.
+  }
+});
+
+function restore() {
+  try {
+    const held = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    if (!held) return;
+    values.value = held.values ?? {};
+    model.value = held.model ?? "";
+    recording.value = held.recording ?? null;
+  } catch {
+    // What can't be read is forgotten.
+  }
+}

@@ -1,0 +1,170 @@
+// A piece of music: what it was made from, how it sounds, and what can be done with it.
+import { api } from "../api.js";
+import { Button, IconButton } from "./button.js";
+import { letterOf } from "./compare.js";
+import { clock, moment, plural } from "./format.js";
+import { html, useRef, useState } from "./html.js";
+import { Icon } from "./icon.js";
+import { LivePlayer } from "./live.js";
+import { Player } from "./player.js";
+import { Progress } from "./progress.js";
+import { toast, toastError } from "./toast.js";
+
+/** Inputs that are shown in the head of a card, or that would say nothing to a person. */
+const TOLD = new Set(["prompt", "duration", "seed", "model"]);
+
+/**
+ * @param {{
+ *   item: any, live?: {share: number, heard: number, left: number|null}, actions: object,
+ *   onChange?: (item: any) => void, onCancel?: (item: any) => void, onRemove?: (item: any) => void,
+ *   children?: any,
+ * }} props `item` as the library's API gives it; `live` tells how far one is that runs; `actions`
+ *   are those of create/actions.js; children are further buttons of the head
+ */
+export function Card({ item, live, actions, onChange, onCancel, onRemove, children }) {
+  const [listening, setListening] = useState(false);
+  const running = item.status === "starting" || item.status === "processing";
+  const name = nameOf(item);
+  // Who listens to a piece that has just been finished hears it to its end.
+  const growing = running || listening;
+  return html`<article class="piece card" aria-label=${name} data-status=${item.status}>
+    <header class="piece-head">
+      <div>
+        <h3 title=${name}>${name}</h3>
+        <p class="piece-facts">${facts(item).map((fact) => html`<span>${fact}</span>`)}</p>
+      </div>
+      <div class="piece-tools">
+        ${item.status === "succeeded" && html`<${Favorite} item=${item} actions=${actions} onChange=${onChange} />`}
+        ${children}
+        ${onRemove && !running && html`<${IconButton} icon="trash" label=${`Delete ${name}`} onClick=${() => onRemove(item)} />`}
+      </div>
+    </header>
+    ${growing && html`<${Growing} ...${{ item, live, name, running, onCancel }} onState=${setListening} />`}
+    ${item.status === "succeeded" && !listening && item.outputs.map((output, i) => html`<${Take}
+      key=${output.name} ...${{ item, output, actions }}
+      label=${item.outputs.length > 1 ? `${name}, take ${i + 1}` : name}
+    />`)}
+    ${item.status === "succeeded" && !item.outputs.length && html`<p class="muted">Its sound was removed to save room. What it was made from is still here.</p>`}
+    ${item.status === "failed" && html`<div class="piece-fault" role="alert"><${Icon} name="alert" /><p><strong>This did not work.</strong> ${item.error}</p></div>`}
+    ${item.status === "canceled" && html`<p class="muted">Cancelled before it was finished.</p>`}
+    ${!running && html`<footer class="piece-foot">
+      <${Button} small icon="again" onClick=${() => actions.again(item)}>Again with another seed<//>
+      ${item.outputs.length === 1 && html`<${Downloads} output=${item.outputs[0]} label=${name} />`}
+      <${Settings} item=${item} actions=${actions} />
+    </footer>`}
+  </article>`;
+}
+
+/** What a card is called: its title, or the words it was made from. @param {any} item */
+export function nameOf(item) {
+  return item.title || item.prompt || "A piece without words";
+}
+
+function facts(item) {
+  const seconds = item.outputs[0]?.seconds ?? item.input.duration;
+  return [
+    item.model.replace(/^(songloom|me)\//, ""),
+    seconds && clock(seconds),
+    item.outputs.length > 1 && plural(item.outputs.length, "take"),
+    moment(item.created_at),
+  ].filter(Boolean);
+}
+
+function Favorite({ item, actions, onChange }) {
+  const press = async () => {
+    try {
+      onChange?.(await actions.favor(item));
+    } catch (error) {
+      toastError(error);
+    }
+  };
+  return html`<${IconButton}
+    icon="heart" filled=${item.favorite} pressed=${item.favorite} class="piece-heart"
+    label=${item.favorite ? "A favourite" : "Make it a favourite"} onClick=${press}
+  />`;
+}
+
+function Growing({ item, live, name, running, onState, onCancel }) {
+  const total = Number(item.input.duration ?? 8);
+  const share = running ? (live?.share ?? 0) : 1;
+  const begun = item.status === "processing" && share > 0;
+  const made = `${(share * total).toFixed(1)} of ${total} seconds`;
+  const left = live?.left ? ` · ${Math.max(1, Math.ceil(live.left))} s left` : "";
+  const note = !running ? "Ready. Still playing what was heard." : begun ? made + left
+    : item.status === "processing" ? "Getting ready" : "Waiting for its turn";
+  return html`<div class="piece-growing">
+    <${Progress} value=${running && !begun ? null : share} label=${`Progress of ${name}`} note=${note} />
+    <div class="row">
+      ${item.urls.audio && !item.input.multi_band_diffusion && html`<${LivePlayer}
+        src=${item.urls.audio} label=${name} onState=${onState}
+      />`}
+      ${running && onCancel && html`<${Button} small kind="quiet" icon="close" onClick=${() => onCancel(item)}>Cancel<//>`}
+    </div>
+  </div>`;
+}
+
+function Take({ item, output, label, actions }) {
+  const handle = useRef(null);
+  const letter = letterOf(output.url);
+  const position = () => handle.current?.media.currentTime ?? 0;
+  return html`<div class="take">
+    <${Player}
+      src=${output.url} peaks=${output.peaks} seconds=${output.seconds} label=${label} spectrogram handle=${handle}
+    />
+    <div class="take-actions">
+      <${Button} small kind="quiet" icon="arrow" onClick=${() => actions.continueFrom(item, output, position())}>Continue from here<//>
+      <${Button} small kind="quiet" icon="melody" onClick=${() => actions.useMelody(item, output)}>Use as melody<//>
+      <${Button}
+        small kind="quiet" icon="compare" pressed=${letter !== ""}
+        onClick=${() => actions.compare({ src: output.url, label })}
+      >${letter ? `Comparing as ${letter}` : "Compare A/B"}<//>
+      ${item.outputs.length > 1 && html`<${Downloads} output=${output} label=${label} />`}
+    </div>
+  </div>`;
+}
+
+function Downloads({ output, label }) {
+  return html`<span class="downloads" role="group" aria-label="Download">
+    <${Icon} name="download" />
+    ${Object.entries(output.downloads).map(([format, url]) => html`<a
+      key=${format} href=${api.url(url)} download=${`${fileName(label)}.${format}`}
+    >${format}</a>`)}
+  </span>`;
+}
+
+/** A name that every system takes for a file. */
+function fileName(label) {
+  return label.replace(/[^\p{L}\p{N} ,.-]+/gu, " ").trim().slice(0, 80) || "songloom";
+}
+
+function Settings({ item, actions }) {
+  const further = Object.entries(item.input).filter(([name]) => !TOLD.has(name));
+  const copy = async () => {
+    await navigator.clipboard.writeText(String(item.seed));
+    toast("Seed copied.");
+  };
+  return html`<details class="piece-settings">
+    <summary><${Icon} name="down" />Seed and settings</summary>
+    <dl>
+      ${item.seed !== null && html`<div><dt>Seed</dt><dd>
+        <button type="button" class="copy" onClick=${copy} title="Copy the seed">${item.seed}</button>
+      </dd></div>`}
+      <div><dt>Model</dt><dd>${item.model}</dd></div>
+      <div><dt>Length</dt><dd>${item.input.duration ?? 8} s</dd></div>
+      ${further.map(([name, value]) => html`<div key=${name}>
+        <dt>${name.replaceAll("_", " ")}</dt><dd>${shown(value)}</dd>
+      </div>`)}
+    </dl>
+    <div class="row">
+      <${Button} small icon="edit" onClick=${() => actions.reuse(item)}>Use these settings<//>
+    </div>
+  </details>`;
+}
+
+function shown(value) {
+  if (value === true) return "yes";
+  if (value === false) return "no";
+  const text = String(value);
+  if (!/^(https?|data):/.test(text)) return text;
+  return text.startsWith("data:") ? "a file" : decodeURIComponent(new URL(text).pathname.split("/").pop());
+}

@@ -1,0 +1,47 @@
+// Audio that can be heard while it is still being made.
+import { api } from "../api.js";
+import { Button } from "./button.js";
+import { html, useEffect, useRef, useSignal } from "./html.js";
+import { pauseAll } from "./player.js";
+
+/**
+ * @param {{src: string, label: string, onState?: (playing: boolean) => void}} props `src` grows
+ *   while it is read
+ */
+export function LivePlayer({ src, label, onState }) {
+  const sound = useRef(null);
+  const state = useSignal("idle");
+  const tell = (next) => {
+    state.value = next;
+    onState?.(next === "playing" || next === "waiting");
+  };
+  useEffect(() => () => {
+    sound.current?.pause();
+    sound.current?.removeAttribute("src");
+  }, []);
+  const toggle = () => {
+    if (sound.current) {
+      // What has been heard is not kept by the browser: it stops, and starts at the beginning.
+      sound.current.pause();
+      sound.current.removeAttribute("src");
+      sound.current = null;
+      return tell("idle");
+    }
+    pauseAll();
+    const audio = new Audio(api.url(src));
+    sound.current = audio;
+    audio.onplaying = () => tell("playing");
+    audio.onwaiting = () => tell("waiting");
+    audio.onended = audio.onerror = () => {
+      sound.current = null;
+      tell("idle");
+    };
+    tell("waiting");
+    audio.play().catch(() => tell("idle"));
+  };
+  const on = state.value !== "idle";
+  return html`<${Button}
+    icon=${on ? "stop" : "play"} small pressed=${on} aria-label=${`${on ? "Stop" : "Listen to"} ${label} while it is made`}
+    onClick=${toggle}
+  >${{ idle: "Listen now", waiting: "Waiting for more", playing: "Listening" }[state.value]}<//>`;
+}
