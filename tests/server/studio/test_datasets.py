@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from songloom.jobs.executor import Work
 from songloom.server.replicate.links import Links
@@ -87,6 +88,18 @@ def test_a_song_is_listened_to_as_soon_as_it_is_there(server: Serving) -> None:
     assert one["caption"] is None
     assert not one["edited"]
     assert dataset(server, id)["seconds"] == 12
+
+
+def test_a_song_is_drawn(server: Serving) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, [0.0, 0.5] * 4000, 16000, format="WAV")
+    id = made(server)
+    (added,) = put(server, id, "one.wav", file.getvalue())["songs"]
+    drawn = server.client.get(added["urls"]["peaks"]).json()
+    assert drawn["seconds"] == 0.5
+    assert max(drawn["peaks"]) == 0.5
+    (added,) = put(server, id, "two.wav", b"no sound")["songs"]
+    assert server.client.get(added["urls"]["peaks"]).status_code == 400
 
 
 def test_a_song_that_can_t_be_heard_says_why_and_keeps_no_other_back(server: Serving) -> None:

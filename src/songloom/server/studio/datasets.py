@@ -195,6 +195,13 @@ def hear_song(dataset: Known, song: KnownSong, services: Serving) -> Response:
     )
 
 
+@router.get("/{id}/songs/{song}/peaks", response_class=FileResponse)
+async def get_song_peaks(dataset: Known, song: KnownSong, services: Serving) -> Response:
+    """A song's seconds, and some 400 peaks from 0 to 1, to draw a waveform by."""
+    path = await services.sounds.outline(services.datasets.files(dataset.id) / song.stored)
+    return FileResponse(path, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
 @router.get(
     "/{id}/events",
     response_class=Response,
@@ -247,7 +254,7 @@ def render_dataset(dataset: SongDataset, links: Links) -> dict[str, Any]:
 def render_song(dataset: str, song: DatasetSong, links: Links) -> dict[str, Any]:
     """A song of a data set as JSON."""
     labels = {name: song.value(name) for name in EDITABLE if name != "caption"}
-    audio = f"{_path(dataset)}/songs/{quote(song.id, safe='')}/audio"
+    path = f"{_path(dataset)}/songs/{quote(song.id, safe='')}"
     return {
         "id": song.id,
         "file": song.file,
@@ -258,7 +265,7 @@ def render_song(dataset: str, song: DatasetSong, links: Links) -> dict[str, Any]
         "caption": song.value("caption"),
         "labels": labels,
         "edited": bool(song.edits),
-        "urls": {"audio": links.signed(audio)},
+        "urls": {"audio": links.signed(f"{path}/audio"), "peaks": links.signed(f"{path}/peaks")},
     }
 
 

@@ -102,11 +102,15 @@ function Arriving({ id, state }) {
         </div>
       `}
       ${aside.length > 0 && html`
-        <details><summary>${plural(aside.length, "other file")} left aside, such as covers and playlists</summary>
-          <ul class="skipped">${aside.map((path) => html`<li>${path}</li>`)}</ul>
-        </details>
+        <p class="muted">Left aside, as ${aside.length === 1 ? "it is no song" : "they are no songs"}: ${named(aside)}.</p>
       `}
-      ${ended && html`<${Button} small onClick=${() => clearUpload(id)}>All right<//>`}
+      ${ended && html`<${Button} small icon="check" onClick=${() => clearUpload(id)}>Understood<//>`}
     </div>
   `;
+}
+
+/** A few of the paths, and how many more there are. */
+function named(paths) {
+  const shown = paths.slice(0, 5).join(", ");
+  return paths.length > 5 ? `${shown} and ${paths.length - 5} more` : shown;
 }
