@@ -12,6 +12,11 @@ NON_COMMERCIAL = "CC-BY-NC 4.0"
 """Licence of the official MusicGen weights, and so of what is fine-tuned from them."""
 DIFFUSION_REPO, DIFFUSION_FILE = "facebook/multiband-diffusion", "mbd_musicgen_32khz.th"
 """Where the official diffusion weights for MusicGen's codec lie; their licence is the same."""
+LICENCE_URLS = {
+    NON_COMMERCIAL: "https://creativecommons.org/licenses/by-nc/4.0/",
+    "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
+}
+"""Where to read the licences of known models."""
 UNKNOWN_LICENCE = "not stated; ask the maker of the weights"
 
 
@@ -27,9 +32,12 @@ class KnownModel:
     channels: int
     melody: bool
     licence: str
+    download_bytes: int = 0
+    """What fetching it takes, about: its weights in 32 bits, with codec and text encoder. Only the
+    hub knows to the byte."""
 
 
-def _official(name: str, parameters: str) -> KnownModel:
+def _official(name: str, parameters: str, gigabytes: float) -> KnownModel:
     return KnownModel(
         name=name,
         source=f"facebook/musicgen-{name}",
@@ -37,21 +45,22 @@ def _official(name: str, parameters: str) -> KnownModel:
         channels=2 if name.startswith("stereo-") else 1,
         melody="melody" in name,
         licence=NON_COMMERCIAL,
+        download_bytes=round(gigabytes * 1e9),
     )
 
 
 KNOWN: tuple[KnownModel, ...] = (
     KnownModel(NANO, "embedded", "", 1, True, "Apache-2.0"),
-    _official("small", "300M"),
-    _official("medium", "1.5B"),
-    _official("large", "3.3B"),
-    _official("melody", "1.5B"),
-    _official("melody-large", "3.3B"),
-    _official("stereo-small", "300M"),
-    _official("stereo-medium", "1.5B"),
-    _official("stereo-large", "3.3B"),
-    _official("stereo-melody", "1.5B"),
-    _official("stereo-melody-large", "3.3B"),
+    _official("small", "300M", 2.4),
+    _official("medium", "1.5B", 8.0),
+    _official("large", "3.3B", 13.7),
+    _official("melody", "1.5B", 6.2),
+    _official("melody-large", "3.3B", 10.5),
+    _official("stereo-small", "300M", 2.4),
+    _official("stereo-medium", "1.5B", 8.1),
+    _official("stereo-large", "3.3B", 13.8),
+    _official("stereo-melody", "1.5B", 6.3),
+    _official("stereo-melody-large", "3.3B", 10.6),
 )
 
 

@@ -75,6 +75,15 @@ class Bin:
             _LOG.info("something in the bin stays until later: %s", error)
             return 0
 
+    def models(self) -> frozenset[str]:
+        """Names of trained models that are in the bin, with the trainings that made them."""
+        binned = set(self._store.collection.binned())
+        if not binned:
+            return frozenset()
+        published = self._store.published()
+        kept = {version.model for version in published if version.training not in binned}
+        return frozenset(version.model for version in published) - kept
+
     def _remove_trained(self, id: str) -> None:
         published = self._store.published()
         for version in (version for version in published if version.training == id):

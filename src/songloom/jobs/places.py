@@ -65,11 +65,11 @@ def turns_folder(settings: ServeSettings) -> Path:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes in a folder; files that go meanwhile count nothing."""
+    """Bytes in a folder, each file once; files that go meanwhile count nothing."""
     size = 0
     for path in folder.rglob("*"):
         try:
-            if path.is_file():
+            if path.is_file() and not path.is_symlink():
                 size += path.stat().st_size
         except OSError:
             pass

@@ -23,6 +23,7 @@ from songloom.jobs.retention import Retention
 from songloom.jobs.store import Store
 from songloom.server.addresses import FetchRules
 from songloom.server.auth import Tokens
+from songloom.server.downloads import Downloads
 from songloom.server.fetch import Fetcher
 from songloom.server.inputs import Resolver
 from songloom.server.library import Library
@@ -55,6 +56,7 @@ class Services:
     tokens: Tokens
     bin: Bin
     sounds: Sounds
+    downloads: Downloads
     datasets: DatasetStore
     analysis: DatasetAnalysis
     started_at: datetime = field(default_factory=now)
@@ -138,6 +140,7 @@ def open_services(
         tokens=Tokens(store),
         bin=bin,
         sounds=Sounds(),
+        downloads=Downloads(),
         datasets=datasets,
         analysis=DatasetAnalysis(datasets, ear or ProcessEar()),
         stop=stop,

@@ -55,5 +55,6 @@ def _devices(services: Services) -> list[dict[str, Any]]:
 
 def _usable(services: Services) -> list[str]:
     """Names of the models that need no download; first the one that a request gets unasked."""
-    names = [model.name for model in list_models() if model.local]
+    binned = services.bin.models()
+    names = [model.name for model in list_models() if model.local and model.name not in binned]
     return list(dict.fromkeys([services.settings.model, *names]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from songloom.server.studio import datasets, library, machine, sounds, storage, tokens
+from songloom.server.studio import checkpoints, datasets, library, machine, sounds, storage, tokens
 
 routers = (
     datasets.router,
+    checkpoints.router,
     library.router,
     sounds.router,
     storage.router,

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
+from songloom.checkpoints.catalogue import KNOWN
+from songloom.checkpoints.downloaded import repository_folder
 from songloom.checkpoints.home import models_folder, runs_folder, unpacked_folder
-from songloom.checkpoints.listing import list_models
 from songloom.jobs.places import (
     datasets_folder,
     files_folder,
@@ -36,7 +37,8 @@ def get_storage(services: Serving, links: Linking) -> dict[str, Any]:
     """Bytes that each kind of thing takes, and those that are free."""
     settings = services.settings
     of_jobs = _by_shelf(services)
-    official = (model.size_bytes or 0 for model in list_models() if model.kind == "official")
+    # Unfinished downloads take room as well.
+    official = (folder_size(repository_folder(model.source)) for model in KNOWN)
     caches = folder_size(weights_folder(settings)) + folder_size(unpacked_folder())
     models = folder_size(models_folder()) + folder_size(runs_folder())
     return {

@@ -1,0 +1,104 @@
+"""Models on their way to this machine, each fetched by a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from songloom.jobs.live import Watchers
+
+EVERY = ""
+"""What those watch who want to hear of each model."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """How far a model is."""
+
+    done: int = 0
+    """Bytes."""
+    total: int = 0
+    """Bytes; 0 while that is not known."""
+
+
+class Downloads:
+    """Fetches models, and tells how far they are.
+
+    Args:
+        command: that fetches the model which is named behind it.
+    """
+
+    def __init__(
+        self, command: Sequence[str] = (sys.executable, "-m", "songloom.jobs.download_worker")
+    ) -> None:
+        self._command = command
+        self._tasks: dict[str, asyncio.Task[str | None]] = {}
+        self.running: dict[str, Download] = {}
+        """Those under way, by the models' names."""
+        self.errors: dict[str, str] = {}
+        """Why the last try failed, by the models' names."""
+        self.watchers = Watchers[str]()
+        """Told the name of each model about which something has changed, as `EVERY`."""
+
+    def start(self, name: str) -> None:
+        """Begin to fetch a model, or go on where it was left; one that is under way goes on."""
+        if name in self._tasks:
+            return
+        self.errors.pop(name, None)
+        self.running[name] = Download()
+        task = self._tasks[name] = asyncio.create_task(self._fetch(name))
+        task.add_done_callback(lambda task: self._ended(name, task))
+        self.changed(name)
+
+    async def cancel(self, name: str) -> None:
+        """Stop fetching a model; what has arrived is kept, for the next time."""
+        task = self._tasks.get(name)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def close(self) -> None:
+        """Stop all."""
+        for name in list(self._tasks):
+            await self.cancel(name)
+
+    def changed(self, name: str) -> None:
+        """Let those know who watch."""
+        self.watchers.tell(EVERY, name)
+
+    def _ended(self, name: str, task: asyncio.Task[str | None]) -> None:
+        self.running.pop(name, None)
+        self._tasks.pop(name, None)
+        error = None if task.cancelled() else task.result()
+        if error is not None:
+            self.errors[name] = error
+        self.changed(name)
+
+    async def _fetch(self, name: str) -> str | None:
+        """Run the process to its end; why it failed, if so."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command, name, stdin=PIPE, stdout=PIPE
+        )
+        error = None
+        try:
+            assert process.stdout is not None
+            async for line in process.stdout:
+                told = json.loads(line)
+                error = told.get("error", error)
+                if "total" in told:
+                    self.running[name] = Download(told["done"], told["total"])
+                    self.changed(name)
+            code = await process.wait()
+        except BaseException:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            raise
+        if code == 0 or error is not None:
+            return error
+        return f"the download of {name!r} broke off; try again, and it goes on where it was"
