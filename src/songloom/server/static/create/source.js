@@ -22,13 +22,14 @@ const HELP = {
 export function Source() {
   const sending = useSignal(null);  // share that was sent; null while nothing is
   const trouble = useSignal("");
-  const take = async (file) => {
+  const take = async (file, name = file.name) => {
     trouble.value = "";
     sending.value = 0;
     try {
       const sent = await api.uploadFile(file, (share) => { sending.value = share; });
+      faults.value = {};
       recording.value = {
-        name: file.name, url: sent.urls.get, src: sent.urls.download, seconds: null,
+        name, url: sent.urls.get, src: sent.urls.download, seconds: null,
         mode: recording.value?.mode ?? "continue", start: 0, end: null,
       };
     } catch (error) {
@@ -44,7 +45,7 @@ export function Source() {
     ${sending.value === null && !recording.value && html`<${DropZone}
       label="Choose a file" help="or drop one here: wav, mp3, m4a, flac, ogg" accept="audio/*,video/mp4,.flac,.ogg,.m4a" compact
       onFiles=${([one]) => take(one.file)}
-    ><${Recorder} onFile=${take} onTrouble=${(text) => { trouble.value = text; }} /><//>`}
+    ><${Recorder} onFile=${(file) => take(file, "Your recording")} onTrouble=${(text) => { trouble.value = text; }} /><//>`}
     ${sending.value === null && recording.value && html`<${Chosen} key=${identity(recording.value.url)} onTrouble=${(text) => { trouble.value = text; }} />`}
     ${fault && html`<p class="field-error" role="alert">${fault}</p>`}
   </section>`;

@@ -86,9 +86,9 @@ export const request = computed(() => ({ version: chosenModel.value, input: inpu
 /** Fills the form with what made an item. @param {any} item of the library @param {object} [changes] */
 export function fill(item, changes = {}) {
   const { input_audio, continuation, continuation_start, continuation_end, ...rest } = item.input;
-  values.value = { ...rest, ...changes };
-  delete values.value.model;
-  model.value = item.model.replace(/^songloom\//, "");
+  const { model: _, ...further } = rest;
+  values.value = { ...further, ...changes };
+  model.value = item.model.split("/").pop();
   faults.value = {};
   recording.value = input_audio
     ? {

@@ -2,7 +2,7 @@
 import { Button } from "../ui/button.js";
 import { Card } from "../ui/card.js";
 import { Problem } from "../ui/empty.js";
-import { html, useEffect, useSignal } from "../ui/html.js";
+import { classes, html, useEffect, useSignal } from "../ui/html.js";
 import { Loading } from "../ui/progress.js";
 import { toastError } from "../ui/toast.js";
 import { cardActions } from "./actions.js";
@@ -31,7 +31,7 @@ export default function Create() {
     >${trouble.value.detail ?? trouble.value.message}<//>`}
     <div class="create-columns">
       ${fields.value ? html`<${Form} />` : !trouble.value && html`<div class="create-form card"><${Loading} /></div>`}
-      <section id="results" class="results" aria-labelledby="results-title">
+      <section id="results" class=${classes("results", pieces.value?.length === 0 && "results-first")} aria-labelledby="results-title">
         <${Results} />
       </section>
     </div>
@@ -45,7 +45,7 @@ function Results() {
     return html`
       <h2 id="results-title">How it sounds</h2>
       <${Example} />
-      <p class="muted results-hint">What you create appears here, and stays in your library. Write a few words at the left or tap an example, then create: nano needs a few seconds.</p>
+      <p class="muted results-hint">What you create appears here, and stays in your library. Write a few words or tap an example, then create: nano needs a few seconds.</p>
     `;
   }
   return html`

@@ -57,7 +57,8 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
 
 /** What a card is called: its title, or the words it was made from. @param {any} item */
 export function nameOf(item) {
-  return item.title || item.prompt || "A piece without words";
+  if (item.title || item.prompt) return item.title || item.prompt;
+  return item.input.continuation ? "A recording, continued" : "A recording's melody, played anew";
 }
 
 function facts(item) {
@@ -117,7 +118,7 @@ function Take({ item, output, label, actions }) {
       <${Button}
         small kind="quiet" icon="compare" pressed=${letter !== ""}
         onClick=${() => actions.compare({ src: output.url, label })}
-      >${letter ? `Comparing as ${letter}` : "Compare A/B"}<//>
+      >${letter ? `This is ${letter}` : "Compare A/B"}<//>
       ${item.outputs.length > 1 && html`<${Downloads} output=${output} label=${label} />`}
     </div>
   </div>`;

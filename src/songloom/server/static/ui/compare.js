@@ -5,7 +5,6 @@ import { Segmented } from "./field.js";
 import { clock } from "./format.js";
 import { html, signal, useEffect, useRef, useSignal } from "./html.js";
 import { identity, pauseAll } from "./player.js";
-import { toast } from "./toast.js";
 
 /** What is compared: up to two of {src, label}. @type {{value: {src: string, label: string}[]}} */
 export const compared = signal([]);
@@ -20,7 +19,6 @@ export function compare(one) {
     return;
   }
   compared.value = [...compared.value.slice(-1), one];
-  if (compared.value.length === 1) toast("This is A. Choose “Compare A/B” on another one for B.");
 }
 
 /** Which letter a recording has in the comparison; empty for none. @param {string} src */
@@ -32,7 +30,17 @@ export function letterOf(src) {
 /** Where two are compared; the shell holds one. */
 export function Comparison() {
   const both = compared.value;
-  if (both.length < 2) return null;
+  if (!both.length) return null;
+  if (both.length === 1) {
+    return html`<section class="comparison" aria-label="Compare A and B">
+      <b class="comparison-letter">A</b>
+      <div class="comparison-middle" role="status">
+        <p>${both[0].label}</p>
+        <p class="muted">Now choose “Compare A/B” on another one.</p>
+      </div>
+      <${End} />
+    </section>`;
+  }
   return html`<${Switcher} key=${both.map((one) => identity(one.src)).join(" ")} both=${both} />`;
 }
 
@@ -111,6 +119,10 @@ function Switcher({ both }) {
       />
     </div>
     <span class="player-time" aria-hidden="true">${clock(time.value)}</span>
-    <${IconButton} icon="close" label="End the comparison" onClick=${() => { compared.value = []; }} />
+    <${End} />
   </section>`;
+}
+
+function End() {
+  return html`<${IconButton} icon="close" label="End the comparison" onClick=${() => { compared.value = []; }} />`;
 }

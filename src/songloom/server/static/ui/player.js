@@ -105,7 +105,7 @@ export function Player({
   return html`<div class=${classes("player", compact && "player-compact")} role="group" aria-label=${label}>
     <div class="player-row">
       <${IconButton}
-        icon=${playing.value ? "pause" : "play"} kind="primary" class="player-play"
+        icon=${playing.value ? "pause" : "play"} kind=${playing.value ? "primary" : "soft"} class="player-play"
         label=${playing.value ? `Pause ${label}` : `Play ${label}`} onClick=${toggle}
       />
       <div
