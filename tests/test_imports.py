@@ -124,6 +124,7 @@ def test_light_modules_stay_light(module: str) -> None:
 
 COMPUTING = {
     "sound_worker",
+    "clips",
     "finetune",
     "runs",
     "shelf",

@@ -399,6 +399,13 @@ class TrainingRequest(PrepareRequest):
         int, Option("Pieces that are generated before and after, for the report.", minimum=0)
     ] = 2
     preview_seconds: Annotated[float, Option("Length of these pieces in seconds.", above=0)] = 8.0
+    preview_every: Annotated[
+        int | None,
+        Option(
+            "Updates between clips of 5 s that are generated while it trains; none makes none.",
+            minimum=1,
+        ),
+    ] = None
     seed: Annotated[
         int, Option("Decides all that is drawn at random.", minimum=0, maximum=2**63 - 1)
     ] = 0

@@ -18,6 +18,7 @@ from songloom.progress import (
     ProgressCallback,
     ProgressEvent,
     Stage,
+    TrainingPreview,
     TrainingProgress,
     ValidationProgress,
 )
@@ -127,6 +128,8 @@ def _told(event: ProgressEvent) -> str:
                 f"update {event.step} of {event.steps}: loss {event.loss:.3f}, "
                 f"{event.frames_per_second:.0f} frames/s, {_time(event.seconds_left)} left"
             )
+        case TrainingPreview(step, _, path):
+            return f"update {step}: a clip is in {path}"
         case PrepareProgress() if event.song:
             return f"{event.songs_done} of {event.songs_total} songs: {event.song!r}"
     return ""
@@ -201,7 +204,7 @@ class _Bars:
                 self._bars.reset(
                     self._task, description=name, total=None, state="", knows_time_left=False
                 )
-            case Notice() | ValidationProgress():
+            case Notice() | ValidationProgress() | TrainingPreview():
                 self._bars.console.print(_told(event), markup=False, highlight=False)
 
     def _speed(self, seconds_done: float) -> str:

@@ -14,13 +14,19 @@ import torch
 from filelock import FileLock
 
 import songloom
-from songloom.audio.files import Audio, write_audio
+from songloom.audio.files import Audio, read_audio, write_audio
 from songloom.checkpoints.home import home, model_folder
 from songloom.errors import Cancelled, DatasetError, ModelError, OutputError, TrainingError
 from songloom.generation.model import load
-from songloom.jobs import finetune
+from songloom.jobs import clips, finetune
 from songloom.jobs.finetune import train
-from songloom.progress import Notice, ProgressEvent, Stage, TrainingProgress
+from songloom.progress import (
+    Notice,
+    ProgressEvent,
+    Stage,
+    TrainingPreview,
+    TrainingProgress,
+)
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
 from tests.tiny import tiny_model
 
@@ -291,3 +297,68 @@ def test_a_removed_model_leaves_nothing(songs: Path, base: Path) -> None:
     songloom.remove_model("mine")
     assert list((home() / "models").iterdir()) == []
     assert list((home() / "runs").iterdir()) == []
+
+
+@pytest.fixture
+def short_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips, "SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("short_clips")
+def test_clips_on_the_way_and_what_is_compared(songs: Path, base: Path) -> None:
+    events: list[ProgressEvent] = []
+    train(request(songs, base, preview_every=1), on_event=events.append)
+    previews = [event for event in events if isinstance(event, TrainingPreview)]
+    assert [preview.step for preview in previews] == [1, 2, 3]  # the last is compared anyway
+    assert len({preview.prompt for preview in previews}) == 1
+    folder = home() / "runs" / "mine" / "clips"
+    assert {path.name for path in folder.iterdir()} == {
+        "preview-000001.mp3", "preview-000002.mp3", "preview-000003.mp3",
+        "before-1.mp3", "after-1.mp3", "comparison.json",
+    }  # fmt: skip
+    assert len({path.read_bytes() for path in folder.glob("preview-*")}) == 3
+    assert read_audio(previews[0].path).seconds == pytest.approx(0.5, abs=0.1)
+    told = json.loads((folder / "comparison.json").read_text())
+    assert [clip["before"] for clip in told["clips"]] == ["before-1.mp3"]
+    assert told["held_out_loss_after"] < told["held_out_loss_before"]
+    assert told["memorisation"]["verdict"] in ("clear", "unusual", "copied")
+    assert told["memorisation"]["finding"]
+    train(request(songs, base, previews=0), restart=True)
+    assert {path.name for path in folder.iterdir()} == {"comparison.json"}
+
+
+@pytest.mark.usefixtures("short_clips")
+def test_clips_on_the_way_change_nothing_that_is_learned(songs: Path, base: Path) -> None:
+    values: dict[str, Any] = {"previews": 0, "ema_decay": 0.5, "lora_dropout": 0.1}
+    with_clips = train(request(songs, base, preview_every=1, **values))
+    weights = (with_clips.path / "adapter_model.safetensors").read_bytes()
+    without = train(request(songs, base, **values), restart=True)
+    assert (without.path / "adapter_model.safetensors").read_bytes() == weights
+
+
+def test_a_clip_that_is_given_up_or_has_no_memory_stops_no_training(
+    songs: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr("songloom.generation.model.Model.generate", full)
+    events: list[ProgressEvent] = []
+    train(request(songs, base, preview_every=2, previews=0), on_event=events.append)
+    assert Notice("there is no memory for a clip after 2 updates") in events
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("short_clips")
+def test_a_training_that_is_stopped_in_a_clip_goes_on(songs: Path, base: Path) -> None:
+    asked = request(songs, base, preview_every=1, previews=0)
+    updates = 0
+
+    def count(event: ProgressEvent) -> None:
+        nonlocal updates
+        updates += isinstance(event, TrainingProgress)
+
+    with pytest.raises(Cancelled, match="after update 1 of 4"):
+        train(asked, on_event=count, cancelled=lambda: updates >= 1)
+    train(asked, on_event=count)
+    assert updates == 4

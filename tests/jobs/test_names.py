@@ -45,6 +45,15 @@ def test_a_name_is_found_again_whenever_the_training_goes_on() -> None:
     assert (run_folder(name) / "state.pt").is_file()
 
 
+def test_a_training_that_can_go_on_has_what_it_saved_though_its_name_is_taken() -> None:
+    name = reserve("my-style")
+    (run_folder(name) / "state.pt").write_bytes(b"...")
+    assert reserve_name("my-style", OTHER, lambda id: True) == "my-style"
+    assert not (run_folder("my-style") / "state.pt").exists()
+    assert reserve("my-style") == f"training-{ID}"
+    assert (run_folder(f"training-{ID}") / "state.pt").read_bytes() == b"..."
+
+
 def test_another_training_s_name_is_left_to_it() -> None:
     reserve("my-style")
     assert reserve("my-style", OTHER) == "my-style-d4e5f6"
@@ -85,7 +94,7 @@ def test_letters_that_may_not_be_in_a_name() -> None:
 
 def test_a_training_that_ended_without_a_model_gives_its_name_back() -> None:
     reserve("my-style")
-    (run_folder("my-style") / "state.pt").write_bytes(b"...")
+    (run_folder("my-style") / "best.safetensors").write_bytes(b"...")
     assert reserve_name("my-style", OTHER, lambda id: id == ID) == "my-style"
     assert [path.name for path in run_folder("my-style").iterdir()] == ["job"]
     assert [path.name for path in run_folder("my-style").parent.iterdir()] == ["my-style"]

@@ -64,6 +64,26 @@ def test_an_ended_job_never_changes(store: Store) -> None:
     assert store.job("a") == ended
 
 
+def test_a_job_that_was_stopped_can_wait_again(store: Store) -> None:
+    store.add_job(job(cancel_after=60.0), limit=10)
+    store.begin("a")
+    assert store.resume("a").status == "processing"
+    store.request_cancel("a")
+    store.finish("a", "canceled", log="saved\n")
+    resumed = store.resume("a")
+    assert (resumed.status, resumed.attempts, resumed.logs) == ("starting", 0, "saved\n")
+    assert (resumed.completed_at, resumed.cancel_after) == (None, None)
+    assert not resumed.cancel_requested
+    assert [waiting.id for waiting in store.waiting(9)] == ["a"]
+    store.begin("a")
+    store.finish("a", "failed", error="no")
+    assert store.resume("a").error is None
+    store.finish("a", "succeeded", output={"files": []})
+    assert store.resume("a").status == "succeeded"
+    with pytest.raises(KeyError):
+        store.resume("b")
+
+
 def test_unknown_jobs(store: Store) -> None:
     with pytest.raises(KeyError):
         store.begin("nobody")

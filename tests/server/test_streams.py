@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from songloom.jobs.executor import Logged, Previewed, Progressed, Started, WorkEvent
+from songloom.jobs.executor import Logged, Previewed, Progressed, Sampled, Started, WorkEvent
 from songloom.jobs.records import Job
 from songloom.server import streams
 from songloom.server.streams import client_events, growing_audio, job_events, server_sent
@@ -99,6 +99,14 @@ def test_events_tell_state_progress_log_and_preview(tmp_path: Path) -> None:
     }
     assert told[4][1] == {"seconds": 2.0}
     assert told[5][1]["output"] == "http://here/output.wav"
+
+
+def test_a_training_s_clips_are_told_with_their_urls(tmp_path: Path) -> None:
+    script = [RUNNING, Sampled("j1", 20, "a waltz", "preview-20.mp3"), DONE]
+    link = "https://here".__add__
+    told = all_of(job_events(Scripted(script, tmp_path), "j1", rendered, link))
+    url = "https://here/v1/trainings/j1/files/preview-20.mp3"
+    assert told[1] == ("preview", {"step": 20, "prompt": "a waltz", "url": url})
 
 
 def test_clients_hear_their_own_words(tmp_path: Path) -> None:

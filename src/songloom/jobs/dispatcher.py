@@ -26,6 +26,7 @@ from songloom.jobs.executor import (
     Lost,
     Previewed,
     Progressed,
+    Sampled,
     Started,
     Stopped,
     Succeeded,
@@ -143,6 +144,17 @@ class Dispatcher:
             self._ended(job)
         else:
             await self._executor.cancel(id)
+        return job
+
+    async def resume(self, id: str) -> Job:
+        """Let a job that was canceled, or failed, go on from what it had; others stay as they are.
+
+        Raises:
+            KeyError: there is no such job.
+            OutputError: it can't be written.
+        """
+        job = await self._stored(self._store.resume, id)
+        self._wake.set()
         return job
 
     async def finished(self, id: str, timeout: float | None) -> Job:
@@ -290,7 +302,7 @@ class Dispatcher:
         if live is None:
             return  # what an earlier attempt still had to say
         match event:
-            case Started(id) | Previewed(id):
+            case Started(id) | Previewed(id) | Sampled(id):
                 self._watchers.tell(id, event)
             case Progressed(id):
                 live.note(event)

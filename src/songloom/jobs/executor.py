@@ -77,6 +77,18 @@ class Previewed:
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """A training has generated a clip on its way."""
+
+    id: str
+    step: int
+    """Updates that were made by then."""
+    prompt: str
+    file: str
+    """Its name in the work's folder."""
+
+
+@dataclass(frozen=True)
 class Succeeded:
     """Work is done."""
 
@@ -156,6 +168,7 @@ WorkEvent = (
     | Progressed
     | Logged
     | Previewed
+    | Sampled
     | Succeeded
     | Failed
     | Stopped

@@ -27,7 +27,9 @@ from songloom.errors import DatasetError, OutputError, TrainingError
 from songloom.generation.model import Model, load
 from songloom.generation.precision import resolve_device
 from songloom.generation.track import Track
+from songloom.jobs.clips import Previews, keep_comparison
 from songloom.jobs.runs import DATASET, alone, clear_state, logged
+from songloom.jobs.training_notes import REPORT
 from songloom.models.lm import LM
 from songloom.progress import Notice, ProgressCallback, Stage
 from songloom.request import GenerationRequest, TrainingRequest
@@ -41,7 +43,6 @@ from songloom.training.report import write_report
 from songloom.training.state import Measured
 from songloom.training.summary import ClipPair, SongSummary, TrainingSummary
 
-REPORT = "report.html"
 PREVIEW_SEED = 1000
 """Seed of the first piece that is generated for comparing; the others follow."""
 
@@ -168,7 +169,11 @@ def _trained(
     songs = [_song(dataset, song) for song in dataset.songs if not song.held_out]
     held_out = [_song(dataset, song) for song in dataset.songs if song.held_out]
     hop = base.codec.hop
-    trainer = Trainer(lm, plan, songs, held_out, base.text, hop, run, settings)
+    prompt = next(iter(_preview_prompts(dataset, 1)), "")
+    previews = Previews(base, prompt, run, tell, cancelled)
+    trainer = Trainer(
+        lm, plan, songs, held_out, base.text, hop, run, settings, preview=previews.make
+    )
     with logged(run, trainer.step, tell) as log:
         return trainer.run(log, cancelled)
 
@@ -196,6 +201,7 @@ def _published(
         new.mkdir(parents=True)
         write_weights(new, base, request, summary.base)
         clips, memorisation = _compared(request, dataset, new, summary.base, tell, cancelled)
+        keep_comparison(run, clips, summary.before, summary.after, memorisation)
         write_report(new / REPORT, summary, clips, memorisation)
         write_about(new, request, summary, memorisation, _facts(name, summary, dataset, result))
         if target.exists():  # a restart replaces what there was

@@ -18,6 +18,8 @@ from songloom.errors import ModelError, OutputError, TrainingError
 
 HOLDER = "job"
 """File in a run's folder with the id of the training that has the name."""
+STATE = "state.pt"
+"""File in a run's folder that a training goes on from, as `training.state` calls it."""
 _SERVER_ID = re.compile(r"[a-z0-9]{26}")
 
 
@@ -68,7 +70,13 @@ def _candidates(wanted: str, id: str) -> Iterator[str]:
             except ModelError:  # such as that of a model that comes with songloom
                 continue
             yield name
-    yield f"training-{id if _SERVER_ID.fullmatch(id) else digest[:26]}"
+    yield _own(id)
+
+
+def _own(id: str) -> str:
+    """The name that no other training may have."""
+    digest = hashlib.sha256(id.encode(errors="surrogatepass")).hexdigest()
+    return f"training-{id if _SERVER_ID.fullmatch(id) else digest[:26]}"
 
 
 def _reserved(name: str, id: str, given_up: Callable[[str], bool]) -> bool:
@@ -81,7 +89,9 @@ def _reserved(name: str, id: str, given_up: Callable[[str], bool]) -> bool:
         new.mkdir(parents=True)
         (new / HOLDER).write_text(id, encoding="utf-8", errors="surrogatepass")
         if holder and given_up(holder):
-            run.replace(new.with_suffix(".old"))
+            # What it saved can still be gone on with, under a name that is its own alone.
+            resumable = (run / STATE).exists()
+            run.replace(run_folder(_own(holder)) if resumable else new.with_suffix(".old"))
         try:
             new.rename(run)  # refused where there is a folder with anything in it
         except OSError:

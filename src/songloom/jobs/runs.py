@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from songloom.errors import MissingExtraError, OutputError, TrainingError
+from songloom.jobs.training_notes import CLIPS
 from songloom.progress import ProgressCallback, ProgressEvent
 from songloom.training.state import BEST_FILE, FILE
 from songloom.training.tensorboard import TensorBoardLog
@@ -43,7 +44,8 @@ def clear_state(run: Path, *, keep_logs: bool = False) -> None:
     for name in (FILE, BEST_FILE):
         (run / name).unlink(missing_ok=True)
     if not keep_logs:
-        shutil.rmtree(run / LOGS, ignore_errors=True)
+        for folder in (LOGS, CLIPS):
+            shutil.rmtree(run / folder, ignore_errors=True)
 
 
 @contextmanager

@@ -224,6 +224,23 @@ class Store:
         except KeyError:
             return None
 
+    def resume(self, id: str) -> Job:
+        """Let a job that was canceled, or failed, wait again; any other stays as it is.
+
+        Raises:
+            KeyError: there is no such job.
+        """
+        values = {
+            "status": "starting", "error": None, "completed_at": None, "attempts": 0,
+            "cancel_requested": False, "cancel_after": None,
+        }  # fmt: skip
+        wanted = (
+            (jobs.c.id == id) & jobs.c.status.in_(("canceled", "failed")) & ~jobs.c.data_removed
+        )
+        with transaction(self._engine) as connection:
+            connection.execute(update(jobs).where(wanted).values(values))
+            return _found(connection, id)
+
     def remove_data(self, id: str) -> Job:
         """Forget what an ended job was given and what it made; its files are the caller's."""
         values = {"data_removed": True, "input": {}, "output": None, "logs": ""}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from songloom.checkpoints.configs import read_json
-from songloom.checkpoints.home import FACTS, model_folder, trained_model
+from songloom.checkpoints.home import FACTS, model_folder, run_folder, trained_model
 from songloom.checkpoints.packed import pack
 from songloom.errors import Cancelled, SongloomError, TrainingError
 from songloom.jobs.environment import suit_training
@@ -21,6 +21,7 @@ from songloom.jobs.executor import (
     Logged,
     Lost,
     Progressed,
+    Sampled,
     Started,
     Stopped,
     Succeeded,
@@ -28,6 +29,7 @@ from songloom.jobs.executor import (
     WorkEvent,
 )
 from songloom.jobs.pipes import Pipes
+from songloom.jobs.training_notes import CLIPS, COMPARISON, REPORT, Preview, TrainingNotes
 from songloom.jobs.turns import Turns
 from songloom.jobs.wire import Cancel, Close, Command
 from songloom.progress import (
@@ -37,12 +39,14 @@ from songloom.progress import (
     PrepareProgress,
     ProgressEvent,
     Stage,
+    TrainingPreview,
     TrainingProgress,
     ValidationProgress,
 )
 from songloom.request import TrainingRequest
+from songloom.whole_files import replacing
 
-WEIGHTS, REPORT = "weights.tar", "report.html"
+WEIGHTS = "weights.tar"
 OFFER_SECONDS = 0.2
 """Between two looks whether predictions wait for the device."""
 PATIENCE_SECONDS = 30.0
@@ -99,12 +103,14 @@ class TrainingWorker:
         began = time.monotonic()
         request = TrainingRequest.from_mapping(work.request)
         assert request.name is not None
+        notes = _Notes(work, request.steps, self._tell)
         with self._turns.turn():
-            self._train(request, request.name, lambda event: self._told(work.id, event))
+            self._train(request, request.name, notes.take)
         self._tell(Logged(work.id, "writing the weights"))
         model = model_folder(request.name)
         pack(model, work.folder / WEIGHTS)
         shutil.copyfile(model / REPORT, work.folder / REPORT)
+        notes.finish(run_folder(request.name) / CLIPS)
         metrics = {"predict_time": time.monotonic() - began}
         facts = read_json(model / FACTS)
         for name in ("held_out_loss_before", "held_out_loss_after"):
@@ -136,7 +142,17 @@ class TrainingWorker:
             self._offered = time.monotonic()
         return self._stop.is_set()
 
-    def _told(self, id: str, event: ProgressEvent) -> None:
+
+class _Notes:
+    """Passes on what a training tells, and keeps in the job's folder what stays of interest."""
+
+    def __init__(self, work: Work, steps: int, tell: Callable[[WorkEvent], None]) -> None:
+        self._id, self._folder, self._tell = work.id, work.folder, tell
+        self._steps, self._notes = steps, TrainingNotes(work.folder)
+
+    def take(self, event: ProgressEvent) -> None:
+        """Take an event of the training."""
+        id = self._id
         match event:
             case Stage(name):
                 self._tell(Logged(id, name))
@@ -147,18 +163,31 @@ class TrainingWorker:
             case PrepareProgress(done, total):
                 self._tell(Progressed(id, done, total, "songs", "preparing"))
             case TrainingProgress():
+                self._notes.updated(event.step, event.loss, event.learning_rate)
                 values = {
                     "loss": event.loss,
                     "learning_rate": event.learning_rate,
                     "seconds_left": event.seconds_left,
                 }
                 self._tell(Progressed(id, event.step, event.steps, "updates", "training", values))
-            case ValidationProgress():
-                text = f"loss on held-out songs {event.loss:.4f} after {event.step} updates"
-                self._tell(Logged(id, text))
+            case ValidationProgress(step, loss):
+                self._notes.measured(step, loss)
+                self._tell(Logged(id, f"loss on held-out songs {loss:.4f} after {step} updates"))
+            case TrainingPreview(step, prompt, path):
+                shutil.copyfile(path, self._folder / path.name)
+                self._notes.previewed(Preview(step, prompt, path.name))
+                self._tell(Sampled(id, step, prompt, path.name))
             case GenerationProgress(done_seconds, total_seconds):
                 done, total = round(done_seconds), round(total_seconds)
                 self._tell(Progressed(id, done, total, "seconds", "generating previews"))
+
+    def finish(self, clips: Path) -> None:
+        """Keep the comparison's clips; what names them comes last."""
+        for clip in clips.glob("*.mp3"):
+            shutil.copyfile(clip, self._folder / clip.name)
+        if (clips / COMPARISON).is_file():  # not of a model that an older songloom made
+            with replacing(self._folder / COMPARISON) as temporary:
+                shutil.copyfile(clips / COMPARISON, temporary)
 
 
 def main() -> None:

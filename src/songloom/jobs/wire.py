@@ -13,6 +13,7 @@ from songloom.jobs.executor import (
     Lost,
     Previewed,
     Progressed,
+    Sampled,
     Started,
     Stopped,
     Succeeded,
@@ -47,8 +48,8 @@ _COMMANDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Work, Cancel
 _EVENTS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        Started, Progressed, Logged, Previewed, Succeeded, Failed, Stopped, Lost, WorkerReady,
-        WorkerStats,
+        Started, Progressed, Logged, Previewed, Sampled, Succeeded, Failed, Stopped, Lost,
+        WorkerReady, WorkerStats,
     )
 }  # fmt: skip
 

@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from songloom.jobs.executor import Logged, Previewed, Progressed, Started, WorkEvent
+from songloom.jobs.executor import Logged, Previewed, Progressed, Sampled, Started, WorkEvent
 from songloom.jobs.places import STREAM_FILE
 from songloom.jobs.records import Job
 
@@ -39,13 +40,28 @@ Event = tuple[str, Any]
 """Name and data of a Server-Sent Event."""
 
 
+def clip_path(training: str, file: str) -> str:
+    """Where a clip, or the report, of a training is served."""
+    return f"/v1/trainings/{quote(training, safe='')}/files/{quote(file, safe='')}"
+
+
 async def job_events(
-    dispatcher: Watched, id: str, render: Callable[[Job], dict[str, Any]]
+    dispatcher: Watched,
+    id: str,
+    render: Callable[[Job], dict[str, Any]],
+    link: Callable[[str], str] = lambda path: path,
 ) -> AsyncIterator[Event]:
     """A job's events in our own words; all data are objects.
 
     `status` is the whole job, at first and at each change, the last time with its result;
-    `progress` says how far it is; `log` is a further line; `preview` says how much can be heard.
+    `progress` says how far it is; `log` is a further line; `preview` says how much can be heard of
+    a prediction, or names a clip that a training made on its way.
+
+    Args:
+        dispatcher: tells what happens.
+        id: of the job.
+        render: makes the JSON of a job.
+        link: makes the URL of a path, to be opened without a token.
     """
     async with aclosing(dispatcher.watch(id)) as events:
         async for event in events:
@@ -69,6 +85,9 @@ async def job_events(
                     yield "log", {"text": event.text}
                 case Previewed():
                     yield "preview", {"seconds": event.seconds}
+                case Sampled():
+                    url = link(clip_path(id, event.file))
+                    yield "preview", {"step": event.step, "prompt": event.prompt, "url": url}
 
 
 async def client_events(

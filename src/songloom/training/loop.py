@@ -65,6 +65,8 @@ class Trainer:
         hop: samples of a frame.
         folder: where the state is kept; it exists.
         settings: what must be the same for a saved state to be gone on with.
+        preview: called with the updates done, every `preview_every` of them, while the model
+            stands as it would be kept; it may generate with it.
 
     Raises:
         TrainingError: the state in the folder is broken, or of other settings.
@@ -80,9 +82,11 @@ class Trainer:
         hop: int,
         folder: Path,
         settings: dict[str, Any],
+        preview: Callable[[int], None] | None = None,
     ) -> None:
         self._lm, self._plan, self._request = lm, plan, plan.request
         self._songs, self._folder = songs, folder
+        self._preview = preview
         self._build = BatchBuilder(lm.config, plan.frames, encode_text, hop)
         windows = fixed_windows(held_out, plan.frames, MOST_MEASURED)
         self._held_out = self._build(windows) if windows else None
@@ -159,6 +163,7 @@ class Trainer:
             )
             if state.step % self._validate_every == 0 or state.step == request.steps:
                 self._measure(tell)
+            self._preview_now()
             if monotonic() - last_saved >= 60 * request.save_minutes:
                 self._save()
                 last_saved = monotonic()
@@ -307,6 +312,18 @@ class Trainer:
             if best:
                 save_best({n: p.detach() for n, p in self._trained.items()}, self._folder)
         tell(ValidationProgress(state.step, measured.loss, measured.per_codebook, best))
+
+    def _preview_now(self) -> None:
+        """Let the model be heard, if it is time; at the end it is anyway."""
+        every, step = self._request.preview_every, self._state.step
+        if self._preview is None or every is None or step % every or step == self._request.steps:
+            return
+        with self._averaged_weights():
+            self._lm.eval()
+            try:
+                self._preview(step)
+            finally:
+                self._lm.train()
 
     @contextmanager
     def _averaged_weights(self) -> Iterator[None]:

@@ -101,7 +101,11 @@ def job_routes(kind: Kind) -> APIRouter:
         """
         if job.ended and last_event_id:
             return Response(status_code=204)  # a browser that came back is told not to
-        events = job_events(services.dispatcher, job.id, lambda job: shown(job, links, services))
+
+        def render(job: Job) -> dict[str, Any]:
+            return shown(job, links, services)
+
+        events = job_events(services.dispatcher, job.id, render, links.signed)
         return _told(server_sent(events))
 
     @router.get("/{id}/stream", response_class=Response, responses=EVENTS)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from songloom.server.studio import checkpoints, datasets, library, machine, sounds, storage, tokens
+from songloom.server.studio import (
+    checkpoints,
+    datasets,
+    library,
+    machine,
+    sounds,
+    storage,
+    tokens,
+    trainings,
+)
 
 routers = (
     datasets.router,
+    trainings.router,
     checkpoints.router,
     library.router,
     sounds.router,

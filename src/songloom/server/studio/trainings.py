@@ -1,0 +1,116 @@
+"""What a training tells beyond Replicate's surface, and how one that was stopped goes on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import FileResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from songloom.jobs.records import Job
+from songloom.jobs.training_notes import TrainingNotes
+from songloom.request import TrainingRequest
+from songloom.server.inputs import as_taken
+from songloom.server.replicate.access import Linking, Serving
+from songloom.server.replicate.jobs import known_job, shown
+from songloom.server.replicate.outputs import SAFE, TYPES
+from songloom.server.replicate.problems import ProblemError
+from songloom.server.services import Services
+from songloom.server.streams import clip_path
+
+router = APIRouter(prefix="/v1/trainings", tags=["studio"])
+Known = Annotated[Job, Depends(known_job("training"))]
+
+
+def notes_of(job: Job, services: Services) -> TrainingNotes:
+    """What a training has told so far."""
+    return TrainingNotes(services.dispatcher.folder(job.id))
+
+
+@router.post("/{id}/resume")
+async def resume_training(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
+    """Let one that was canceled, or failed, go on from the state that it saved."""
+    before = job
+    if job.status in ("canceled", "failed") and not job.data_removed:
+        job = await services.dispatcher.resume(job.id)
+    if job.ended or not before.ended:
+        reason = "its songs were removed" if job.data_removed else f"it is {before.status}"
+        raise ProblemError(
+            409,
+            f"the training {job.id!r} can't go on: {reason}, and only one that was canceled, or "
+            "failed, and has its songs can; begin a new training",
+        )
+    return await run_in_threadpool(shown, job, links, services)
+
+
+@router.get("/{id}/curve")
+def get_curve(job: Known, services: Serving) -> dict[str, Any]:
+    """The loss of its updates and on the songs that are held out, 500 points of each at most."""
+    points, held_out = notes_of(job, services).curve()
+    return {"points": points, "held_out": held_out, "steps": _steps(job)}
+
+
+@router.get("/{id}/previews")
+def get_previews(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
+    """The clips that it made on its way, which `preview_every` asks for."""
+    return {
+        "results": [
+            {
+                "step": preview.step,
+                "prompt": preview.prompt,
+                "url": links.signed(clip_path(job.id, preview.file)),
+            }
+            for preview in notes_of(job, services).previews()
+        ]
+    }
+
+
+@router.get("/{id}/comparison")
+def get_comparison(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
+    """What came of it: clips by the model as it was and as it is, and how well it knows songs."""
+    notes = notes_of(job, services)
+    comparison = notes.comparison()
+    if comparison is None or not job.ended:
+        raise ProblemError(
+            404,
+            f"the training {job.id!r} is {job.status} and has compared nothing"
+            f"{'' if job.ended else ' yet; wait for its end'}",
+        )
+
+    def url(file: str) -> str:
+        return links.signed(clip_path(job.id, file))
+
+    clips = [
+        {"prompt": clip["prompt"], "before": url(clip["before"]), "after": url(clip["after"])}
+        for clip in comparison["clips"]
+    ]
+    return {**comparison, "clips": clips, "report": url("report.html")}
+
+
+@router.head("/{id}/files/{name}", include_in_schema=False)
+@router.get("/{id}/files/{name}", response_class=FileResponse)
+def get_training_file(job: Known, name: str, services: Serving) -> Response:
+    """A clip that it made, or its report; ranges of it may be asked for."""
+    path = services.dispatcher.folder(job.id) / name
+    if name not in notes_of(job, services).files() or not path.is_file():
+        raise ProblemError(
+            404,
+            f"there is no file {name!r} here, or no more: files are removed when they are old or "
+            "room is short; GET previews or comparison to see what there is",
+        )
+    kind = "text/html; charset=utf-8" if name.endswith(".html") else TYPES[".mp3"]
+    return FileResponse(
+        path,
+        media_type=kind,
+        filename=name,
+        content_disposition_type="inline",
+        headers=SAFE,
+    )
+
+
+def _steps(job: Job) -> int:
+    """Updates that it is to make in all."""
+    values = as_taken("training", job.input)
+    epochs = values.get("epochs", TrainingRequest.epochs)
+    return int(epochs * values.get("updates_per_epoch", TrainingRequest.updates_per_epoch))
