@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, status
@@ -120,7 +121,8 @@ async def delete_item(
     id = item.job.id
     await services.dispatcher.cancel(id)
     if forever:
-        await services.dispatcher.finished(id, STOP_SECONDS)
+        with suppress(KeyError):  # someone else was faster
+            await services.dispatcher.finished(id, STOP_SECONDS)
         await run_in_threadpool(services.bin.remove, id)
     else:
         await run_in_threadpool(services.store.collection.delete, id)
