@@ -123,6 +123,9 @@ async function watchForServer() {
 }
 
 async function failure(response) {
+  if (response.status === 401) {
+    return new ApiError(401, "This server asks for a token", "Without one it answers nobody. Try again to give it.");
+  }
   const told = await response.json().catch(() => ({}));
   const detail = typeof told.detail === "string" ? told.detail : "";
   const title = told.title || response.statusText || `Error ${response.status}`;

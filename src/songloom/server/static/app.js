@@ -133,4 +133,7 @@ function TokenDialog() {
   <//>`;
 }
 
+// A file that misses its place must not replace the page.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+
 render(html`<${App} />`, document.getElementById("app"));

@@ -5,6 +5,7 @@ import { clock } from "../ui/format.js";
 import { compare } from "../ui/compare.js";
 import { toast, toastError } from "../ui/toast.js";
 import { create } from "./jobs.js";
+import { labelOf } from "./schema.js";
 import { fill, recording, set, setRecording, values } from "./state.js";
 
 /** Which input can be used again: what a request held, with another seed. */
@@ -60,4 +61,4 @@ function show(text) {
 }
 
 /** All of them, for `Card`. */
-export const cardActions = { again, reuse, continueFrom, useMelody, compare, favor };
+export const cardActions = { labelOf, again, reuse, continueFrom, useMelody, compare, favor };

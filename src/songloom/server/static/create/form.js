@@ -10,9 +10,9 @@ import { Icon } from "../ui/icon.js";
 import { toastError } from "../ui/toast.js";
 import { create } from "./jobs.js";
 import { shownFields } from "./schema.js";
-import { Source } from "./source.js";
+import { Source, cutPart } from "./source.js";
 import {
-  LENGTHS, chosenModel, clipSeconds, faults, length, model, models, recording, request, set, values,
+  LENGTHS, chosenModel, clipSeconds, facts, faults, length, model, models, recording, request, set, values,
 } from "./state.js";
 
 const EXAMPLES = {
@@ -38,6 +38,7 @@ export function Form() {
     }
     sending.value = true;
     try {
+      await cutPart();
       await create(request.value);
       reveal();
     } catch (error) {
@@ -77,7 +78,7 @@ export function Form() {
 function tell(error, problem) {
   const found = {};
   for (const { field, description } of error.fields ?? []) found[field.split(".").pop()] = description;
-  const placed = new Set(["prompt", "duration", "input_audio", "continuation_start", "continuation_end"]);
+  const placed = new Set(["version", "model", "prompt", "duration", "input_audio", "continuation_start", "continuation_end"]);
   for (const field of [...shownFields(true), ...shownFields(false)]) placed.add(field.name);
   const elsewhere = Object.entries(found).filter(([name]) => !placed.has(name));
   faults.value = Object.fromEntries(Object.entries(found).filter(([name]) => placed.has(name)));
@@ -114,10 +115,11 @@ function Length() {
 
 function Model() {
   const names = models.value.length ? models.value : [chosenModel.value];
+  const more = html`There are <a href="#/settings">larger ones</a>, or <a href="#/train">train your own</a>.`;
   return html`<${Select}
     label="Model" value=${chosenModel.value} onChange=${(name) => { model.value = name; }}
-    options=${names} error=${faults.value.version}
-    help=${names.length > 1 ? undefined : html`nano comes along. There are <a href="#/settings">larger ones</a>, or <a href="#/train">train your own</a>.`}
+    options=${names} error=${faults.value.version ?? faults.value.model}
+    help=${names.length > 1 ? facts.value[chosenModel.value]?.description : html`nano comes with songloom. ${more}`}
   />`;
 }
 

@@ -23,6 +23,10 @@ const ELSEWHERE = new Set(["prompt", "duration", "model", ...OF_RECORDING]);
 const times = (value) => `${value}`.replace(/\.0$/, "");
 
 const KNOWN = {
+  input_audio: { label: "From a recording" },
+  continuation: { label: "Continued" },
+  continuation_start: { label: "Continued from, s" },
+  continuation_end: { label: "Continued to, s" },
   count: {
     label: "How many takes?", main: true, control: "slider", max: 8,
     help: "Different pieces from the same words.",
@@ -106,9 +110,9 @@ export function shownFields(main) {
   return (fields.value ?? []).filter((one) => !ELSEWHERE.has(one.name) && Boolean(one.main) === main);
 }
 
-/** Whether the server takes an input. @param {string} name */
-export function takes(name) {
-  return (fields.value ?? []).some((one) => one.name === name);
+/** What an input is called. @param {string} name */
+export function labelOf(name) {
+  return KNOWN[name]?.label ?? sentence(name.replaceAll("_", " "));
 }
 
 function resolved(property, schemas) {

@@ -4,58 +4,77 @@ import { IconButton } from "../ui/button.js";
 import { DropZone } from "../ui/dropzone.js";
 import { NumberField, Segmented } from "../ui/field.js";
 import { clock } from "../ui/format.js";
-import { html, useEffect, useRef, useSignal } from "../ui/html.js";
+import { html, signal, useEffect, useRef, useSignal } from "../ui/html.js";
 import { Icon } from "../ui/icon.js";
 import { drawWave, identity } from "../ui/player.js";
 import { Progress } from "../ui/progress.js";
 import { colour } from "../ui/colours.js";
 import { Recorder } from "./record.js";
-import { clipSeconds, faults, recording, setRecording } from "./state.js";
+import { canFollow, chosenModel, faults, markedSeconds, needsCut, recording, setRecording } from "./state.js";
 
 const SHORTEST = 0.5;  // seconds that can be marked
+const LONG = 20;  // seconds from which on not all of a recording is continued, unless one says so
+const MARKED = 10;
 const HELP = {
   continue: "The music goes on from the marked part, and begins with it.",
-  melody: "New music plays its tune, with the sounds that you describe. A hummed tune will do.",
+  melody: "New music plays the tune of the marked part, with the sounds that you describe. Humming will do.",
 };
+
+const sending = signal(null);  // share that was sent; null while nothing is
+const trouble = signal("");
+const tell = (text) => { trouble.value = text; };
+
+/**
+ * Uploads a recording, and starts from it.
+ * @param {File} file
+ * @param {string} [name] what it is called in the form
+ */
+export async function takeFile(file, name = file.name) {
+  tell("");
+  sending.value = 0;
+  try {
+    const sent = await api.uploadFile(file, (share) => { sending.value = share; });
+    faults.value = {};
+    recording.value = {
+      name, url: sent.urls.get, src: sent.urls.download, seconds: null,
+      mode: recording.value?.mode ?? "continue", start: 0, end: null,
+    };
+  } catch (error) {
+    tell(error.detail ?? error.message);
+  } finally {
+    sending.value = null;
+  }
+}
+
+/** Makes the marked part a file of its own, where a melody is to be read from it. */
+export async function cutPart() {
+  if (!needsCut()) return;
+  const { src, start, end, seconds } = recording.value;
+  const { cut } = await import("./cut.js");
+  const sent = await api.uploadFile(await cut(api.url(src), start, end ?? seconds));
+  setRecording({ part: { start, end, url: sent.urls.get } });
+}
 
 /** The part of the form about a recording. */
 export function Source() {
-  const sending = useSignal(null);  // share that was sent; null while nothing is
-  const trouble = useSignal("");
-  const take = async (file, name = file.name) => {
-    trouble.value = "";
-    sending.value = 0;
-    try {
-      const sent = await api.uploadFile(file, (share) => { sending.value = share; });
-      faults.value = {};
-      recording.value = {
-        name, url: sent.urls.get, src: sent.urls.download, seconds: null,
-        mode: recording.value?.mode ?? "continue", start: 0, end: null,
-      };
-    } catch (error) {
-      trouble.value = error.detail ?? error.message;
-    } finally {
-      sending.value = null;
-    }
-  };
   const fault = trouble.value || faults.value.input_audio;
   return html`<section class="source" aria-labelledby="source-title">
     <h2 id="source-title">Start from a recording <i>optional</i></h2>
     ${sending.value !== null && html`<${Progress} value=${sending.value} label="Sending the recording" note="Sending the recording" />`}
     ${sending.value === null && !recording.value && html`<${DropZone}
       label="Choose a file" help="or drop one here: wav, mp3, m4a, flac, ogg" accept="audio/*,video/mp4,.flac,.ogg,.m4a" compact
-      onFiles=${([one]) => take(one.file)}
-    ><${Recorder} onFile=${(file) => take(file, "Your recording")} onTrouble=${(text) => { trouble.value = text; }} /><//>`}
-    ${sending.value === null && recording.value && html`<${Chosen} key=${identity(recording.value.url)} onTrouble=${(text) => { trouble.value = text; }} />`}
+      onFiles=${([one]) => takeFile(one.file)}
+    ><${Recorder} onFile=${(file) => takeFile(file, "Your recording")} onTrouble=${tell} /><//>`}
+    ${sending.value === null && recording.value && html`<${Chosen} key=${identity(recording.value.url)} />`}
     ${fault && html`<p class="field-error" role="alert">${fault}</p>`}
   </section>`;
 }
 
-function Chosen({ onTrouble }) {
+function Chosen() {
   const from = recording.value;
   const remove = () => {
     recording.value = null;
-    onTrouble("");
+    tell("");
   };
   return html`<div class="source-chosen">
     <div class="source-head">
@@ -63,22 +82,23 @@ function Chosen({ onTrouble }) {
       <p title=${from.name}>${from.name}</p>
       <${IconButton} icon="close" label="Remove the recording" onClick=${remove} />
     </div>
-    <${Trimmer} onTrouble=${onTrouble} />
+    <${Trimmer} />
     <${Segmented}
       label="What to do with it" hideLabel value=${from.mode} onChange=${(mode) => setRecording({ mode })}
       options=${[{ value: "continue", label: "Continue it" }, { value: "melody", label: "Follow its melody" }]}
       help=${HELP[from.mode]}
     />
-    ${from.mode === "continue" && from.seconds && html`<${Ends} />`}
+    ${from.mode === "melody" && !canFollow.value && html`<p class="field-error">${chosenModel.value} can't follow a melody. Choose a model that can, such as nano, or continue the recording.</p>`}
+    ${from.seconds && html`<${Ends} />`}
   </div>`;
 }
 
-/** The waveform; in it, a region that is dragged and stretched marks what is continued. */
-function Trimmer({ onTrouble }) {
+/** The waveform; in it, a region that is dragged and stretched marks the part that is used. */
+function Trimmer() {
   const box = useRef(null);
   const parts = useRef(null);
   const playing = useSignal(false);
-  const { mode, start, end, seconds } = recording.value;
+  const { start, end, seconds } = recording.value;
 
   useEffect(() => {
     let gone = false;
@@ -86,8 +106,8 @@ function Trimmer({ onTrouble }) {
     media.onplay = () => { playing.value = true; };
     media.onpause = () => { playing.value = false; };
     media.ontimeupdate = () => {
-      const { mode: now, end: last } = recording.value ?? {};
-      if (now === "continue" && last && media.currentTime >= last) media.pause();
+      const last = recording.value?.end;
+      if (last && media.currentTime >= last) media.pause();
     };
     (async () => {
       const from = recording.value;
@@ -98,10 +118,10 @@ function Trimmer({ onTrouble }) {
       ]);
       if (gone) return wave.destroy();
       const regions = wave.registerPlugin(Regions.create());
-      wave.on("error", () => onTrouble("This browser can't show the recording. It can be used all the same, as a whole."));
+      wave.on("error", () => tell("This browser can't show the recording. It can be used all the same, as a whole."));
       const ready = (length) => {
         if (!Number.isFinite(length) || !length) return;
-        if (recording.value?.seconds !== length) setRecording({ seconds: length });
+        measure(length);
         parts.current = { wave, media, regions, region: null };
         mark(parts.current);
       };
@@ -120,19 +140,19 @@ function Trimmer({ onTrouble }) {
       parts.current = null;
     };
   }, []);
-  useEffect(() => { if (parts.current) mark(parts.current); }, [mode, start, end, seconds]);
+  useEffect(() => { if (parts.current) mark(parts.current); }, [start, end, seconds]);
 
   const toggle = () => {
     const { media } = parts.current ?? {};
     if (!media) return;
     if (!media.paused) return media.pause();
-    media.currentTime = mode === "continue" ? start : 0;
+    media.currentTime = start;
     media.play().catch(() => {});
   };
   return html`<div class="player-row trimmer">
     <${IconButton}
       icon=${playing.value ? "pause" : "play"} kind="plain"
-      label=${playing.value ? "Pause the recording" : mode === "continue" ? "Play the marked part" : "Play the recording"} onClick=${toggle}
+      label=${playing.value ? "Pause the recording" : "Play the marked part"} onClick=${toggle}
     />
     <div class="player-wave" ref=${box} aria-hidden="true"></div>
   </div>`;
@@ -140,16 +160,18 @@ function Trimmer({ onTrouble }) {
 
 const tenth = (value) => Math.round(value * 10) / 10;
 
+/** Takes a recording's length; of a long one, its last seconds are marked to be continued. */
+function measure(seconds) {
+  const from = recording.value;
+  if (!from || from.seconds === seconds) return;
+  const fresh = from.seconds === null && from.mode === "continue" && !from.start && from.end === null;
+  setRecording({ seconds, start: fresh && seconds > LONG ? tenth(seconds - MARKED) : from.start });
+}
+
 /** Draws the region that the recording's ends say. */
 function mark(parts) {
-  const { mode, start, end } = recording.value ?? {};
-  const whole = parts.wave.getDuration();
-  if (mode !== "continue") {
-    parts.region?.remove();
-    parts.region = null;
-    return;
-  }
-  const ends = { start, end: end ?? whole };
+  const { start, end } = recording.value;
+  const ends = { start, end: end ?? parts.wave.getDuration() };
   if (parts.region) {
     parts.region.setOptions(ends);
     return;
@@ -174,6 +196,6 @@ function Ends() {
       label="To" unit="s" min=${tenth(start + SHORTEST)} max=${tenth(seconds)} step="0.1" value=${tenth(last)} error=${faults.value.continuation_end}
       onChange=${(value) => setRecording({ end: value === null || value >= seconds - 0.05 ? null : bound(value, start + SHORTEST, seconds) })}
     />
-    <p class="muted">${clock(clipSeconds(), { tenths: true })} of ${clock(seconds, { tenths: true })}</p>
+    <p class="muted">${clock(markedSeconds(), { tenths: true })} of ${clock(seconds, { tenths: true })}</p>
   </div>`;
 }

@@ -15,15 +15,19 @@ export const values = signal({});
 export const model = signal("");
 /**
  * The recording to start from: `url` is the input, `src` can be played, `mode` says what is made of
- * it, and `start` and `end` (null for its end) are seconds.
- * @type {{value: null|{name: string, url: string, src: string, seconds: number|null,
- *   mode: "continue"|"melody", start: number, end: number|null}}}
+ * it, and `start` and `end` (null for its end) are seconds. `part` is the marked part as a file of
+ * its own, once there is one.
+ * @type {{value: null|{name: string, url: string, src: string, peaks?: string,
+ *   seconds: number|null, mode: "continue"|"melody", start: number, end: number|null,
+ *   part?: {start: number, end: number|null, url: string}}}}
  */
 export const recording = signal(null);
 /** What the server, or the form itself, found wrong: messages by the inputs' names. */
 export const faults = signal({});
-/** Names of the models that can be used at once. */
+/** Names of the models that can be used at once. @type {{value: string[]}} */
 export const models = signal([]);
+/** What is known of models by their names: {description, melody, ...}. */
+export const facts = signal({});
 
 /** Sets one input; null leaves it out. @param {string} name @param {any} value */
 export function set(name, value) {
@@ -49,12 +53,28 @@ function makeRoom() {
   }
 }
 
+/** Seconds of the recording that are marked; 0 where that is not known. */
+export function markedSeconds() {
+  const from = recording.value;
+  const end = from?.end ?? from?.seconds;
+  return end ? Math.max(0, end - from.start) : 0;
+}
+
 /** Seconds of the recording that are continued; 0 where nothing is. */
 export function clipSeconds() {
+  return recording.value?.mode === "continue" ? markedSeconds() : 0;
+}
+
+/** Whether a melody is to be read from a part that has not been cut out. */
+export function needsCut() {
   const from = recording.value;
-  if (!from || from.mode !== "continue") return 0;
-  const end = from.end ?? from.seconds;
-  return end ? Math.max(0, end - from.start) : 0;
+  return from?.mode === "melody" && (from.start > 0 || from.end !== null) && !partUrl();
+}
+
+/** The marked part as a file, for a melody: the API takes the ends of what is continued only. */
+function partUrl() {
+  const { mode, start, end, part } = recording.value;
+  return mode === "melody" && part && part.start === start && part.end === end ? part.url : null;
 }
 
 /** Length of the result in seconds. */
@@ -71,7 +91,7 @@ export const inputs = computed(() => {
   const made = { ...values.value };
   const from = recording.value;
   if (!from) return made;
-  made.input_audio = from.url;
+  made.input_audio = partUrl() ?? from.url;
   if (from.mode === "continue") {
     made.continuation = true;
     if (from.start) made.continuation_start = from.start;
@@ -99,10 +119,14 @@ export function fill(item, changes = {}) {
     : null;
 }
 
+/** Whether the model can follow a melody, as far as is known. */
+export const canFollow = computed(() => facts.value[chosenModel.value]?.melody ?? true);
+
 /** Asks the server which models there are. */
 export async function loadModels() {
-  const machine = await api.get("/v1/machine");
+  const [machine, checkpoints] = await Promise.all([api.get("/v1/machine"), api.get("/v1/checkpoints")]);
   const first = machine.model;
+  facts.value = Object.fromEntries(checkpoints.results.map((one) => [one.name, one]));
   models.value = [first, ...machine.models.filter((name) => name !== first)];
 }
 

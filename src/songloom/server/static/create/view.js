@@ -1,6 +1,7 @@
 // Create: the form, and what came of it.
 import { Button } from "../ui/button.js";
 import { Card } from "../ui/card.js";
+import { droppedFiles } from "../ui/dropzone.js";
 import { Problem } from "../ui/empty.js";
 import { classes, html, useEffect, useSignal } from "../ui/html.js";
 import { Loading } from "../ui/progress.js";
@@ -9,6 +10,7 @@ import { cardActions } from "./actions.js";
 import { Example } from "./example.js";
 import { Form } from "./form.js";
 import { announced, cancel, loadPieces, pieces, remove } from "./jobs.js";
+import { takeFile } from "./source.js";
 import { fields, loadFields } from "./schema.js";
 import { loadModels } from "./state.js";
 
@@ -23,7 +25,12 @@ export default function Create() {
     }
   };
   useEffect(() => { load(); }, []);
-  return html`<div class="view create">
+  const drop = async (event) => {
+    event.preventDefault();
+    const [first] = await droppedFiles(event.dataTransfer);
+    if (first) takeFile(first.file);
+  };
+  return html`<div class="view create" onDrop=${drop}>
     <h1>What would you like to hear?</h1>
     ${trouble.value && html`<${Problem}
       title=${trouble.value.title ?? "Something went wrong"}

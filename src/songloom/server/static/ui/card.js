@@ -43,6 +43,7 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
     ${item.status === "succeeded" && !listening && item.outputs.map((output, i) => html`<${Take}
       key=${output.name} ...${{ item, output, actions }}
       label=${item.outputs.length > 1 ? `${name}, take ${i + 1}` : name}
+      number=${item.outputs.length > 1 ? i + 1 : 0}
     />`)}
     ${item.status === "succeeded" && !item.outputs.length && html`<p class="muted">Its sound was removed to save room. What it was made from is still here.</p>`}
     ${item.status === "failed" && html`<div class="piece-fault" role="alert"><${Icon} name="alert" /><p><strong>This did not work.</strong> ${item.error}</p></div>`}
@@ -104,11 +105,12 @@ function Growing({ item, live, name, running, onState, onCancel }) {
   </div>`;
 }
 
-function Take({ item, output, label, actions }) {
+function Take({ item, output, label, number, actions }) {
   const handle = useRef(null);
   const letter = letterOf(output.url);
   const position = () => handle.current?.media.currentTime ?? 0;
   return html`<div class="take">
+    ${number > 0 && html`<div class="take-head"><span>Take ${number}</span><${Downloads} output=${output} label=${label} /></div>`}
     <${Player}
       src=${output.url} peaks=${output.peaks} seconds=${output.seconds} label=${label} spectrogram handle=${handle}
     />
@@ -119,7 +121,6 @@ function Take({ item, output, label, actions }) {
         small kind="quiet" icon="compare" pressed=${letter !== ""}
         onClick=${() => actions.compare({ src: output.url, label })}
       >${letter ? `This is ${letter}` : "Compare A/B"}<//>
-      ${item.outputs.length > 1 && html`<${Downloads} output=${output} label=${label} />`}
     </div>
   </div>`;
 }
@@ -153,7 +154,7 @@ function Settings({ item, actions }) {
       <div><dt>Model</dt><dd>${item.model}</dd></div>
       <div><dt>Length</dt><dd>${item.input.duration ?? 8} s</dd></div>
       ${further.map(([name, value]) => html`<div key=${name}>
-        <dt>${name.replaceAll("_", " ")}</dt><dd>${shown(value)}</dd>
+        <dt>${actions.labelOf(name)}</dt><dd>${shown(value)}</dd>
       </div>`)}
     </dl>
     <div class="row">
@@ -165,7 +166,6 @@ function Settings({ item, actions }) {
 function shown(value) {
   if (value === true) return "yes";
   if (value === false) return "no";
-  const text = String(value);
-  if (!/^(https?|data):/.test(text)) return text;
-  return text.startsWith("data:") ? "a file" : decodeURIComponent(new URL(text).pathname.split("/").pop());
+  // An address says nothing to a person, and may be longer than the card.
+  return /^(https?|data):/.test(value) ? "a file" : String(value);
 }

@@ -1,4 +1,4 @@
-import { html, signal, useEffect, useId, useRef } from "./html.js";
+import { html, signal, useId, useLayoutEffect, useRef } from "./html.js";
 import { Button, IconButton } from "./button.js";
 
 /**
@@ -9,15 +9,17 @@ import { Button, IconButton } from "./button.js";
 export function Dialog({ open, onClose, title, children, actions, wide }) {
   const element = useRef(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current;
     if (open && !dialog.open) dialog.showModal();
     if (!open && dialog.open) dialog.close();
   }, [open]);
+  // The event comes late: by then the dialog may be open again, for another question.
+  const closed = () => open && !element.current.open && onClose();
   const outside = (event) => event.target === element.current && onClose();
   return html`<dialog
     ref=${element} class=${wide ? "dialog dialog-wide" : "dialog"} aria-labelledby=${id}
-    onClose=${() => open && onClose()} onMouseDown=${outside}
+    onClose=${closed} onMouseDown=${outside}
   >
     ${open && html`<div class="dialog-inside">
       <header>

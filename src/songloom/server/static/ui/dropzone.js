@@ -13,6 +13,7 @@ export function DropZone({ label, help, accept, multiple, folder, disabled, comp
   const hand = (files) => files.length && onFiles(multiple || folder ? files : files.slice(0, 1));
   const drop = async (event) => {
     event.preventDefault();
+    event.stopPropagation();  // what lies below may take files as well
     setOver(false);
     if (!disabled) hand(await droppedFiles(event.dataTransfer));
   };
