@@ -1,0 +1,72 @@
+"""A library that was filled over months, made in seconds."""
+
+import itertools
+import os
+import wave
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from songloom.jobs.places import database_url, job_folder, jobs_folder
+from songloom.jobs.records import Job, new_id, now
+from songloom.jobs.store import Store
+from songloom.settings import ServeSettings
+
+RATE = 32_000
+SECONDS = 4
+STYLES = ("bossa nova", "gentle ballad", "lo-fi beat", "waltz", "synth-pop", "folk tune", "march")
+PLAYERS = ("felt piano", "nylon guitar", "strings", "music box", "double bass", "marimba")
+
+
+def fill_library(home: Path, count: int) -> None:
+    """Give a server so many finished pieces, before it is started.
+
+    Args:
+        home: its SONGLOOM_HOME.
+        count: of the pieces; of each hundred, three failed and ten are favourites.
+    """
+    settings = ServeSettings(folder=home / "server")
+    jobs_folder(settings).mkdir(parents=True, exist_ok=True)
+    sounds = [_sound(home / f"{number}.wav", number) for number in range(7)]
+    ideas = itertools.cycle(f"{style}, {player}" for style in STYLES for player in PLAYERS)
+    store = Store(database_url(settings))
+    for number, idea in zip(range(count), ideas, strict=False):
+        created = now() - timedelta(hours=7 * (count - number))
+        job = Job(
+            id=new_id(),
+            kind="prediction",
+            surface="replicate",
+            input={"prompt": f"{idea}, idea {number}", "duration": SECONDS, "seed": number},
+            model="nano",
+            seed=number,
+            created_at=created,
+        )
+        store.add_job(job, limit=count)
+        if number % 100 in (7, 42, 77):
+            store.finish(job.id, "failed", error="the input audio is empty; choose another")
+            continue
+        folder = job_folder(jobs_folder(settings), job.id)
+        folder.mkdir()
+        os.link(sounds[number % len(sounds)], folder / "output.wav")
+        metrics = {"predict_time": 2.5, "audio_seconds": float(SECONDS)}
+        store.finish(job.id, "succeeded", output={"files": ["output.wav"]}, metrics=metrics)
+        if number % 10 == 0:
+            store.collection.favor(job.id, True)
+    store.close()
+
+
+def _sound(path: Path, number: int) -> Path:
+    """A few notes that swell and fade."""
+    t = np.arange(RATE * SECONDS) / RATE
+    rng = np.random.default_rng(number)
+    notes = rng.integers(0, 12, SECONDS * 2)
+    pitch = 220 * 2 ** (np.repeat(notes, RATE // 2) / 12)
+    loudness = np.exp(-3 * (t % 0.5)) * np.repeat(rng.uniform(0.2, 0.9, len(notes)), RATE // 2)
+    samples = (20_000 * loudness * np.sin(2 * np.pi * np.cumsum(pitch) / RATE)).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.tobytes())
+    return path
