@@ -1,5 +1,5 @@
 // What an item is called, which becomes a line to write in.
-import { html, useEffect, useRef } from "../ui/html.js";
+import { html, useLayoutEffect, useRef } from "../ui/html.js";
 import { IconButton } from "../ui/button.js";
 import { rename } from "./items.js";
 
@@ -28,7 +28,7 @@ export function Name({ item, name, writing, onClick }) {
 
 function Line({ item, name, onEnd }) {
   const input = useRef(null);
-  useEffect(() => input.current.select(), []);
+  useLayoutEffect(() => input.current.select(), []);
   const keys = (event) => {
     if (event.key === "Enter") onEnd(event.currentTarget.value);
     if (event.key === "Escape") onEnd();

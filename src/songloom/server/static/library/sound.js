@@ -2,7 +2,8 @@
 import { html, useEffect, useRef, useSignal } from "../ui/html.js";
 import { Player } from "../ui/player.js";
 
-const NEAR = "600px";
+const NEAR = "300px";
+const REST_MS = 150;  // rows that only rush by are not worth a waveform
 
 /** @param {{item: object, name: string}} props */
 export function Sound({ item, name }) {
@@ -26,12 +27,19 @@ function Nearby({ children }) {
   const handle = useRef(null);
   const near = useSignal(false);
   useEffect(() => {
+    let timer;
     const watcher = new IntersectionObserver((entries) => {
+      clearTimeout(timer);
       const seen = entries.at(-1).isIntersecting;
-      if (seen || handle.current?.media.paused !== false) near.value = seen;
+      timer = setTimeout(() => {
+        if (seen || handle.current?.media.paused !== false) near.value = seen;
+      }, REST_MS);
     }, { rootMargin: NEAR });
     watcher.observe(place.current);
-    return () => watcher.disconnect();
+    return () => {
+      clearTimeout(timer);
+      watcher.disconnect();
+    };
   }, []);
   return html`<div class="library-player" ref=${place}>${near.value && children(handle)}</div>`;
 }
