@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from songloom import __version__
+from songloom.checkpoints.home import models_folder
 from songloom.jobs.executor import WorkerReady
 from songloom.jobs.records import Token
 from tests.server.fakes import FakeExecutor
@@ -50,3 +51,11 @@ def test_tokens_are_needed_where_there_are_some(server: Serving) -> None:
     server.services.store.add_token(Token("laptop", "ab" * 32))
     server.services.tokens.changed()
     assert server.client.get("/v1/machine").status_code == 401
+
+
+def test_trained_models_are_called_as_jobs_call_them(server: Serving) -> None:
+    folder = models_folder() / "waltzes"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "nano"}')
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    assert server.client.get("/v1/machine").json()["models"] == ["nano", "me/waltzes"]

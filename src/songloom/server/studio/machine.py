@@ -10,6 +10,7 @@ from songloom import __version__
 from songloom.checkpoints.listing import list_models
 from songloom.jobs.places import server_folder
 from songloom.server.auth import admits_all
+from songloom.server.library import OWNER
 from songloom.server.replicate.access import Serving
 from songloom.server.services import Services
 from songloom.settings import listed
@@ -54,7 +55,16 @@ def _devices(services: Services) -> list[dict[str, Any]]:
 
 
 def _usable(services: Services) -> list[str]:
-    """Names of the models that need no download; first the one that a request gets unasked."""
+    """Names of the models that need no download; first the one that a request gets unasked.
+
+    What was trained here is called as jobs that use it are: by its owner and its name.
+    """
     binned = services.bin.models()
-    names = [model.name for model in list_models() if model.local and model.name not in binned]
+    here = [model.name for model in list_models() if model.local and model.name not in binned]
+    names = [_called(name, services) for name in here]
     return list(dict.fromkeys([services.settings.model, *names]))
+
+
+def _called(name: str, services: Services) -> str:
+    version = services.library.resolve(name)
+    return name if version is None or version.owner == OWNER else version.title

@@ -32,7 +32,7 @@ export function Machine() {
   return html`
     <dl class="facts">
       ${machine.devices.map((device) => html`
-        <div><dt>Computes on</dt><dd>${device.description || device.name}${device.memory_gb ? `, ${device.memory_gb} GB of memory` : ""}</dd></div>
+        <div><dt>Computes on</dt><dd>${device.description || unready(device)}${device.memory_gb ? `, ${device.memory_gb} GB of memory` : ""}</dd></div>
       `)}
       <div><dt>Model used unless you choose</dt><dd>${machine.model}</dd></div>
       <div><dt>Its files are in</dt><dd><code>${machine.folder}</code></dd></div>
@@ -40,6 +40,10 @@ export function Machine() {
     </dl>
     <${Storage} storage=${storage} />
   `;
+}
+
+function unready({ name }) {
+  return `${name === "auto" ? "a device" : name} that is still being started`;
 }
 
 function Storage({ storage }) {

@@ -1,10 +1,15 @@
-// What the form of Create holds, as a request.
+// What the form of Create holds, as a request; an example where it is empty.
 
-const EXAMPLE = { model: "songloom/nano", input: { prompt: "warm felt piano, slow and tender", duration: 8 } };
+import { request } from "../create/state.js";
+
+const EXAMPLE = { prompt: "warm felt piano, slow and tender", duration: 8 };
 
 /**
  * @returns {{model: string, input: object}}
  */
 export function shownRequest() {
-  return EXAMPLE;
+  const { version, input } = request.value;
+  // Replicate's clients know models as owner/name only.
+  const model = version.includes("/") ? version : `songloom/${version}`;
+  return { model, input: input.prompt || input.input_audio ? input : { ...EXAMPLE, ...input } };
 }

@@ -33,7 +33,8 @@ export class Collection {
     this.past = new Map(); // by song: what undoing brings back, the latest last
     this.hidden = new Set(); // songs that are about to be removed
     this.timers = new Map();
-    this.flush = () => [...this.unsaved.keys()].forEach((song) => this.save(song));
+    /** Save at once what was typed; resolves when that is done. */
+    this.flush = () => Promise.all([...this.unsaved.keys()].map((song) => this.save(song)));
   }
 
   /** Fetch it, and follow what happens to it. */

@@ -2,7 +2,7 @@
 
 import { html, signal, useEffect } from "../ui/html.js";
 import { api } from "../api.js";
-import { Button, IconButton } from "../ui/button.js";
+import { IconButton } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { clock, moment, plural } from "../ui/format.js";
 import { Loading, Progress } from "../ui/progress.js";
@@ -11,7 +11,8 @@ import { Chooser } from "./chooser.js";
 import { nameFor, sorted } from "./files.js";
 import { removeLater } from "./removals.js";
 import { upload } from "./uploads.js";
-import { STATUS, isRunning, nameOf, stageText } from "./words.js";
+import { UseIt } from "./use.js";
+import { STATUS, isRunning, nameOf } from "./words.js";
 
 const PAGE = 20;
 const AGAIN_MS = 3000;
@@ -87,7 +88,7 @@ function TrainingItem({ training }) {
         <span class="muted">${training.input?.model ?? training.model} · ${moment(training.created_at)}</span>
       </a>
       <span class=${`status status-${training.status}`}>${STATUS[training.status]}</span>
-      ${training.status === "succeeded" && html`<${Button} small href=${useIt(training)}>Use it<//>`}
+      ${training.status === "succeeded" && html`<${UseIt} training=${training} small>Use it<//>`}
       ${running && html`<${Progress} value=${training.share} label=${`Training ${nameOf(training)}`} />`}
     </li>
   `;
@@ -113,11 +114,6 @@ function DatasetItem({ dataset }) {
       <${IconButton} icon="trash" label=${`Remove ${dataset.name}`} onClick=${remove} />
     </li>
   `;
-}
-
-/** Create, with what was trained chosen. */
-export function useIt(training) {
-  return `#/create?model=${encodeURIComponent(training.destination)}`;
 }
 
 const hidden = new Set(); // collections that are about to be removed

@@ -7,6 +7,7 @@ import { Problem } from "../ui/empty.js";
 import { Select, Slider, TextField } from "../ui/field.js";
 import { plural } from "../ui/format.js";
 import { Advanced } from "./advanced.js";
+import { startTraining } from "./begin.js";
 import { span } from "./words.js";
 import { useModels } from "./models.js";
 
@@ -41,7 +42,8 @@ export function Start({ collection, uploading }) {
     problem.value = null;
     try {
       const input = { ...estimate.value?.answer?.inputs, ...(phrase.trim() && { one_same_description: phrase.trim() }), ...advanced };
-      const training = await startTraining(collection, name, chosen.name, input);
+      await collection.flush();
+      const training = await startTraining({ dataset: collection.about.value.urls.get, name, model: chosen.name, input });
       forget();
       location.hash = `#/trainings/${training.id}`;
     } catch (error) {
@@ -111,24 +113,6 @@ function blockedBy({ songs, uploading, name, chosen, estimate }) {
   if (!chosen) return "There is no model to train on yet.";
   if (estimate && !estimate.answer && !estimate.error) return "";
   return "";
-}
-
-async function startTraining(collection, name, model, input) {
-  const about = collection.about.value;
-  collection.flush();
-  const [account, base] = await Promise.all([api.get("/v1/account"), api.get("/v1/models/songloom/nano")]);
-  const training = await api.post(`/v1/models/songloom/nano/versions/${base.latest_version.id}/trainings`, {
-    destination: `${account.username}/${asDestination(name)}`,
-    input: { ...input, dataset_path: about.urls.get, model },
-  });
-  // A destination has Latin letters only; the title has what was typed.
-  await api.patch(`/v1/library/${training.id}`, { title: name.trim() }).catch(() => {});
-  return training;
-}
-
-function asDestination(name) {
-  const plain = name.normalize("NFKD").replace(/[^\w.-]+/g, "-").replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "");
-  return plain.slice(0, 60).replace(/[^A-Za-z0-9]+$/, "").toLowerCase() || "my-style";
 }
 
 /** What the server reckons for this model and effort; asked again when they change. */
