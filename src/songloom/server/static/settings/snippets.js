@@ -22,7 +22,10 @@ function python({ base, tokens, model, input }) {
   const token = tokens ? 'os.environ["REPLICATE_API_TOKEN"]' : '"any"';
   return `${tokens ? "import os\n\n" : ""}import replicate
 
-client = replicate.Client(base_url=${JSON.stringify(base)}, api_token=${token})
+client = replicate.Client(
+    base_url=${JSON.stringify(base)},
+    api_token=${token},
+)
 output = client.run(
     ${JSON.stringify(model)},
     input=${asPython(input, 4)},
@@ -35,7 +38,10 @@ function javascript({ base, tokens, model, input }) {
   const token = tokens ? "process.env.REPLICATE_API_TOKEN" : '"any"';
   return `import Replicate from "replicate";
 
-const replicate = new Replicate({ baseUrl: ${JSON.stringify(`${base}/v1`)}, auth: ${token} });
+const replicate = new Replicate({
+  baseUrl: ${JSON.stringify(`${base}/v1`)},
+  auth: ${token},
+});
 const output = await replicate.run(${JSON.stringify(model)}, {
   input: ${asJavaScript(input, 2)},
 });

@@ -31,7 +31,8 @@ export function Start({ collection, uploading }) {
   const set = (changes) => { form.value = { ...form.value, ...changes }; };
   const songs = collection.songs().filter((song) => song.status !== "failed");
   const chosen = choices.find((choice) => choice.name === model) ?? choices[0];
-  const estimate = useEstimate(collection.id, chosen?.name, effort, songs.length);
+  const tries = useSignal(0);
+  const estimate = useEstimate(collection.id, chosen?.name, effort, songs.length, tries.value);
   const starting = useSignal(false);
   const problem = useSignal(null);
   const silent = songs.filter((song) => !song.caption).length;
@@ -71,7 +72,8 @@ export function Start({ collection, uploading }) {
         shown=${(value) => ["Quick", "Normal", "Thorough"][value]} help=${EFFORT_TEXT[effort]}
         onChange=${(value) => set({ effort: EFFORTS[value] })}
       />
-      <${Estimate} estimate=${estimate.value} changed=${Object.keys(advanced).length > 0} />
+      <${Estimate} estimate=${estimate.value} changed=${Object.keys(advanced).length > 0}
+        onAgain=${() => { tries.value += 1; }} />
       ${silent > 0 && songs.length > 0 && html`<${TextField}
         label=${silent === songs.length ? "A description for all songs" : `A description for the ${plural(silent, "song")} without one`}
         help="Optional. Say what they have in common, in the words you would ask for it with."
@@ -87,11 +89,15 @@ export function Start({ collection, uploading }) {
   `;
 }
 
-function Estimate({ estimate, changed }) {
+function Estimate({ estimate, changed, onAgain }) {
   if (!estimate) return null;
   const { answer, error } = estimate;
-  if (error) return html`<p class="muted">How long it takes cannot be told: ${error}</p>`;
-  if (!answer) return html`<p class="estimate muted" role="status">Working out how long it takes…</p>`;
+  if (error) {
+    return html`<${Problem}
+      title="How long it takes cannot be worked out" action=${html`<${Button} small icon="again" onClick=${onAgain}>Try again<//>`}
+    >${error}<//>`;
+  }
+  if (!answer) return null;
   const gigabytes = (size) => `${size < 10 ? size.toFixed(1) : Math.round(size)} GB`;
   return html`
     <div class="estimate" role="status">
@@ -111,12 +117,13 @@ function blockedBy({ songs, uploading, name, chosen, estimate }) {
   if (!songs.length) return "Add at least one song first.";
   if (!name.trim()) return "Give it a name first.";
   if (!chosen) return "There is no model to train on yet.";
-  if (estimate && !estimate.answer && !estimate.error) return "";
+  if (estimate?.error) return "It can start once the time is worked out.";
+  if (!estimate?.answer) return "Working out how long it takes.";
   return "";
 }
 
 /** What the server reckons for this model and effort; asked again when they change. */
-function useEstimate(dataset, model, effort, songs) {
+function useEstimate(dataset, model, effort, songs, tries) {
   const estimate = useSignal(null);
   useEffect(() => {
     if (!model || !songs) {
@@ -136,7 +143,7 @@ function useEstimate(dataset, model, effort, songs) {
     };
     const timer = setTimeout(ask, 300);
     return () => { stale = true; clearTimeout(timer); };
-  }, [dataset, model, effort, songs]);
+  }, [dataset, model, effort, songs, tries]);
   return estimate;
 }
 
