@@ -106,8 +106,13 @@ function Details({ training, log }) {
       `}
       <details>
         <summary>Log</summary>
-        <pre class="log" tabindex="0" aria-label="Log">${log || "Nothing yet."}</pre>
+        <pre class="log" tabindex="0" aria-label="Log">${readable(log) || "Nothing yet."}</pre>
       </details>
     </section>
   `;
+}
+
+/** The log without its progress bars, which the page draws itself. */
+function readable(log) {
+  return log.split(/[\r\n]+/).filter((line) => !/^\s*\d+%\|/.test(line)).join("\n").trim();
 }

@@ -77,13 +77,16 @@ export function curveText({ points, held_out, steps }, ended) {
   const first = mean(points.slice(0, edge)), last = mean(points.slice(-edge));
   const trained = points.length < 10 ? "" : `${place}, your songs surprise the model ${compared(last / first - 1)}.`;
   if (held_out.length < 2) return trained || `${place}, it is too early to say.`;
+  return `${trained} ${heldOutText(held_out, ended)}`.trim();
+}
+
+function heldOutText(held_out, ended) {
+  const [first, latest] = [held_out[0], held_out.at(-1)];
   const best = held_out.reduce((low, point) => (point.loss < low.loss ? point : low));
-  const kept = `Songs kept aside surprise it ${compared(best.loss / held_out[0].loss - 1)}.`;
-  const rising = held_out.at(-1).loss > best.loss * 1.01 && best !== held_out.at(-1);
-  const warning = rising
-    ? ` Since update ${best.step} they surprise it more again: it begins to learn your songs by heart. The model keeps its best state.`
-    : "";
-  return `${trained} ${kept}${warning}`.trim();
+  const told = `Songs kept aside surprise it ${compared(latest.loss / first.loss - 1)}.`;
+  if (latest.loss <= best.loss * 1.01) return told;
+  if (best === first) return ended ? told : `${told} That may pass: the first updates are rough.`;
+  return `${told} They did so least after ${best.step} updates; since then it learns your songs by heart. The model keeps that state.`;
 }
 
 /**
