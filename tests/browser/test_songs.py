@@ -128,7 +128,9 @@ def test_a_collection_goes_and_comes_back(train: Any, server: ServerProcess) -> 
     name = train.get_by_label("Name of these songs")
     name.fill("Mazurkas")
     name.press("Enter")
-    server.until(lambda: server.client.get("/v1/datasets").json()["results"][0]["name"] == "Mazurkas")
+    server.until(
+        lambda: server.client.get("/v1/datasets").json()["results"][0]["name"] == "Mazurkas"
+    )
 
 
 @pytest.mark.parametrize("device", [PHONE, DESKTOP], ids=["phone", "desktop"])
@@ -136,11 +138,10 @@ def test_a_collection_goes_and_comes_back(train: Any, server: ServerProcess) -> 
 def test_everyone_can_use_it(
     browser: Any, server: ServerProcess, device: dict[str, Any], scheme: str
 ) -> None:
-    if not server.client.get("/v1/datasets").json()["results"]:
-        id = server.client.post("/v1/datasets", json={"name": "One"}).json()["id"]
-        for path in sorted(EXAMPLES.glob("01-*")):
-            url = f"/v1/datasets/{id}/songs?path=one/{path.name}"
-            server.client.put(url, content=path.read_bytes())
+    id = server.client.post("/v1/datasets", json={"name": "One"}).json()["id"]
+    for path in sorted(EXAMPLES.glob("01-*")):
+        url = f"/v1/datasets/{id}/songs?path=one/{path.name}"
+        server.client.put(url, content=path.read_bytes())
     with watched_page(browser, server.url, "/#/train", color_scheme=scheme, **device) as page:
         page.locator(".item-link").first.wait_for()
         assert faults(page) == []

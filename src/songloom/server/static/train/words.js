@@ -1,6 +1,7 @@
 // What happens in a training, in words for people who make music.
 
 const NOTEWORTHY = 0.02; // a change of the loss below this says little
+const LOST = 0.5; // a rise above this is no learning by heart
 const RUNNING = ["starting", "processing"];
 
 /** Whether a training has still something to do. */
@@ -112,10 +113,10 @@ export function verdict(before, after) {
       text: "Songs it never heard surprise it about as much as before: it learned little that carries over. Listen first; then try a longer training.",
     };
   }
-  return {
-    good: false,
-    text: `Songs it never heard surprise it ${percent(change)} more than before: it learned your songs by heart rather than their sound. Try a shorter training, or more songs.`,
-  };
+  const advice = change > LOST
+    ? "it lost its way. Set a slower pace of learning under Advanced, or a longer training"
+    : "what it learned does not carry over. Try a shorter training, or more songs";
+  return { good: false, text: `Songs it never heard surprise it ${percent(change)} more than before: ${advice}.` };
 }
 
 /** What the check for copies says. */
