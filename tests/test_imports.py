@@ -123,6 +123,7 @@ def test_light_modules_stay_light(module: str) -> None:
 
 
 COMPUTING = {
+    "device_facts",
     "sound_worker",
     "clips",
     "finetune",

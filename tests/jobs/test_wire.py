@@ -36,7 +36,7 @@ events = st.one_of(
     st.builds(Failed, texts, texts),
     st.builds(Stopped, texts),
     st.builds(Lost, texts, texts),
-    st.builds(WorkerReady, texts),
+    st.builds(WorkerReady, texts, texts, texts, st.integers(0, 2**50)),
     st.builds(WorkerStats, texts, numbers, numbers, numbers, numbers),
 )
 

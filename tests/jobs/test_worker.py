@@ -1,5 +1,6 @@
 """What a worker does when memory is short, when it has to share its device, when a model fails."""
 
+import json
 import queue
 import threading
 import time
@@ -13,7 +14,9 @@ import torch
 from songloom.generation.batch import Batch
 from songloom.jobs import shelf as shelf_module
 from songloom.jobs import worker as worker_module
+from songloom.jobs.device_facts import ready
 from songloom.jobs.executor import Failed, Logged, Lost, Progressed, Succeeded, Work, WorkEvent
+from songloom.jobs.places import made_of
 from songloom.jobs.shelf import Shelf
 from songloom.jobs.turns import Turns
 from songloom.jobs.worker import Worker
@@ -149,3 +152,18 @@ def test_an_unknown_model_fails(house: House) -> None:
     failed = house.end_of("bad")
     assert isinstance(failed, Failed)
     assert "no-such-model" in failed.error
+
+
+def test_a_result_is_drawn_before_it_is_told(house: House) -> None:
+    house.submit("drawn")
+    assert isinstance(house.end_of("drawn"), Succeeded)
+    drawn = json.loads(made_of(house.folder / "drawn" / "output.wav", "json").read_text())
+    assert drawn["seconds"] == pytest.approx(0.3, abs=0.02)
+    assert 0 < len(drawn["peaks"]) <= 400
+
+
+def test_a_worker_says_what_its_device_is() -> None:
+    said = ready("auto", torch.device("cpu"))
+    assert (said.device, said.means) == ("auto", "cpu")
+    assert said.description.startswith("CPU, ")
+    assert said.memory_bytes > 1 << 28

@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from songloom.errors import AudioError, OutputError
+from songloom.jobs.places import MADE_FOLDER
 from songloom.server import sounds as sounds_module
-from songloom.server.sounds import MADE, Sounds
+from songloom.server.sounds import Sounds
 from tests.server.fakes import write_tone
 
 
@@ -56,11 +57,11 @@ def test_a_sound_in_every_format(tone: Path) -> None:
         kinds = {"mp3": "MP3", "flac": "FLAC", "ogg": "OGG"}
         for format, kind in kinds.items():
             path = await sounds.converted(tone, format)  # type: ignore[arg-type]
-            assert path.parent == tone.parent / MADE
+            assert path.parent == tone.parent / MADE_FOLDER
             info = soundfile.info(path)
             assert (info.format, info.samplerate, info.channels) == (kind, 32_000, 1)
             assert info.duration == pytest.approx(0.05, abs=0.06)
-        assert len(list((tone.parent / MADE).iterdir())) == 3
+        assert len(list((tone.parent / MADE_FOLDER).iterdir())) == 3
 
     run(what)
 
@@ -133,7 +134,7 @@ def test_it_ends_when_it_is_not_needed(
 
 
 def test_a_place_that_cannot_be_written_is_told(tone: Path) -> None:
-    (tone.parent / MADE).touch()
+    (tone.parent / MADE_FOLDER).touch()
 
     async def what(sounds: Sounds) -> None:
         with pytest.raises(OutputError, match="can't be written"):

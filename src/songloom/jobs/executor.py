@@ -128,6 +128,8 @@ class WorkerReady:
     """A worker can take work."""
 
     device: str
+    means: str = ""
+    """What computes: `cpu`, `cuda`, `cuda:1`, where `device` may leave that open."""
     description: str = ""
     """What the device is, for people: "NVIDIA H100 80GB HBM3", "CPU, 8 threads"."""
     memory_bytes: int = 0

@@ -21,6 +21,9 @@ from songloom.settings import ServeSettings
 STREAM_FILE = "stream.mp3"
 """Where in a prediction's folder its audio grows while it is generated, if someone listens."""
 
+MADE_FOLDER = "made"
+"""Beside sounds, of what can be made of them again: outlines, other formats."""
+
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -42,6 +45,11 @@ def jobs_folder(settings: ServeSettings) -> Path:
 def job_folder(jobs: Path, id: str) -> Path:
     """A job's folder among those of all jobs; ids that clients choose are no paths."""
     return jobs / (id if _PLAIN_ID.fullmatch(id) else hashlib.sha256(id.encode()).hexdigest())
+
+
+def made_of(sound: Path, ending: str) -> Path:
+    """Where the outline (`json`) of a sound lies, or the sound in another format."""
+    return sound.parent / MADE_FOLDER / f"{sound.name}.{ending}"
 
 
 def files_folder(settings: ServeSettings) -> Path:

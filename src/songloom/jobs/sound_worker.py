@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from songloom.audio.encoding import encode
 from songloom.audio.peaks import outline
 from songloom.audio.tags import read_tags
 from songloom.errors import SongloomError
+from songloom.jobs.places import made_of
 from songloom.whole_files import replacing, write_text
 
 
@@ -31,6 +33,14 @@ def draw(source: Path, target: Path) -> None:
         OutputError: the outline can't be written.
     """
     write_text(target, json.dumps(asdict(outline(source))))
+
+
+def draw_beside(sound: Path) -> None:
+    """Have a result's outline ready before anyone looks at it; without one, nothing is lost."""
+    target = made_of(sound, "json")
+    with suppress(SongloomError, OSError):
+        target.parent.mkdir(exist_ok=True)
+        draw(sound, target)
 
 
 def convert(source: Path, target: Path) -> None:

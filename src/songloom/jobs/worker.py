@@ -26,6 +26,7 @@ import torch
 from songloom.errors import SongloomError
 from songloom.generation.precision import DType, resolve_device
 from songloom.generation.prepare import Piece
+from songloom.jobs.device_facts import memory_in_use, ready
 from songloom.jobs.executor import (
     Failed,
     Logged,
@@ -35,13 +36,13 @@ from songloom.jobs.executor import (
     Stopped,
     Succeeded,
     Work,
-    WorkerReady,
     WorkerStats,
     WorkEvent,
 )
 from songloom.jobs.listening import Listening
 from songloom.jobs.pipes import Pipes
 from songloom.jobs.shelf import Loaded, NoRoomError, Shelf
+from songloom.jobs.sound_worker import draw_beside
 from songloom.jobs.turns import Turns
 from songloom.jobs.wire import Cancel, Close, Command, Listen
 from songloom.progress import DiffusionProgress, DownloadProgress, ProgressEvent
@@ -157,7 +158,7 @@ class Worker:
             self._shelf.put_back(loaded)
         except SongloomError as error:
             print(f"the model {model!r} can't be loaded yet: {error}", file=sys.stderr)
-        self._tell(WorkerReady(self._name, *_described(self._device)))
+        self._tell(ready(self._name, self._device))
 
     def _begin_waiting(self) -> None:
         """Read what can be; work that must be alone is not read beside other work."""
@@ -289,6 +290,7 @@ class Worker:
             number = f"-{index + 1}" if task.work.count > 1 else ""
             name = f"output{number}.{track.request.output_format}"
             track.save(task.work.folder / name)
+            draw_beside(task.work.folder / name)
             self._inbox.put(lambda: self._written(task, index, name))
         except Exception as error:
             failure = self._failure(task.work.id, error)
@@ -366,32 +368,9 @@ class Worker:
             print("reading an input hangs; ending this worker", file=sys.stderr)
             os._exit(HUNG)
         rows = sum(loaded.batch.rows for loaded in self._shelf.models())
-        memory = _memory(self._device)
+        memory = memory_in_use(self._device)
         self._tell(WorkerStats(self._name, self._steps, self._tokens, rows, memory))
         self._steps = self._tokens = 0
-
-
-def _described(device: torch.device) -> tuple[str, int]:
-    """What a device is, for people, and the bytes of memory that it has."""
-    if device.type == "cuda":
-        properties = torch.cuda.get_device_properties(device)
-        return properties.name, properties.total_memory
-    threads = torch.get_num_threads()
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not everywhere
-        memory = 0
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}", memory
-
-
-def _memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.memory_allocated(device)
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # not Linux
-        return 0
 
 
 def main() -> None:

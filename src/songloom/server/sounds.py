@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Literal
 
 from songloom.errors import AudioError, OutputError
+from songloom.jobs.places import made_of
 from songloom.request import OutputFormat
 
-MADE = "made"
-"""Folder beside sounds, of what can be made of them again."""
 IDLE_SECONDS = 120.0
 """How long the process waits for more before it is ended."""
 PATIENCE = 120.0
@@ -48,7 +47,7 @@ class Sounds:
             AudioError: the sound can't be read.
             OutputError: the file can't be written.
         """
-        return await self._made("draw", sound, sound.parent / MADE / f"{sound.name}.json")
+        return await self._made("draw", sound, made_of(sound, "json"))
 
     async def converted(self, sound: Path, format: OutputFormat) -> Path:
         """The sound in a format: itself where it is in that.
@@ -59,7 +58,7 @@ class Sounds:
         """
         if sound.suffix == f".{format}":
             return sound
-        return await self._made("convert", sound, sound.parent / MADE / f"{sound.name}.{format}")
+        return await self._made("convert", sound, made_of(sound, format))
 
     async def close(self) -> None:
         """End the process; requests that wait for it fail."""

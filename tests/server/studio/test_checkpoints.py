@@ -24,13 +24,6 @@ from tests.server.test_downloads import SCRIPTS
 from tests.tiny import tiny_model
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No models but the included one, and no hub."""
-    monkeypatch.setenv("SONGLOOM_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def fetching(tmp_path: Path) -> Iterator[Serving]:
     """A server whose downloads begin, and do not end."""

@@ -13,7 +13,7 @@ from tests.server.serving import Serving, serving
 class Described(FakeExecutor):
     async def start(self) -> None:
         await super().start()
-        self._tell(WorkerReady("cpu", "CPU, 8 threads", 16 << 30))
+        self._tell(WorkerReady("cpu", "cpu:0", "CPU, 8 threads", 16 << 30))
 
 
 def test_a_fresh_machine(server: Serving, tmp_path: Path) -> None:
@@ -34,7 +34,9 @@ def test_a_worker_tells_what_its_device_is(tmp_path: Path) -> None:
     with serving(tmp_path, Described()) as server:
         while not server.services.dispatcher.devices["cpu"].description:
             pass
-        (device,) = server.client.get("/v1/machine").json()["devices"]
+        machine = server.client.get("/v1/machine").json()
+    assert machine["device"] == "cpu:0"
+    (device,) = machine["devices"]
     assert device == {"name": "cpu", "description": "CPU, 8 threads", "memory_gb": 16.0}
 
 

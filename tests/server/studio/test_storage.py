@@ -17,11 +17,6 @@ from tests.server.serving import Serving
 from tests.server.studio.test_library import made, trained
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SONGLOOM_HOME", str(tmp_path / "home"))
-
-
 def test_everything_counts_once(server: Serving) -> None:
     empty = server.client.get("/v1/storage").json()
     assert {name: size for name, size in empty.items() if name.endswith("_bytes") and size} == {

@@ -26,7 +26,7 @@ def get_machine(services: Serving) -> dict[str, Any]:
     devices = _devices(services)
     return {
         "version": __version__,
-        "device": devices[0]["name"],
+        "device": _first_device(services) or devices[0]["name"],
         "devices": devices,
         "model": settings.model,
         "models": _usable(services),
@@ -34,6 +34,12 @@ def get_machine(services: Serving) -> dict[str, Any]:
         "tokens_required": not admits_all(settings, services.tokens.read()),
         "public_url": settings.public_url,
     }
+
+
+def _first_device(services: Services) -> str:
+    """What computes, by PyTorch's name; empty while no worker is ready."""
+    known = services.dispatcher.devices
+    return known[min(known)].means if known else ""
 
 
 def _devices(services: Services) -> list[dict[str, Any]]:
