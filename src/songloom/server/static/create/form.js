@@ -77,7 +77,10 @@ export function Form() {
 /** Puts what the server found wrong beside the inputs, and the rest below them. */
 function tell(error, problem) {
   const found = {};
-  for (const { field, description } of error.fields ?? []) found[field.split(".").pop()] = description;
+  for (const { field, description } of error.fields ?? []) {
+    const name = field.split(".").pop();
+    found[name] = description.replace(`${name} is `, "This is ");  // it stands below its own label
+  }
   const placed = new Set(["version", "model", "prompt", "duration", "input_audio", "continuation_start", "continuation_end"]);
   for (const field of [...shownFields(true), ...shownFields(false)]) placed.add(field.name);
   const elsewhere = Object.entries(found).filter(([name]) => !placed.has(name));

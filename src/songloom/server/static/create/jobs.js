@@ -4,7 +4,7 @@ import { signal } from "../ui/html.js";
 import { toast } from "../ui/toast.js";
 
 const SHOWN = 12;
-const WATCHED = 3;  // a browser keeps few connections to one server, and the page needs others
+const WATCHED = 2;  // a browser keeps few connections to one server, and the page needs others
 const POLL_MS = 3000;
 
 /**

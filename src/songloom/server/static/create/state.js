@@ -28,6 +28,7 @@ export const faults = signal({});
 export const models = signal([]);
 /** What is known of models by their names: {description, melody, ...}. */
 export const facts = signal({});
+const owner = signal("me");
 
 /** Sets one input; null leaves it out. @param {string} name @param {any} value */
 export function set(name, value) {
@@ -100,8 +101,15 @@ export const inputs = computed(() => {
   return made;
 });
 
+/** The model's name as other programs ask for it: owner/name. */
+export const modelTitle = computed(() => {
+  const name = chosenModel.value;
+  if (name.includes("/")) return name;
+  return `${facts.value[name]?.trained ? owner.value : "songloom"}/${name}`;
+});
+
 /** The whole request, for `POST /v1/predictions`; Settings shows code for it. */
-export const request = computed(() => ({ version: chosenModel.value, input: inputs.value }));
+export const request = computed(() => ({ version: modelTitle.value, input: inputs.value }));
 
 /** Fills the form with what made an item. @param {any} item of the library @param {object} [changes] */
 export function fill(item, changes = {}) {
@@ -124,7 +132,10 @@ export const canFollow = computed(() => facts.value[chosenModel.value]?.melody ?
 
 /** Asks the server which models there are. */
 export async function loadModels() {
-  const [machine, checkpoints] = await Promise.all([api.get("/v1/machine"), api.get("/v1/checkpoints")]);
+  const [machine, checkpoints, account] = await Promise.all(
+    ["/v1/machine", "/v1/checkpoints", "/v1/account"].map((path) => api.get(path)),
+  );
+  owner.value = account.username;
   const first = machine.model;
   facts.value = Object.fromEntries(checkpoints.results.map((one) => [one.name, one]));
   models.value = [first, ...machine.models.filter((name) => name !== first)];
