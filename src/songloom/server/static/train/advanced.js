@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { Button } from "../ui/button.js";
 import { NumberField, Select, TextField } from "../ui/field.js";
 import { plural, sentence } from "../ui/format.js";
-import { PLAIN } from "./advanced_words.js";
+import { GROUPS, LAST, PLAIN } from "./advanced_words.js";
 
 /** What the form asks elsewhere, or a page cannot give. */
 const ELSEWHERE = ["dataset_path", "model", "model_version", "one_same_description", "labels"];
@@ -25,21 +25,30 @@ export function Advanced({ values, suggested, onChange }) {
   };
   return html`
     <details class="advanced" open=${open.value} onToggle=${(event) => { open.value = event.currentTarget.open; }}>
-      <summary>Advanced${changed > 0 && html` <span class="muted">(${changed} changed)</span>`}</summary>
-      ${changed > 0 && html`<p>
-        <${Button} small icon="restore" onClick=${() => onChange({})}>Back to what the slider says<//>
-        <span class="unseen">${plural(changed, "setting")} changed</span>
-      </p>`}
-      <p class="muted">What you leave empty follows from the slider and the model.</p>
+      <summary>Advanced${changed > 0 && `: ${plural(changed, "change")}`}</summary>
+      <div class="advanced-head">
+        <p class="muted">What you leave as it is follows from the slider and the model.</p>
+        ${changed > 0 && html`<${Button} small icon="restore" onClick=${() => onChange({})}>Undo all changes here<//>`}
+      </div>
       ${schema.value?.error && html`<p class="danger">The settings could not be listed: ${schema.value.error}</p>`}
       <div class="advanced-fields">
-        ${(schema.value?.inputs ?? []).map((input) => html`
-          <${Setting} key=${input.name} input=${input} value=${values[input.name]} suggested=${suggested[input.name]}
-            onChange=${(value) => set(input.name, value)} />
+        ${grouped(schema.value?.inputs ?? []).map(({ group, inputs }) => html`
+          <h3 key=${group}>${group}</h3>
+          ${inputs.map((input) => html`<${Setting}
+            key=${input.name} input=${input} value=${values[input.name]} suggested=${suggested[input.name]}
+            onChange=${(value) => set(input.name, value)}
+          />`)}
         `)}
       </div>
     </details>
   `;
+}
+
+/** Inputs under the headings that they belong to; those that nobody sorted come last. */
+function grouped(inputs) {
+  const groups = new Map([...GROUPS, LAST].map((group) => [group, []]));
+  for (const input of inputs) groups.get(PLAIN[input.name]?.group ?? LAST).push(input);
+  return [...groups].map(([group, members]) => ({ group, inputs: members })).filter(({ inputs: members }) => members.length);
 }
 
 function Setting({ input, value, suggested, onChange }) {

@@ -36,6 +36,7 @@ export function CollectionPage({ id }) {
       <a class="back" href="#/train">All trainings</a>
       <${Name} collection=${collection} />
       <p class="muted"><${Summary} collection=${collection} /></p>
+      <${Button} class="to-start" icon="down" onClick=${toStart}>Name, model and start<//>
     </header>
     <div class="collection">
       <section class="songs" aria-label="Songs">
@@ -51,6 +52,13 @@ export function CollectionPage({ id }) {
       </aside>
     </div>
   `;
+}
+
+/** On narrow screens the form that starts a training is below all songs. */
+function toStart() {
+  const heading = document.getElementById("start-title");
+  heading.scrollIntoView();
+  heading.focus({ preventScroll: true });
 }
 
 function Name({ collection }) {

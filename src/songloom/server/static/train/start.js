@@ -56,7 +56,7 @@ export function Start({ collection, uploading }) {
   const blocked = blockedBy({ songs, uploading, name, chosen, estimate: estimate.value });
   return html`
     <form class="start card" onSubmit=${start} aria-labelledby="start-title">
-      <h2 id="start-title">Train a model on these songs</h2>
+      <h2 id="start-title" tabindex="-1">Train a model on these songs</h2>
       <${TextField} label="What will you call it?" value=${name} maxlength="60" required
         onChange=${(value) => set({ name: value })} />
       <${Select}
