@@ -48,7 +48,7 @@ function Model({ model }) {
     <li class="model" aria-labelledby=${id}>
       <div class="model-text">
         <strong id=${id}>${model.name}</strong>
-        <p class="muted">${[model.description, traits(model)].filter(Boolean).join(" ")}</p>
+        <p class="muted">${model.description}${model.parameters && ` ${model.parameters} parameters.`}</p>
         <p class="muted">${size(model)}${" · "}<${Licence} model=${model} /></p>
         ${model.error && html`<p class="danger" role="alert">${sentence(model.error)}</p>`}
       </div>
@@ -130,11 +130,6 @@ function take(model) {
   models.value = others
     ? models.value.map((other) => (other.name === model.name ? model : other))
     : [...models.value, model];
-}
-
-function traits(model) {
-  const told = [model.parameters && `${model.parameters} parameters`, model.stereo ? "stereo" : "mono", model.melody && "follows melodies"];
-  return `${sentence(told.filter(Boolean).join(", "))}.`;
 }
 
 function size(model) {
