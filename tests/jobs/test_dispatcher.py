@@ -109,6 +109,33 @@ def test_a_failure_is_the_job_s_own(tmp_path: Path) -> None:
     tell(story, tmp_path)
 
 
+@pytest.mark.parametrize("moment", ["begin", "finish", "log"])
+def test_a_job_may_be_deleted_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Cancelled and deleted between two steps, it brings nothing down with it."""
+
+    async def story(house: House) -> None:
+        store = house.store
+        step = getattr(store, moment)
+        doomed = await house.make("slow")
+
+        def late(id: str, *args: object, **fields: object) -> object:
+            if id == doomed.id and store.job(id) is not None:
+                Store.finish(store, id, "canceled")
+                store.delete_job(id)
+            return step(id, *args, **fields)
+
+        monkeypatch.setattr(store, moment, late)
+        await until(lambda: store.job(doomed.id) is None)
+        assert (await house.done(await house.make())).status == "succeeded"
+        assert await house.dispatcher.cancel(doomed.id) is None
+        await until(lambda: doomed.id not in house.executor.running)
+
+    monkeypatch.setattr(dispatcher_module, "FLUSH_SECONDS", 0.05)
+    tell(story, tmp_path)
+
+
 def test_messages_do_not_tell_the_server_s_folders(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         job = await house.make("hang")

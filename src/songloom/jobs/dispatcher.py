@@ -139,7 +139,8 @@ class Dispatcher:
         if before is None or before.ended:
             return before
         job = await self._stored(self._store.request_cancel, id)
-        assert job is not None  # it was there, and nothing is deleted before it has ended
+        if job is None:  # it has ended meanwhile, and was deleted
+            return None
         if job.ended:
             self._ended(job)
         else:
@@ -266,7 +267,11 @@ class Dispatcher:
             if live.prepared is None or live.submitted or not self._executor.free(live.kind):
                 continue
             live.submitted = True
-            job = await self._persisted(self._store.begin, id)
+            try:
+                job = await self._persisted(self._store.begin, id)
+            except KeyError:  # cancelled meanwhile, and deleted
+                self._live.pop(id, None)
+                continue
             if job.ended:  # cancelled meanwhile
                 self._ended(job)
                 continue
@@ -395,16 +400,20 @@ class Dispatcher:
         live = self._live.get(id)
         # Lines that are being written come before the last ones.
         async with live.writing if live is not None else nullcontext():
-            job = await self._persisted(
-                self._store.finish,
-                id,
-                status,
-                output=output,
-                error=None if error is None else self._for_clients(id, error),
-                metrics=metrics,
-                version=version,
-                log="" if live is None else live.take_lines(),
-            )
+            try:
+                job = await self._persisted(
+                    self._store.finish,
+                    id,
+                    status,
+                    output=output,
+                    error=None if error is None else self._for_clients(id, error),
+                    metrics=metrics,
+                    version=version,
+                    log="" if live is None else live.take_lines(),
+                )
+            except KeyError:  # cancelled meanwhile, and deleted
+                self._live.pop(id, None)
+                return
         self._ended(job)
 
     def _for_clients(self, id: str, text: str) -> str:
@@ -437,7 +446,8 @@ class Dispatcher:
             text = live.take_lines()
             if not text:
                 return
-            await self._persisted(self._store.log, id, text)
+            with suppress(KeyError):  # cancelled meanwhile, and deleted
+                await self._persisted(self._store.log, id, text)
         self._on_owed()
 
     def _cancel_soon(self, id: str) -> None:

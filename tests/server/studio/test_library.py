@@ -1,10 +1,11 @@
 """The library over HTTP."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.serving import Serving
+from tests.server.serving import Serving, serving
 
 
 def made(server: Serving, prompt: str = "warm piano", **given: Any) -> str:
@@ -167,3 +168,16 @@ def test_what_there_is_not(server: Serving, method: str, url: str) -> None:
     answer = server.client.request(method, f"/v1/library/nothing{url}", json=body)
     assert answer.status_code == 404
     assert "nothing with the id 'nothing'" in answer.json()["detail"]
+
+
+def test_it_survives_a_restart(tmp_path: Path) -> None:
+    with serving(tmp_path / "server") as server:
+        liked, binned = made(server, "drums"), made(server)
+        server.client.patch(f"/v1/library/{liked}", json={"title": "Mine", "favorite": True})
+        server.client.delete(f"/v1/library/{binned}")
+        before = server.client.get("/v1/library").json()
+    with serving(tmp_path / "server") as server:
+        assert server.client.get("/v1/library").json() == before
+        assert listed(server, favorite=True, query="mine") == [liked]
+        assert server.client.post(f"/v1/library/{binned}/restore").status_code == 200
+        assert listed(server) == [binned, liked]
