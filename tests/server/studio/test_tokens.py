@@ -95,13 +95,18 @@ def test_with_one_in_the_environment_none_is_the_last(
         assert client.post("/v1/tokens", json={"name": "ops"}).status_code == 422
 
 
-def test_strangers_leave_no_key_in_a_door_that_stands_open(tmp_path: Path) -> None:
+def test_strangers_have_no_say_where_the_door_stands_open(tmp_path: Path) -> None:
     with serving(tmp_path, allow_anonymous=True, **PUBLIC) as server:
-        refused = server.client.post("/v1/tokens", json={"name": "back-door"})
-        assert refused.status_code == 403
-        assert "songloom tokens create" in refused.json()["detail"]
-        assert server.services.store.tokens() == []
-        assert server.client.get("/v1/tokens").json()["required"] is False
+        server.services.store.add_token(Token("owner", hash_token("secret")))
+        server.services.tokens.changed()
+        for refused in (
+            server.client.post("/v1/tokens", json={"name": "back-door"}),
+            server.client.delete("/v1/tokens/owner"),
+        ):
+            assert refused.status_code == 403
+            assert "`songloom tokens`" in refused.json()["detail"]
+        assert [token.name for token in server.services.store.tokens()] == ["owner"]
+        assert server.client.get("/v1/tokens").json() == {"results": [], "required": False}
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb", "a\0b", None, 5])

@@ -17,6 +17,7 @@ from songloom.server.auth import VARIABLE, admits_all
 from songloom.server.replicate.access import Serving
 from songloom.server.replicate.problems import InvalidField, ProblemError
 from songloom.server.replicate.render import stamp
+from songloom.settings import ServeSettings
 
 router = APIRouter(prefix="/v1/tokens", tags=["studio"])
 _REVOKING = threading.Lock()
@@ -34,6 +35,8 @@ class TokenBody(BaseModel):
 @router.get("")
 def list_tokens(services: Serving) -> dict[str, Any]:
     """Names of the tokens, and whether requests need one; no token itself is ever told again."""
+    if _is_for_strangers(services.settings):
+        return {"results": [], "required": False}
     stored = services.store.tokens()
     given = services.tokens.given
     shown = [_shown(token.name, stamp(token.created_at)) for token in stored]
@@ -45,13 +48,8 @@ def list_tokens(services: Serving) -> dict[str, Any]:
 @router.post("", status_code=status.HTTP_201_CREATED)
 def create_token(body: TokenBody, services: Serving) -> dict[str, str]:
     """Make a token, which is told this once; from the first on, requests need one."""
-    settings, name = services.settings, body.name.strip()
-    if settings.allow_anonymous and not settings.local_only:
-        raise ProblemError(
-            403,
-            "everyone may use this server, so a token made here could be anyone's; make it where "
-            "the server runs: `songloom tokens create NAME`",
-        )
+    _refuse_strangers(services.settings)
+    name = body.name.strip()
     if not may_be_name(name) or name in services.tokens.given:
         fault = (
             f"name is {body.name[:LONGEST_NAME]!r}, but must be a new name of at most "
@@ -67,6 +65,7 @@ def create_token(body: TokenBody, services: Serving) -> dict[str, str]:
 @router.delete("/{name:path}", status_code=status.HTTP_204_NO_CONTENT)
 def revoke_token(name: str, services: Serving) -> None:
     """Let nobody in with a token any more; the last one that keeps a server usable stays."""
+    _refuse_strangers(services.settings)
     with _REVOKING:
         stored = {token.name: token.sha256 for token in services.store.tokens()}
         if name not in stored:
@@ -81,6 +80,20 @@ def revoke_token(name: str, services: Serving) -> None:
             )
         services.store.remove_token(name)
         services.tokens.changed()
+
+
+def _is_for_strangers(settings: ServeSettings) -> bool:
+    """Whether anyone may use the server, from anywhere: they have no say in who has tokens."""
+    return settings.allow_anonymous and not settings.local_only
+
+
+def _refuse_strangers(settings: ServeSettings) -> None:
+    if _is_for_strangers(settings):
+        raise ProblemError(
+            403,
+            "everyone may use this server, so whoever asks could be anyone; make and revoke tokens "
+            "where it runs, with `songloom tokens`",
+        )
 
 
 def _unknown(name: str, given: tuple[str, ...]) -> ProblemError:
