@@ -126,6 +126,7 @@ COMPUTING = {
     "device_facts",
     "sound_worker",
     "clips",
+    "estimation_worker",
     "finetune",
     "runs",
     "shelf",

@@ -76,7 +76,7 @@ def read_components(
         sample_rate=codec.sample_rate,
         frame_rate=codec.frame_rate,
         melody=lm_config.melody,
-        window_seconds=_window_seconds(folder, codec.frame_rate),
+        window_seconds=window_seconds(folder, codec.frame_rate),
         parameters=sum(p.numel() for p in lm.parameters()),
     )
     return Components(lm, codec, text, info, find_diffusion(folder, codec, on_event))
@@ -171,7 +171,8 @@ def _preprocessor_config(components: Components) -> dict[str, Any]:
     }
 
 
-def _window_seconds(folder: Path, frame_rate: float) -> float:
+def window_seconds(folder: Path, frame_rate: float) -> float:
+    """The longest stretch that a model in a folder has learned to see at once."""
     path = folder / "generation_config.json"
     if not path.is_file():
         return DEFAULT_WINDOW_SECONDS

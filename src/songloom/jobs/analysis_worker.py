@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> None:
     """Work for the server at the other end of standard input and output."""
     with suppress(AttributeError, OSError):  # nobody waits for it as for music
         os.nice(_COURTESY)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends this
     pipes = Pipes()
     songs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     pipes.read(songs.put)

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import FACTS, model_folder, run_folder, trained_model
@@ -103,7 +104,7 @@ class TrainingWorker:
         began = time.monotonic()
         request = TrainingRequest.from_mapping(work.request)
         assert request.name is not None
-        notes = _Notes(work, request.steps, self._tell)
+        notes = _Notes(work, self._tell)
         with self._turns.turn():
             self._train(request, request.name, notes.take)
         self._tell(Logged(work.id, "writing the weights"))
@@ -111,7 +112,7 @@ class TrainingWorker:
         pack(model, work.folder / WEIGHTS)
         shutil.copyfile(model / REPORT, work.folder / REPORT)
         notes.finish(run_folder(request.name) / CLIPS)
-        metrics = {"predict_time": time.monotonic() - began}
+        metrics = {"predict_time": time.monotonic() - began, **notes.speeds()}
         facts = read_json(model / FACTS)
         for name in ("held_out_loss_before", "held_out_loss_after"):
             if facts.get(name) is not None:
@@ -146,9 +147,12 @@ class TrainingWorker:
 class _Notes:
     """Passes on what a training tells, and keeps in the job's folder what stays of interest."""
 
-    def __init__(self, work: Work, steps: int, tell: Callable[[WorkEvent], None]) -> None:
+    def __init__(self, work: Work, tell: Callable[[WorkEvent], None]) -> None:
         self._id, self._folder, self._tell = work.id, work.folder, tell
-        self._steps, self._notes = steps, TrainingNotes(work.folder)
+        self._notes = TrainingNotes(work.folder)
+        self._frame_seconds: list[float] = []
+        self._coding_since: float | None = None
+        self._coding_took = self._coded_seconds = self._coded_before = 0.0
 
     def take(self, event: ProgressEvent) -> None:
         """Take an event of the training."""
@@ -161,9 +165,11 @@ class _Notes:
             case DownloadProgress(model, done, total):
                 self._tell(Progressed(id, done, total, "bytes", f"downloading {model}"))
             case PrepareProgress(done, total):
+                self._coded(event)
                 self._tell(Progressed(id, done, total, "songs", "preparing"))
             case TrainingProgress():
                 self._notes.updated(event.step, event.loss, event.learning_rate)
+                self._frame_seconds.append(1 / event.frames_per_second)
                 values = {
                     "loss": event.loss,
                     "learning_rate": event.learning_rate,
@@ -180,6 +186,22 @@ class _Notes:
             case GenerationProgress(done_seconds, total_seconds):
                 done, total = round(done_seconds), round(total_seconds)
                 self._tell(Progressed(id, done, total, "seconds", "generating previews"))
+
+    def _coded(self, event: PrepareProgress) -> None:
+        """Measure how long preparing takes for each second of music, from its first word on."""
+        if self._coding_since is None:
+            self._coding_since, self._coded_before = time.monotonic(), event.seconds_done
+        self._coding_took = time.monotonic() - self._coding_since
+        self._coded_seconds = event.seconds_done - self._coded_before
+
+    def speeds(self) -> dict[str, float]:
+        """What was measured of this machine, for estimates of later trainings."""
+        found = {}
+        if self._frame_seconds:
+            found["frame_seconds"] = median(self._frame_seconds)
+        if self._coded_seconds:
+            found["coding_seconds"] = self._coding_took / self._coded_seconds
+        return found
 
     def finish(self, clips: Path) -> None:
         """Keep the comparison's clips; what names them comes last."""

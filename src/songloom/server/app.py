@@ -77,6 +77,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
+        await services.estimator.close()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await services.downloads.close()
         await services.sounds.close()

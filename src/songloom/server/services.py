@@ -33,6 +33,7 @@ from songloom.server.signing import Signer
 from songloom.server.sounds import Sounds
 from songloom.server.studio.dataset_analysis import DatasetAnalysis, Ear, ProcessEar
 from songloom.server.studio.dataset_store import DatasetStore
+from songloom.server.studio.estimates import Estimator
 from songloom.server.uploads import FileFolder
 from songloom.server.webhooks import WebhookSender, render_delivery
 from songloom.settings import ServeSettings, listed
@@ -59,6 +60,7 @@ class Services:
     downloads: Downloads
     datasets: DatasetStore
     analysis: DatasetAnalysis
+    estimator: Estimator
     started_at: datetime = field(default_factory=now)
     stop: Callable[[], None] = lambda: None
     """Ends the server as a signal would."""
@@ -143,5 +145,6 @@ def open_services(
         downloads=Downloads(),
         datasets=datasets,
         analysis=DatasetAnalysis(datasets, ear or ProcessEar()),
+        estimator=Estimator(settings, store),
         stop=stop,
     )

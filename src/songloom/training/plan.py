@@ -92,6 +92,27 @@ def make_plan(
         RequestError: the window is longer than the model's, or shorter than a frame.
         TrainingError: not even one window fits into memory.
     """
+    frames = window_frames(request, window_seconds, frame_rate)
+    memory = memory_of(request, lm, frames, dtype)
+    free = free_memory(lm.device)
+    micro_batch, recompute = _fitting(request, memory, free, _steps(lm, frames), lm.device)
+    learning_rate = request.lr
+    if learning_rate is None:
+        learning_rate = default_learning_rate(request.optimizer, request.full)
+    return Plan(request, frames, learning_rate, dtype, micro_batch, recompute, memory, free)
+
+
+def window_frames(request: TrainingRequest, window_seconds: float, frame_rate: float) -> int:
+    """Frames of a window.
+
+    Args:
+        request: what is asked for.
+        window_seconds: the longest stretch that the model sees.
+        frame_rate: token frames a second.
+
+    Raises:
+        RequestError: the window is longer than the model's, or shorter than a frame.
+    """
     seconds = window_seconds if request.window_seconds is None else request.window_seconds
     if seconds > window_seconds:
         raise RequestError(
@@ -103,17 +124,20 @@ def make_plan(
         raise RequestError(
             f"window_seconds is {seconds:g}, less than a frame of {1 / frame_rate:g} s; raise it"
         )
+    return frames
+
+
+def memory_of(request: TrainingRequest, lm: LM, frames: int, dtype: torch.dtype) -> Memory:
+    """What training takes, for a model that may be but a shape (on the device "meta")."""
+    steps = _steps(lm, frames)
+    return estimate(lm, steps, request.optimizer, request.ema_decay > 0, dtype.itemsize)
+
+
+def _steps(lm: LM, frames: int) -> int:
+    """Steps of a window, its prefix included."""
     config = lm.config
     steps = sequence_length(frames, config.delays)
-    if not config.cross_attention:
-        steps += config.chroma_frames + _TEXT_STEPS
-    memory = estimate(lm, steps, request.optimizer, request.ema_decay > 0, dtype.itemsize)
-    free = free_memory(lm.device)
-    micro_batch, recompute = _fitting(request, memory, free, steps, lm.device)
-    learning_rate = request.lr
-    if learning_rate is None:
-        learning_rate = default_learning_rate(request.optimizer, request.full)
-    return Plan(request, frames, learning_rate, dtype, micro_batch, recompute, memory, free)
+    return steps if config.cross_attention else steps + config.chroma_frames + _TEXT_STEPS
 
 
 def resolve_precision(request: TrainingRequest, device: torch.device) -> torch.dtype:

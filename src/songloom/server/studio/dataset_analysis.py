@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,11 +12,10 @@ from typing import Any, Protocol
 
 from songloom.errors import AudioError, OutputError
 from songloom.jobs.live import Watchers
+from songloom.server.line_process import LineProcess, ProcessEndedError
 from songloom.server.studio.dataset_records import DatasetSong, SongDataset
 from songloom.server.studio.dataset_store import DatasetStore
 
-IDLE_SECONDS = 60.0
-"""How long the process waits for more songs; it has some hundred megabytes."""
 LONGEST_SECONDS = 600.0
 """What one song may take, decoding included."""
 _LOG = logging.getLogger(__name__)
@@ -45,57 +40,28 @@ class Ear(Protocol):
 
 
 class ProcessEar:
-    """Listens in a process, which is started for the first song, and anew if it dies."""
+    """Listens in a process: what crashes a decoder is one song that fails."""
 
     def __init__(self) -> None:
-        self._process: Process | None = None
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # music comes first
+        self._process = LineProcess("songloom.jobs.analysis_worker", LONGEST_SECONDS, threads)
 
     async def listen(self, path: Path) -> Heard:
         """See `Ear`."""
-        process = self._process or await self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            with suppress(ConnectionError):  # that it has died is seen below
-                process.stdin.write(json.dumps({"path": str(path)}).encode() + b"\n")
-                await process.stdin.drain()
-            async with asyncio.timeout(LONGEST_SECONDS):
-                line = await process.stdout.readline()
-        except TimeoutError:
-            await self.close()
+            told = await self._process.ask({"path": str(path)})
+        except ProcessEndedError as error:
             raise AudioError(
-                f"it took more than {LONGEST_SECONDS / 60:.0f} minutes to listen to: expected a "
-                "song; leave it out"
+                f"it could not be listened to: {error}; expected a song: convert it to wav, or "
+                "leave it out"
             ) from None
-        except BaseException:
-            await self.close()
-            raise
-        if not line:
-            await self.close()
-            raise AudioError(
-                f"the process that decoded it ended (exit code {process.returncode}): expected a "
-                "song; convert it to wav, or leave it out"
-            )
-        told = json.loads(line)
         if "error" in told:
             raise AudioError(told["error"])
         return Heard(told["seconds"], told["labels"])
 
     async def close(self) -> None:
         """See `Ear`."""
-        process, self._process = self._process, None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-    async def _started(self) -> Process:
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "songloom.jobs.analysis_worker",
-            stdin=PIPE, stdout=PIPE, env={**os.environ, **threads},
-        )  # fmt: skip
-        return self._process
+        await self._process.close()
 
 
 class DatasetAnalysis:
@@ -121,15 +87,10 @@ class DatasetAnalysis:
             while True:
                 self._wake.clear()
                 found = self._next()
-                if found is not None:
+                if found is None:
+                    await self._wake.wait()
+                else:
                     await self._analyse(*found)
-                    continue
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(IDLE_SECONDS):
-                        await self._wake.wait()
-                        continue
-                await self._ear.close()
-                await self._wake.wait()
         finally:
             self._loop = None
             await asyncio.shield(self._ear.close())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from songloom.checkpoints.catalogue import NANO
 from songloom.jobs.records import Job
 from songloom.jobs.training_notes import TrainingNotes
 from songloom.request import TrainingRequest
@@ -18,6 +19,7 @@ from songloom.server.replicate.outputs import SAFE, TYPES
 from songloom.server.replicate.problems import ProblemError
 from songloom.server.services import Services
 from songloom.server.streams import clip_path
+from songloom.server.studio.estimates import Effort
 
 router = APIRouter(prefix="/v1/trainings", tags=["studio"])
 Known = Annotated[Job, Depends(known_job("training"))]
@@ -26,6 +28,24 @@ Known = Annotated[Job, Depends(known_job("training"))]
 def notes_of(job: Job, services: Services) -> TrainingNotes:
     """What a training has told so far."""
     return TrainingNotes(services.dispatcher.folder(job.id))
+
+
+@router.get("/estimate")
+async def estimate_training(
+    services: Serving,
+    dataset: Annotated[str, Query(description="A data set's id.")],
+    model: Annotated[str, Query(description="What is to be trained.")] = NANO,
+    effort: Effort = "normal",
+) -> dict[str, Any]:
+    """What a training would take, and the inputs to ask for it with."""
+    songs = services.datasets.get(dataset)
+    if songs is None:
+        raise ProblemError(
+            404, f"there is no data set {dataset!r}; GET /v1/datasets lists those that there are"
+        )
+    version = await run_in_threadpool(services.library.resolve, model)
+    name = model if version is None or version.model is None else version.model
+    return await services.estimator.estimate(name, songs, effort)
 
 
 @router.post("/{id}/resume")
