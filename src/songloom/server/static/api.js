@@ -1,4 +1,5 @@
 // The server's HTTP API. Nothing else in the page makes requests.
+import { message } from "./ui/format.js";
 import { signal } from "./ui/html.js";
 
 const TOKEN_KEY = "songloom.token";
@@ -127,7 +128,7 @@ async function failure(response) {
     return new ApiError(401, "This server asks for a token", "Without one it answers nobody. Try again to give it.");
   }
   const told = await response.json().catch(() => ({}));
-  const detail = typeof told.detail === "string" ? told.detail : "";
+  const detail = typeof told.detail === "string" ? message(told.detail) : "";
   const title = told.title || response.statusText || `Error ${response.status}`;
   return new ApiError(response.status, title, detail, told.invalid_fields ?? []);
 }

@@ -4,7 +4,7 @@ import { Button } from "../ui/button.js";
 import { DropZone } from "../ui/dropzone.js";
 import { Problem } from "../ui/empty.js";
 import { NumberField, Select, Slider, Switch, TextArea, TextField } from "../ui/field.js";
-import { clock } from "../ui/format.js";
+import { clock, message } from "../ui/format.js";
 import { html, useRef, useSignal } from "../ui/html.js";
 import { Icon } from "../ui/icon.js";
 import { toastError } from "../ui/toast.js";
@@ -67,7 +67,7 @@ export function Form() {
     <${More} />
     ${problem.value && html`<${Problem} title="It was not accepted">${problem.value}<//>`}
     <div class="create-go">
-      <button type="submit" class="button button-primary" disabled=${sending.value} aria-busy=${sending.value}>
+      <button type="submit" class="button button-primary" title="Ctrl + Enter does it too" disabled=${sending.value} aria-busy=${sending.value}>
         <${Icon} name="create" /><span>${sending.value ? "Sending" : "Create"}</span>
       </button>
     </div>
@@ -79,7 +79,8 @@ function tell(error, problem) {
   const found = {};
   for (const { field, description } of error.fields ?? []) {
     const name = field.split(".").pop();
-    found[name] = description.replace(`${name} is `, "This is ");  // it stands below its own label
+    // It stands below its own label, so the input's name in the API would only puzzle.
+    found[name] = message(description.replace(`${name} is `, "This is "));
   }
   const placed = new Set(["version", "model", "prompt", "duration", "input_audio", "continuation_start", "continuation_end"]);
   for (const field of [...shownFields(true), ...shownFields(false)]) placed.add(field.name);
@@ -122,8 +123,14 @@ function Model() {
   return html`<${Select}
     label="Model" value=${chosenModel.value} onChange=${(name) => { model.value = name; }}
     options=${names} error=${faults.value.version ?? faults.value.model}
-    help=${names.length > 1 ? facts.value[chosenModel.value]?.description : html`nano comes with songloom. ${more}`}
+    help=${names.length > 1 ? told(facts.value[chosenModel.value]) : html`nano comes with songloom. ${more}`}
   />`;
+}
+
+/** What a model is good for, and what its music may not be used for. */
+function told(model) {
+  if (!model) return undefined;
+  return model.non_commercial ? `${model.description} Its licence (${model.licence}) rules out commercial use.` : model.description;
 }
 
 function More() {

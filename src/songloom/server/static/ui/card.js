@@ -2,7 +2,7 @@
 import { api } from "../api.js";
 import { Button, IconButton } from "./button.js";
 import { letterOf } from "./compare.js";
-import { clock, moment, plural } from "./format.js";
+import { clock, message, moment, plural } from "./format.js";
 import { html, useRef, useState } from "./html.js";
 import { Icon } from "./icon.js";
 import { LivePlayer } from "./live.js";
@@ -46,7 +46,7 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
       number=${item.outputs.length > 1 ? i + 1 : 0}
     />`)}
     ${item.status === "succeeded" && !item.outputs.length && html`<p class="muted">Its sound was removed to save room. What it was made from is still here.</p>`}
-    ${item.status === "failed" && html`<div class="piece-fault" role="alert"><${Icon} name="alert" /><p><strong>This did not work.</strong> ${item.error}</p></div>`}
+    ${item.status === "failed" && html`<div class="piece-fault" role="alert"><${Icon} name="alert" /><p><strong>This did not work.</strong> ${message(item.error)}</p></div>`}
     ${item.status === "canceled" && html`<p class="muted">Cancelled before it was finished.</p>`}
     ${!running && html`<footer class="piece-foot">
       <${Button} small icon="again" onClick=${() => actions.again(item)}>Again with another seed<//>

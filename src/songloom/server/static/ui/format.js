@@ -87,3 +87,14 @@ export function moment(moment, now = new Date()) {
 export function sentence(text) {
   return text ? text[0].toUpperCase() + text.slice(1) : "";
 }
+
+/**
+ * A message of the server as a sentence for people: without folders of its own, with a full stop.
+ * @param {string|null} text
+ */
+export function message(text) {
+  if (!text) return "";
+  const bare = text.trim().replace(/'inputs\/\w+\/([^']*)'/g, "“$1”");
+  const begun = /^[a-z]+[ ,]/.test(bare) ? sentence(bare) : bare;
+  return /[.!?:…]$/.test(begun) ? begun : `${begun}.`;
+}
