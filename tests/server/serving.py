@@ -1,7 +1,7 @@
 """A whole server in this process: real store, real routes, an executor that only pretends."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,14 @@ class Serving:
             assert time.monotonic() < until, f"{id} is still {job.status}"
             time.sleep(0.005)
         return job
+
+
+def eventually(met: Callable[[], object]) -> None:
+    """Wait for something to be so."""
+    until = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < until, "what should have happened has not"
+        time.sleep(0.005)
 
 
 @contextmanager

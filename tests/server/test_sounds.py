@@ -33,6 +33,13 @@ def run(what: Callable[[Sounds], Awaitable[None]]) -> None:
     asyncio.run(inner())
 
 
+async def forgotten(sounds: Sounds) -> None:
+    """Wait until it is known that the process is gone."""
+    async with asyncio.timeout(20):
+        while sounds._process is not None:
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 def tone(tmp_path: Path) -> Path:
     return write_tone(tmp_path / "output.wav")
@@ -97,8 +104,7 @@ def test_a_process_that_dies_is_replaced(tone: Path, tmp_path: Path) -> None:
         assert process is not None
         process.kill()
         await process.wait()
-        while sounds._process is not None:
-            await asyncio.sleep(0.01)
+        await forgotten(sounds)
         await sounds.outline(other)
 
     run(what)
@@ -110,8 +116,7 @@ def test_one_that_takes_too_long_is_ended(tone: Path, monkeypatch: pytest.Monkey
         with pytest.raises(AudioError, match="could not be read in time"):
             await sounds.outline(tone)
         monkeypatch.setattr(sounds_module, "PATIENCE", 60.0)
-        while sounds._process is not None:
-            await asyncio.sleep(0.01)
+        await forgotten(sounds)
         await sounds.outline(tone)
 
     run(what)

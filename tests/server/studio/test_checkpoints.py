@@ -19,7 +19,7 @@ from songloom.server.services import open_services
 from songloom.server.studio.checkpoints import checkpoint_events
 from songloom.settings import ServeSettings
 from tests.server.fakes import FakeExecutor
-from tests.server.serving import HOST, Serving
+from tests.server.serving import HOST, Serving, eventually
 from tests.server.test_downloads import SCRIPTS
 from tests.tiny import tiny_model
 
@@ -106,7 +106,7 @@ def test_a_trained_one(server: Serving) -> None:
     assert model["description"] == "Learned from your songs, on nano."
     assert (model["trained"], model["installed"], model["melody"]) == (True, True, True)
     assert model["licence_url"] == "https://www.apache.org/licenses/LICENSE-2.0"
-    assert "my style" in server.client.get("/v1/machine").json()["models"]
+    assert "me/my style" in server.client.get("/v1/machine").json()["models"]
 
 
 def test_one_that_lacks_files_says_so(server: Serving) -> None:
@@ -129,7 +129,7 @@ def test_a_model_in_the_bin_is_not_offered(server: Serving) -> None:
     assert "mine" in listed(server)
     server.client.delete(f"/v1/library/{id}")
     assert "mine" not in listed(server)
-    assert "mine" not in server.client.get("/v1/machine").json()["models"]
+    assert "me/mine" not in server.client.get("/v1/machine").json()["models"]
     assert trained_model("mine") is not None
     server.client.post(f"/v1/library/{id}/restore")
     assert "mine" in listed(server)
@@ -143,9 +143,7 @@ def test_fetching_and_thinking_better_of_it(fetching: Serving) -> None:
     assert begun.status_code == 202
     assert begun.json()["name"] == "small"
     assert begun.json()["download"] == {"done": 0, "total": 0}
-    while listed(fetching)["small"]["download"] == {"done": 0, "total": 0}:
-        pass
-    assert listed(fetching)["small"]["download"] == {"done": 5, "total": 10}
+    eventually(lambda: listed(fetching)["small"]["download"] == {"done": 5, "total": 10})
     assert client.post("/v1/checkpoints/small/download").status_code == 202
     busy = client.delete("/v1/checkpoints/small")
     assert busy.status_code == 409
