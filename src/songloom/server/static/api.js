@@ -24,6 +24,7 @@ export class ApiError extends Error {
   }
 }
 
+/** All that the page asks the server; answers are JSON, and what fails is an `ApiError`. */
 export const api = {
   /** @param {string} path @param {{signal?: AbortSignal}} [options] */
   get: (path, options) => json("GET", path, undefined, options),

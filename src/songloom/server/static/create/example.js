@@ -1,4 +1,4 @@
-// What a newcomer hears first: a piece that comes with the page.
+// What a newcomer hears first: a piece that comes with the page, made by nano from these words.
 import { Button } from "../ui/button.js";
 import { html } from "../ui/html.js";
 import { Player } from "../ui/player.js";
@@ -20,6 +20,7 @@ const PEAKS = [
   0.28, 0.24, 0.22, 0.18, 0.27, 0.21, 0.15, 0.11, 0.07, 0.04, 0.02, 0.01,
 ];
 
+/** The example, and a way to begin with its words. */
 export function Example() {
   const use = () => {
     set("prompt", PROMPT);

@@ -24,6 +24,7 @@ const EXAMPLES = {
   "Felt piano": "ballad, warm felt piano, slow, C major, no drums",
 };
 
+/** Asks for a piece; all that it holds is in state.js. */
 export function Form() {
   const sending = useSignal(false);
   const problem = useSignal("");
