@@ -5,11 +5,14 @@ import os
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from songloom.errors import OutputError
+from songloom.jobs import bin as bin_module
 from songloom.jobs import retention as retention_module
+from songloom.jobs.bin import Bin
 from songloom.jobs.records import StoredFile, now
 from songloom.jobs.retention import Retention
 from songloom.jobs.store import Store
@@ -26,7 +29,9 @@ class House:
         self.jobs, self.files = folder / "jobs", folder / "files"
         self.files.mkdir()
 
-    def retention(self, days: float | None = None, size: int | None = None) -> Retention:
+    def retention(
+        self, days: float | None = None, size: int | None = None, **options: Any
+    ) -> Retention:
         return Retention(
             self.store,
             self.jobs,
@@ -36,6 +41,7 @@ class House:
             caches=(self.jobs.parent / "weights", self.jobs.parent / "none"),
             keep_days=days,
             keep_bytes=size,
+            **options,
         )
 
     def job(self, id: str, **fields: object) -> None:
@@ -179,3 +185,18 @@ def test_weights_that_nobody_used_for_long_go(house: House) -> None:
     assert house.retention(size=10).sweep() == 0  # it may be in use
     os.utime(weights / "new", (time.time() - 7200,) * 2)
     assert house.retention(size=10).sweep() == 1
+
+
+def test_the_bin_is_looked_after_whatever_is_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.ended_job("kept")
+    house.ended_job("binned")
+    house.store.collection.delete("binned")
+    sweep = Bin(house.store, lambda id: house.jobs / id).sweep
+    retention = house.retention(sweep_bin=sweep)
+    assert retention.sweep() == 0
+    monkeypatch.setattr(bin_module, "now", lambda: now() + 31 * DAY)
+    assert retention.sweep() == 1
+    assert house.store.job("binned") is None
+    assert house.store.job("kept") is not None
