@@ -12,7 +12,7 @@ import { create } from "./jobs.js";
 import { shownFields } from "./schema.js";
 import { Source, cutPart } from "./source.js";
 import {
-  LENGTHS, chosenModel, clipSeconds, facts, faults, length, model, models, recording, request, set, values,
+  LENGTHS, calledModel, chosenModel, clipSeconds, faults, length, model, modelFacts, models, recording, request, set, values,
 } from "./state.js";
 
 const EXAMPLES = {
@@ -123,8 +123,8 @@ function Model() {
   const more = html`There are <a href="#/settings">larger ones</a>, or <a href="#/train">train your own</a>.`;
   return html`<${Select}
     label="Model" value=${chosenModel.value} onChange=${(name) => { model.value = name; }}
-    options=${names} error=${faults.value.version ?? faults.value.model}
-    help=${names.length > 1 ? told(facts.value[chosenModel.value]) : html`nano comes with songloom. ${more}`}
+    options=${names.map((name) => ({ value: name, label: calledModel(name) }))} error=${faults.value.version ?? faults.value.model}
+    help=${names.length > 1 ? told(modelFacts.value) : html`nano comes with songloom. ${more}`}
   />`;
 }
 

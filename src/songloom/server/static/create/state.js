@@ -26,9 +26,13 @@ export const recording = signal(null);
 export const faults = signal({});
 /** Names of the models that can be used at once. @type {{value: string[]}} */
 export const models = signal([]);
-/** What is known of models by their names: {description, melody, ...}. */
-export const facts = signal({});
-const owner = signal("me");
+/** What is known of models, by their names without their owners: {description, melody, ...}. */
+const facts = signal({});
+
+/** Takes a model by its name, with or without its owner. @param {string} name */
+export function choose(name) {
+  model.value = name.replace(/^songloom\//, "");
+}
 
 /** Sets one input; null leaves it out. @param {string} name @param {any} value */
 export function set(name, value) {
@@ -104,9 +108,17 @@ export const inputs = computed(() => {
 /** The model's name as other programs ask for it: owner/name. */
 export const modelTitle = computed(() => {
   const name = chosenModel.value;
-  if (name.includes("/")) return name;
-  return `${facts.value[name]?.trained ? owner.value : "songloom"}/${name}`;
+  return name.includes("/") ? name : `songloom/${name}`;
 });
+
+/** What a model is called in a list. @param {string} name */
+export function calledModel(name) {
+  const bare = name.split("/").pop();
+  return facts.value[bare]?.trained ? `${bare}, trained here` : name;
+}
+
+/** What is known of the model. */
+export const modelFacts = computed(() => facts.value[chosenModel.value.split("/").pop()]);
 
 /** The whole request, for `POST /v1/predictions`; Settings shows code for it. */
 export const request = computed(() => ({ version: modelTitle.value, input: inputs.value }));
@@ -116,7 +128,7 @@ export function fill(item, changes = {}) {
   const { input_audio, continuation, continuation_start, continuation_end, ...rest } = item.input;
   const { model: _, ...further } = rest;
   values.value = { ...further, ...changes };
-  model.value = item.model.split("/").pop();
+  choose(item.model);
   faults.value = {};
   recording.value = input_audio
     ? {
@@ -128,14 +140,11 @@ export function fill(item, changes = {}) {
 }
 
 /** Whether the model can follow a melody, as far as is known. */
-export const canFollow = computed(() => facts.value[chosenModel.value]?.melody ?? true);
+export const canFollow = computed(() => modelFacts.value?.melody ?? true);
 
 /** Asks the server which models there are. */
 export async function loadModels() {
-  const [machine, checkpoints, account] = await Promise.all(
-    ["/v1/machine", "/v1/checkpoints", "/v1/account"].map((path) => api.get(path)),
-  );
-  owner.value = account.username;
+  const [machine, checkpoints] = await Promise.all([api.get("/v1/machine"), api.get("/v1/checkpoints")]);
   const first = machine.model;
   facts.value = Object.fromEntries(checkpoints.results.map((one) => [one.name, one]));
   models.value = [first, ...machine.models.filter((name) => name !== first)];

@@ -12,9 +12,10 @@ import { Form } from "./form.js";
 import { announced, cancel, loadPieces, pieces, remove } from "./jobs.js";
 import { takeFile } from "./source.js";
 import { fields, loadFields } from "./schema.js";
-import { loadModels } from "./state.js";
+import { choose, loadModels } from "./state.js";
 
-export default function Create() {
+/** @param {{route: {query: URLSearchParams}}} props `?model=` chooses one */
+export default function Create({ route }) {
   const trouble = useSignal(null);
   const load = async () => {
     trouble.value = null;
@@ -25,6 +26,10 @@ export default function Create() {
     }
   };
   useEffect(() => { load(); }, []);
+  useEffect(() => {
+    const name = route.query.get("model");
+    if (name) choose(name);
+  }, [route]);
   const drop = async (event) => {
     event.preventDefault();
     const [first] = await droppedFiles(event.dataTransfer);
