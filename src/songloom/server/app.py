@@ -29,8 +29,7 @@ DISK_FULL = 507
 
 def make_app(services: Services) -> FastAPI:
     """The server's ASGI application; its lifespan runs the jobs."""
-    app = FastAPI(title="songloom", version=__version__, docs_url=None, redoc_url=None,
-                  lifespan=_lifespan)  # fmt: skip
+    app = FastAPI(title="songloom", version=__version__, openapi_url=None, lifespan=_lifespan)
     app.state.services = services
     add_documents(app)
     app.include_router(cog.router)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from songloom import __version__
+from songloom.server.page import takes_gzip
 from songloom.server.schema import cog_document
 
+DOCUMENT = "/openapi.json"
 VERSION = "3.0.2"
 """Of OpenAPI: that of Cog 0.9, whose clients read the document."""
 
@@ -30,13 +34,25 @@ def add_documents(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+    sent: dict[str, bytes] = {}
+
+    @app.get(DOCUMENT, include_in_schema=False)
+    def describe(request: Request) -> Response:
+        """The document; the page reads it first of all, so it goes over the wire compressed."""
+        if not sent:
+            plain = json.dumps(openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+            sent.update({"": plain, "gzip": gzip.compress(plain, mtime=0)})
+        encoding = "gzip" if takes_gzip(request) else ""
+        headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": encoding} if encoding else {})
+        return Response(sent[encoding], media_type="application/json", headers=headers)
+
     app.mount("/docs/assets", StaticFiles(directory=str(swagger_ui_path)), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         """All routes, to be read and tried."""
         return get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            openapi_url=DOCUMENT,
             title="songloom",
             swagger_js_url="/docs/assets/swagger-ui-bundle.js",
             swagger_css_url="/docs/assets/swagger-ui.css",

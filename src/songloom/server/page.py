@@ -92,7 +92,7 @@ def page_response(request: Request) -> Response:
         "Vary": "Accept, Accept-Encoding",
         **_SAFE,
     }
-    if _takes_gzip(request):
+    if takes_gzip(request):
         content = gzip.compress(content, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(content, media_type=TYPES[".html"], headers=headers)
@@ -114,7 +114,7 @@ def get_asset(path: str, request: Request) -> Response:
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     content = asset.plain
-    if asset.compressed is not None and _takes_gzip(request):
+    if asset.compressed is not None and takes_gzip(request):
         content = asset.compressed
         headers["Content-Encoding"] = "gzip"
     return Response(content, media_type=asset.type, headers=headers)
@@ -140,5 +140,6 @@ def _read(path: Path, changed: int) -> Asset:
     return Asset(plain, compressed, TYPES[path.suffix], etag)
 
 
-def _takes_gzip(request: Request) -> bool:
+def takes_gzip(request: Request) -> bool:
+    """Whether who asks can read what is compressed."""
     return "gzip" in request.headers.get("accept-encoding", "")

@@ -106,8 +106,7 @@ function unreachable() {
   return new ApiError(
     0,
     "The server does not answer",
-    "songloom does not answer. Is it still running? Start it again with `songloom serve`; what was "
-      + "accepted goes on then.",
+    "Is songloom still running? Start it again with songloom serve: what it had begun goes on then.",
   );
 }
 

@@ -1,9 +1,10 @@
 // Create: the form, and what came of it.
+import { online } from "../api.js";
 import { Button } from "../ui/button.js";
 import { Card } from "../ui/card.js";
 import { droppedFiles } from "../ui/dropzone.js";
 import { Problem } from "../ui/empty.js";
-import { classes, html, useEffect, useSignal } from "../ui/html.js";
+import { classes, html, useEffect, useSignal, useSignalEffect } from "../ui/html.js";
 import { Loading } from "../ui/progress.js";
 import { toastError } from "../ui/toast.js";
 import { cardActions } from "./actions.js";
@@ -17,6 +18,7 @@ import { choose, loadModels } from "./state.js";
 /** @param {{route: {query: URLSearchParams}}} props `?model=` chooses one */
 export default function Create({ route }) {
   const trouble = useSignal(null);
+  const shown = trouble.value?.status === 0 ? null : trouble.value;  // the shell tells of a server that is gone
   const load = async () => {
     trouble.value = null;
     try {
@@ -26,6 +28,9 @@ export default function Create({ route }) {
     }
   };
   useEffect(() => { load(); }, []);
+  useSignalEffect(() => {
+    if (online.value && trouble.peek()?.status === 0) load();  // it answers again
+  });
   useEffect(() => {
     const name = route.query.get("model");
     if (name) choose(name);
@@ -37,12 +42,12 @@ export default function Create({ route }) {
   };
   return html`<div class="view create" onDrop=${drop}>
     <h1>What would you like to hear?</h1>
-    ${trouble.value && html`<${Problem}
-      title=${trouble.value.title ?? "Something went wrong"}
+    ${shown && html`<${Problem}
+      title=${shown.title ?? "Something went wrong"}
       action=${html`<${Button} icon="again" onClick=${load}>Try again<//>`}
-    >${trouble.value.detail ?? trouble.value.message}<//>`}
+    >${shown.detail ?? shown.message}<//>`}
     <div class="create-columns">
-      ${fields.value ? html`<${Form} />` : !trouble.value && html`<div class="create-form card"><${Loading} /></div>`}
+      ${fields.value ? html`<${Form} />` : !shown && html`<div class="create-form card"><${Loading} /></div>`}
       <section id="results" class=${classes("results", pieces.value?.length === 0 && "results-first")} aria-labelledby="results-title">
         <${Results} />
       </section>
