@@ -1,5 +1,7 @@
 """What tests look at in a page: its accessibility, its width, its smoothness."""
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,14 @@ AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+
+
+def until(page: Any, expression: str, seconds: float = 15) -> None:
+    """Wait until an expression of JavaScript holds; playwright's own way needs a laxer policy."""
+    ends = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < ends, f"never: {expression}"
+        page.wait_for_timeout(50)
 
 
 def faults(page: Any) -> list[str]:
@@ -39,14 +49,32 @@ def too_wide(page: Any) -> list[str]:
     return found
 
 
-def slowest_frames(page: Any, action: str, *, frames: int = 90) -> list[float]:
-    """Milliseconds between frames while something is done, the longest first.
+@dataclass(frozen=True)
+class Smoothness:
+    """How a page moved while something was done in it."""
+
+    frames: list[float]
+    """Milliseconds between frames, the longest first; on a busy machine they tell little."""
+    work: float
+    """Milliseconds of a processor that the page took for a frame, on average."""
+
+
+def smoothness(page: Any, action: str, *, frames: int = 120) -> Smoothness:
+    """Do something in a page frame by frame.
 
     Args:
         page: of playwright.
         action: body of a JavaScript function, called before each frame with its number as `i`.
         frames: how many.
     """
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def worked() -> float:
+        metrics = tools.send("Performance.getMetrics")["metrics"]
+        return 1000 * sum(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+    before = worked()
     times: list[float] = page.evaluate(
         f"""() => new Promise(resolve => {{
             const act = i => {{ {action} }};
@@ -61,4 +89,6 @@ def slowest_frames(page: Any, action: str, *, frames: int = 90) -> list[float]:
             requestAnimationFrame(frame);
         }})"""
     )
-    return sorted(times, reverse=True)
+    work = (worked() - before) / frames
+    tools.detach()
+    return Smoothness(sorted(times, reverse=True), work)

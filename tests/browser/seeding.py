@@ -19,6 +19,12 @@ STYLES = ("bossa nova", "gentle ballad", "lo-fi beat", "waltz", "synth-pop", "fo
 PLAYERS = ("felt piano", "nylon guitar", "strings", "music box", "double bass", "marimba")
 
 
+def prompts(count: int) -> list[str]:
+    """What the pieces were asked for by, the oldest first."""
+    ideas = itertools.cycle(f"{style}, {player}" for style in STYLES for player in PLAYERS)
+    return [f"{idea}, idea {number}" for number, idea in zip(range(count), ideas, strict=False)]
+
+
 def fill_library(home: Path, count: int) -> None:
     """Give a server so many finished pieces, before it is started.
 
@@ -29,15 +35,14 @@ def fill_library(home: Path, count: int) -> None:
     settings = ServeSettings(folder=home / "server")
     jobs_folder(settings).mkdir(parents=True, exist_ok=True)
     sounds = [_sound(home / f"{number}.wav", number) for number in range(7)]
-    ideas = itertools.cycle(f"{style}, {player}" for style in STYLES for player in PLAYERS)
     store = Store(database_url(settings))
-    for number, idea in zip(range(count), ideas, strict=False):
+    for number, prompt in enumerate(prompts(count)):
         created = now() - timedelta(hours=7 * (count - number))
         job = Job(
             id=new_id(),
             kind="prediction",
             surface="replicate",
-            input={"prompt": f"{idea}, idea {number}", "duration": SECONDS, "seed": number},
+            input={"prompt": prompt, "duration": SECONDS, "seed": number},
             model="nano",
             seed=number,
             created_at=created,

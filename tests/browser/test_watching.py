@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import watched_page
-from tests.browser.looking import DESKTOP, PHONE, faults, slowest_frames, too_wide
+from tests.browser.looking import DESKTOP, PHONE, faults, smoothness, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -83,4 +83,6 @@ def test_wide_things_and_faint_ones_are_noticed(showing: Callable[..., Any]) -> 
 def test_slow_frames_are_noticed(showing: Callable[..., Any]) -> None:
     block = "if (i === 5) { const end = performance.now() + 200; while (performance.now() < end); }"
     with showing("", **DESKTOP) as page:
-        assert slowest_frames(page, block, frames=20)[0] > 180
+        blocked, idle = (smoothness(page, action, frames=20) for action in (block, ""))
+        assert blocked.frames[0] > 180
+        assert blocked.work > idle.work + 3

@@ -1,5 +1,6 @@
 // What the library shows, and what can be done to it. One list, read in pages, newest first.
 import { api } from "../api.js";
+import { nameOf as nameOfPiece } from "../ui/card.js";
 import { batch, signal } from "../ui/html.js";
 import { toast, toastError } from "../ui/toast.js";
 
@@ -36,14 +37,10 @@ export function ended(item) {
   return ENDED.has(item.status);
 }
 
-/**
- * What an item is called: its title, or the words that it was asked for by.
- * @param {object} item
- */
+/** What an item is called. @param {object} item */
 export function nameOf(item) {
-  if (item.title) return item.title;
-  if (item.kind === "training") return item.destination?.split("/").pop() || "A trained model";
-  return item.prompt || "Music without words";
+  if (item.kind === "prediction") return nameOfPiece(item);
+  return item.title || item.destination?.split("/").pop() || "A trained model";
 }
 
 /** Reads the list from its beginning. */
@@ -203,7 +200,8 @@ function show(found, joined) {
   });
 }
 
-function replace(item) {
+/** Shows an item as it is now. @param {object} item */
+export function replace(item) {
   items.value = items.value.map((other) => (other.id === item.id ? item : other));
 }
 

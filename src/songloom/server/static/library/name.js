@@ -1,41 +1,33 @@
-// What an item is called, which becomes a line to write in.
+// What an item is called, and the line where that is written anew.
 import { html, useLayoutEffect, useRef } from "../ui/html.js";
-import { IconButton } from "../ui/button.js";
 import { rename } from "./items.js";
 
-/**
- * @param {{item: object, name: string, writing: {value: boolean}, onClick: () => void}} props
- *   `writing` says whether it is being renamed
- */
-export function Name({ item, name, writing, onClick }) {
-  const pencil = useRef(null);
-  if (writing.value) {
-    const end = (title) => {
-      writing.value = false;
-      if (title !== undefined && title.trim() !== (item.title ?? "")) rename(item, title);
-      // The line to write in leaves with the next drawing, and the focus with it.
-      requestAnimationFrame(() => pencil.current?.querySelector("button")?.focus());
-    };
-    return html`<${Line} item=${item} name=${name} onEnd=${end} />`;
-  }
-  return html`<div class="library-name" ref=${pencil}>
+/** @param {{name: string, onClick: () => void, children?: any}} props children follow the name */
+export function Name({ name, onClick, children }) {
+  return html`<div class="library-name">
     <h2 title=${name} onClick=${onClick}>${name}</h2>
-    ${!item.deleted_at && html`<${IconButton}
-      icon="edit" label=${`Rename ${name}`} class="library-edit" onClick=${() => { writing.value = true; }}
-    />`}
+    ${children}
   </div>`;
 }
 
-function Line({ item, name, onEnd }) {
+/** @param {{item: object, name: string, onEnd: () => void}} props */
+export function NewName({ item, name, onEnd }) {
   const input = useRef(null);
+  const over = useRef(false);  // an input that leaves the page is left by the focus as well
   useLayoutEffect(() => input.current.select(), []);
+  const end = (title) => {
+    if (over.current) return;
+    over.current = true;
+    if (title !== null && title.trim() !== (item.title ?? "")) rename(item, title);
+    onEnd();
+  };
   const keys = (event) => {
-    if (event.key === "Enter") onEnd(event.currentTarget.value);
-    if (event.key === "Escape") onEnd();
+    if (event.key === "Enter") end(event.currentTarget.value);
+    if (event.key === "Escape") end(null);
   };
   return html`<input
     class="input library-rename" aria-label=${`New name of ${name}`} maxlength="200" ref=${input}
     value=${item.title ?? ""} placeholder=${name} enterkeyhint="done"
-    onKeyDown=${keys} onBlur=${(event) => event.currentTarget.isConnected && onEnd(event.currentTarget.value)}
+    onKeyDown=${keys} onBlur=${(event) => end(event.currentTarget.value)}
   />`;
 }

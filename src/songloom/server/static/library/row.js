@@ -2,10 +2,10 @@
 import { IconButton } from "../ui/button.js";
 import { confirm } from "../ui/dialog.js";
 import { moment } from "../ui/format.js";
-import { classes, html, useSignal } from "../ui/html.js";
-import { Details } from "./details.js";
+import { classes, html, useRef, useSignal } from "../ui/html.js";
+import { Piece, TrainedModel } from "./details.js";
 import { cancel, ended, nameOf, remove, restore, toggleFavourite } from "./items.js";
-import { Name } from "./name.js";
+import { Name, NewName } from "./name.js";
 import { Sound } from "./sound.js";
 
 const STATUS = { starting: "Waiting", processing: "Being made", failed: "Failed", canceled: "Stopped" };
@@ -14,67 +14,87 @@ const STATUS = { starting: "Waiting", processing: "Being made", failed: "Failed"
  * @param {{item: object, opened?: boolean}} props `opened` shows its details from the beginning
  */
 export function Row({ item, opened = false }) {
+  const element = useRef(null);
   const open = useSignal(opened);
   const writing = useSignal(false);
   const name = nameOf(item);
-  const toggle = () => { open.value = !open.value; };
-  return html`<li class=${classes("library-row", open.value && "library-row-open")} data-id=${item.id}>
-    <div class="library-line">
-      <div class="library-what">
-        <${Name} item=${item} name=${name} writing=${writing} onClick=${toggle} />
-        <${Facts} item=${item} />
+  const toggle = () => {
+    open.value = !open.value;
+    focus(element, ".library-more");
+  };
+  const write = (on) => {
+    writing.value = on;
+    if (!on) focus(element, ".library-edit");
+  };
+  const go = () => leave(element.current, () => remove(item));
+  const piece = open.value && item.kind === "prediction" && !item.deleted_at;
+  const shared = { item, name };
+  const more = html`<${IconButton}
+    icon="down" class="library-more" label=${`More about ${name}`}
+    aria-expanded=${String(open.value)} onClick=${toggle}
+  />`;
+  const trash = html`<${IconButton} icon="trash" class="library-trash" label=${`Delete ${name}`} onClick=${go} />`;
+  const edit = html`<${IconButton} icon="edit" class="library-edit" label=${`Rename ${name}`} onClick=${() => write(true)} />`;
+  return html`<li
+    class=${classes("library-row", open.value && "library-row-open")} data-id=${item.id} ref=${element}
+  >
+    ${writing.value && html`<${NewName} ...${shared} onEnd=${() => write(false)} />`}
+    ${piece ? html`<${Piece} item=${item}>${edit}${ended(item) && trash}${more}<//>` : html`
+      <div class="library-line">
+        <div class="library-what">
+          ${!writing.value && html`<${Name} ...${shared} onClick=${toggle}>${!item.deleted_at && edit}<//>`}
+          <${Facts} item=${item} />
+        </div>
+        <${Sound} ...${shared} />
+        <div class="library-actions">
+          ${item.deleted_at ? html`<${InBin} ...${shared} row=${element} />` : html`<${Usual} ...${shared} />${trash}`}
+          ${(item.kind === "training" || !item.deleted_at) && more}
+        </div>
       </div>
-      <${Sound} item=${item} name=${name} />
-      <div class="library-actions">
-        ${item.deleted_at ? html`<${InBin} item=${item} name=${name} />` : html`
-          ${!ended(item) && html`<${IconButton} icon="stop" label=${`Stop ${name}`} onClick=${() => cancel(item)} />`}
-          <${IconButton}
-            icon="heart" filled=${item.favorite} pressed=${item.favorite}
-            label=${`${name} is a favourite`} class="library-heart" onClick=${() => toggleFavourite(item)}
-          />
-          <${IconButton}
-            icon="trash" class="library-trash" label=${`Delete ${name}`}
-            onClick=${(event) => leave(event.currentTarget, () => remove(item))}
-          />
-        `}
-        <${IconButton}
-          icon="down" class="library-more" label=${`More about ${name}`}
-          aria-expanded=${String(open.value)} onClick=${toggle}
-        />
-      </div>
-    </div>
-    ${open.value && html`<${Details}
-      item=${item} onRename=${() => { writing.value = true; }}
-      onDelete=${(event) => leave(event.currentTarget, () => remove(item))}
-    />`}
+      ${open.value && html`<${TrainedModel} item=${item} />`}
+    `}
   </li>`;
 }
 
-function InBin({ item, name }) {
-  const forever = async ({ currentTarget }) => {
+function Usual({ item, name }) {
+  return html`
+    ${!ended(item) && html`<${IconButton} icon="stop" label=${`Stop ${name}`} onClick=${() => cancel(item)} />`}
+    <${IconButton}
+      icon="heart" filled=${item.favorite} pressed=${item.favorite}
+      label=${`${name} is a favourite`} class="library-heart" onClick=${() => toggleFavourite(item)}
+    />
+  `;
+}
+
+function InBin({ item, name, row }) {
+  const forever = async () => {
     const what = item.kind === "training" ? "The model that was trained goes with it." : "Its recordings go with it.";
     const sure = await confirm({
       title: "Delete it for good?", text: `${what} This can't be undone.`, action: "Delete", danger: true,
     });
-    if (sure) leave(currentTarget, () => remove(item, { forever: true }));
+    if (sure) leave(row.current, () => remove(item, { forever: true }));
   };
   return html`
     <${IconButton}
       icon="restore" label=${`Take ${name} out of the bin`}
-      onClick=${(event) => leave(event.currentTarget, () => restore(item))}
+      onClick=${() => leave(row.current, () => restore(item))}
     />
     <${IconButton} icon="trash" label=${`Delete ${name} for good`} onClick=${forever} />
   `;
 }
 
 /** Takes a row away, and the keyboard's focus to the next one. */
-function leave(button, act) {
-  const row = button.closest("li");
+function leave(row, act) {
   const near = row.nextElementSibling ?? row.previousElementSibling;
   act();
   requestAnimationFrame(() => {
-    (near?.querySelector(".library-actions button") ?? document.getElementById("main")).focus();
+    (near?.querySelector(".library-actions button, .piece-tools button") ?? document.getElementById("main")).focus();
   });
+}
+
+/** Keeps the focus on a button that is drawn anew. */
+function focus(element, button) {
+  requestAnimationFrame(() => element.current?.querySelector(button)?.focus());
 }
 
 function Facts({ item }) {

@@ -3,7 +3,9 @@ import { html, useEffect, useRef, useSignal } from "../ui/html.js";
 import { Player } from "../ui/player.js";
 
 const NEAR = "300px";
-const REST_MS = 150;  // rows that only rush by are not worth a waveform
+const REST_MS = 150;  // without scrolling, until waveforms are drawn
+let scrolled = -Infinity;
+addEventListener("scroll", () => { scrolled = performance.now(); }, { passive: true });
 
 /** @param {{item: object, name: string}} props */
 export function Sound({ item, name }) {
@@ -28,12 +30,13 @@ function Nearby({ children }) {
   const near = useSignal(false);
   useEffect(() => {
     let timer;
+    const settle = (seen) => {
+      if (performance.now() - scrolled < REST_MS) timer = setTimeout(settle, REST_MS, seen);
+      else if (seen || handle.current?.media.paused !== false) near.value = seen;
+    };
     const watcher = new IntersectionObserver((entries) => {
       clearTimeout(timer);
-      const seen = entries.at(-1).isIntersecting;
-      timer = setTimeout(() => {
-        if (seen || handle.current?.media.paused !== false) near.value = seen;
-      }, REST_MS);
+      settle(entries.at(-1).isIntersecting);
     }, { rootMargin: NEAR });
     watcher.observe(place.current);
     return () => {

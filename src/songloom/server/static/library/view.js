@@ -15,10 +15,10 @@ import { Storage } from "./storage.js";
 const TYPING_MS = 200;
 const RUNNING_MS = 2000;
 
-/** @param {{route: {id: string|null, query: URLSearchParams}}} props */
+/** @param {{route: {kind: string|null, id: string|null, query: URLSearchParams}}} props */
 export default function Library({ route }) {
   useEffect(() => {
-    only.value = route.id;
+    only.value = route.kind && route.id;
     shelf.value = SHELVES[route.query.get("show")] ? route.query.get("show") : "all";
     words.value = route.query.get("q") ?? "";
     load();

@@ -1,0 +1,76 @@
+"""What holds in every view: for all eyes and hands, on all screens, in a few bytes."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
+
+pytestmark = pytest.mark.browser
+Opened = Callable[..., Any]
+VIEWS = {
+    "create": "What would you like to hear?",
+    "train": None,
+    "library": "Library",
+    "settings": "Settings",
+}
+FIRST_PAINT = 200_000
+"""Bytes on the wire until the page can be used."""
+
+
+def show(page: Any, view: str) -> None:
+    page.goto(re.sub(r"#.*|$", f"#/{view}", page.url, count=1))
+    page.locator("main h1").first.wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize(
+    ("screen", "scheme"),
+    [(PHONE, "dark"), (PHONE, "light"), (DESKTOP, "dark"), (DESKTOP, "light")],
+    ids=["phone-dark", "phone-light", "desktop-dark", "desktop-light"],
+)
+def test_nobody_is_kept_out(opened: Opened, screen: dict[str, Any], scheme: str) -> None:
+    page = opened(**screen, color_scheme=scheme)
+    found = {}
+    for view in VIEWS:
+        show(page, view)
+        for folded in page.locator("main details:not([open]) > summary:visible").all():
+            folded.click()
+        page.wait_for_timeout(200)
+        found[view] = too_wide(page) + faults(page)
+    assert found == {view: [] for view in VIEWS}
+
+
+def test_the_first_paint_takes_few_bytes(opened: Opened) -> None:
+    page = opened("assets/icon.svg")
+    page.watch.expect("favicon.ico")  # which browsers ask for beside a picture
+    tools = page.context.new_cdp_session(page)
+    tools.send("Network.enable")
+    got: list[float] = []
+    tools.on("Network.loadingFinished", lambda event: got.append(event["encodedDataLength"]))
+    page.goto(page.url.replace("assets/icon.svg", ""))
+    page.get_by_label("Describe the music").wait_for()
+    page.wait_for_load_state("networkidle")
+    print(f"first paint: {len(got)} requests, {sum(got):.0f} bytes")
+    assert 30_000 < sum(got) < FIRST_PAINT
+
+
+def test_views_are_reached_by_the_keyboard(opened: Opened) -> None:
+    page = opened()
+    page.get_by_label("Describe the music").wait_for()
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+    assert [name for name in reached if name.lower() in VIEWS] == [
+        "Create", "Train", "Library", "Settings",
+    ]  # fmt: skip
+    page.get_by_role("link", name="Settings").press("Enter")
+    page.get_by_role("heading", name="Settings", level=1).wait_for()
+
+
+def test_an_unknown_address_shows_the_start(opened: Opened) -> None:
+    page = opened("#/nothing/of/the/kind")
+    page.get_by_label("Describe the music").wait_for()
