@@ -22,6 +22,7 @@ const SECTIONS = [
 export default function Settings({ route }) {
   useEffect(() => {
     if (route.id) goTo(route.id);
+    else scrollTo(0, 0);
   }, [route.id]);
   return html`
     <div class="view settings">

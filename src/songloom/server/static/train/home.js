@@ -9,7 +9,7 @@ import { Loading, Progress } from "../ui/progress.js";
 import { toastError } from "../ui/toast.js";
 import { Chooser } from "./chooser.js";
 import { nameFor, sorted } from "./files.js";
-import { removeLater } from "./removals.js";
+import { focusBeside, removeLater } from "./removals.js";
 import { upload } from "./uploads.js";
 import { UseIt } from "./use.js";
 import { STATUS, isRunning, nameOf } from "./words.js";
@@ -95,7 +95,8 @@ function TrainingItem({ training }) {
 }
 
 function DatasetItem({ dataset }) {
-  const remove = () => {
+  const remove = (event) => {
+    focusBeside(event.currentTarget);
     const before = lists.value;
     hidden.add(dataset.id);
     lists.value = { ...before, datasets: before.datasets.filter(({ id }) => id !== dataset.id) };

@@ -35,6 +35,17 @@ export function removeLater(text, path, undo) {
   });
 }
 
+/**
+ * Moves the focus from a button in a list's item that is about to go to the same button beside it.
+ * @param {HTMLElement} button
+ */
+export function focusBeside(button) {
+  const item = button.closest("li");
+  const beside = item.nextElementSibling ?? item.previousElementSibling;
+  const next = beside?.querySelector(".icon-button:not(.player-play)") ?? document.getElementById("main");
+  next.focus();
+}
+
 // Someone who leaves meant it.
 addEventListener("pagehide", () => {
   for (const { timer, remove } of [...waiting.values()]) {

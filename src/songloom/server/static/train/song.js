@@ -5,6 +5,7 @@ import { IconButton, Button } from "../ui/button.js";
 import { Field, Select } from "../ui/field.js";
 import { clock, sentence } from "../ui/format.js";
 import { title } from "./collection.js";
+import { focusBeside } from "./removals.js";
 import { SongWave } from "./wave.js";
 
 const TONICS = ["C", "C#", "Db", "D", "D#", "Eb", "E", "F", "F#", "Gb", "G", "G#", "Ab", "A", "A#", "Bb", "B"];
@@ -24,6 +25,10 @@ export function Song({ collection, id }) {
   const name = title(song.file);
   // What is typed in one visit to a field is undone at once.
   const visit = useRef(0);
+  const remove = (event) => {
+    focusBeside(event.currentTarget);
+    collection.remove(id);
+  };
   const edit = (changes) => collection.edit(id, changes, `${Object.keys(changes)} ${visit.current}`);
   return html`
     <li class="song" aria-label=${name} onFocusIn=${() => (visit.current += 1)}>
@@ -36,7 +41,7 @@ export function Song({ collection, id }) {
         ${undoable && html`<${Button} kind="quiet" small icon="restore" onClick=${() => collection.undo(id)}>
           Undo<span class="unseen"> the last change to ${name}</span>
         <//>`}
-        <${IconButton} icon="trash" label=${`Remove ${name}`} onClick=${() => collection.remove(id)} />
+        <${IconButton} icon="trash" label=${`Remove ${name}`} onClick=${remove} />
       </div>
       ${song.status === "failed"
         ? html`<p class="song-error">${sentence(song.error || "it could not be read")}. Trainings go without it.</p>`

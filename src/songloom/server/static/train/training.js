@@ -37,7 +37,7 @@ export function Training({ id }) {
         <a class="back" href="#/train">All trainings</a>
         <h1>${nameOf(training)}</h1>
         <p class="muted">
-          <span class=${`status status-${training.status}`}>${STATUS[training.status]}</span>
+          <span role="status" class=${`status status-${training.status}`}>${STATUS[training.status]}</span>
           ${" "}${training.input.model ?? training.model} · started ${moment(training.created_at)}
         </p>
       </header>

@@ -1,6 +1,6 @@
 // Train: all trainings and collections, one collection, or one training.
 
-import { html } from "../ui/html.js";
+import { html, useEffect } from "../ui/html.js";
 import { CollectionPage } from "./collection_page.js";
 import { Home } from "./home.js";
 import { Training } from "./training.js";
@@ -10,6 +10,11 @@ import { Training } from "./training.js";
  */
 export default function Train({ route }) {
   const { kind, id } = route;
+  useEffect(() => {
+    // Each page begins at its top, for eyes and for keyboards.
+    scrollTo(0, 0);
+    document.getElementById("main").focus({ preventScroll: true });
+  }, [kind, id]);
   return html`<div class="view train">${page(kind, id)}</div>`;
 }
 
