@@ -49,7 +49,7 @@ def begin(page: Any, name: str, **settings: int) -> None:
     form.get_by_text("Advanced").click()
     for label, value in settings.items():
         form.get_by_label(label.replace("_", " "), exact=True).fill(str(value))
-    form.get_by_text("on this machine, preparing and comparing included").wait_for(timeout=A_WHILE)
+    form.get_by_text(", preparing and comparing included").wait_for(timeout=A_WHILE)
     form.get_by_role("button", name="Start training").click()
     page.get_by_role("heading", name=name, level=1).wait_for()
 

@@ -82,8 +82,10 @@ export function Start({ collection, uploading }) {
       <${Advanced} values=${advanced} suggested=${estimate.value?.answer?.inputs ?? {}} onChange=${(values) => set({ advanced: values })} />
       ${problem.value && html`<${Problem} title="The training could not start">${problem.value.detail || problem.value.message}<//>`}
       <div class="start-action">
+        <p role="status">${blocked ? html`<span class="muted">${blocked}</span>` : html`
+          <strong>Takes ${span(estimate.value.answer.seconds_low, estimate.value.answer.seconds_high)}</strong>, preparing and comparing included.
+        `}</p>
         <${Button} kind="primary" type="submit" busy=${starting.value} disabled=${Boolean(blocked)}>Start training<//>
-        <p class="muted" role="status">${blocked}</p>
       </div>
     </form>
   `;
@@ -101,12 +103,11 @@ function Estimate({ estimate, changed, onAgain }) {
   const gigabytes = (size) => `${size < 10 ? size.toFixed(1) : Math.round(size)} GB`;
   return html`
     <div class="estimate" role="status">
-      <p><strong>Takes ${span(answer.seconds_low, answer.seconds_high)}</strong> on this machine, preparing and comparing included.</p>
       <p class=${answer.fits ? "muted" : "danger"}>
         Needs ${gigabytes(answer.memory_gb)} of memory; ${gigabytes(answer.free_gb)} are free.
         ${!answer.fits && " That is too little: choose a smaller model, or close other programs."}
       </p>
-      <p class="muted">Reckoned from ${answer.basis}${changed ? "; your advanced settings may change it" : ""}.</p>
+      <p class="muted">The time is reckoned from ${answer.basis}${changed ? "; your advanced settings may change it" : ""}.</p>
     </div>
   `;
 }

@@ -44,11 +44,11 @@ export function Training({ id }) {
       <${Now} run=${run} training=${training} />
       ${training.status === "succeeded" && html`<${Comparison} run=${run} training=${training} />`}
       <${Previews} clips=${run.previews.value} training=${training} />
-      ${(curve?.points.length > 0 || training.status === "processing") && html`
+      ${curve?.points.length > 0 && html`
         <section class="card" aria-labelledby="curve-title">
           <h2 id="curve-title">How it learns</h2>
           <p class="muted">How much the songs surprise the model. Lower means that it knows the sound better.</p>
-          ${curve && html`<${LossChart} curve=${curve} ended=${!isRunning(training)} />`}
+          <${LossChart} curve=${curve} ended=${!isRunning(training)} />
         </section>
       `}
       <${Details} training=${training} log=${run.log.value} />
@@ -69,7 +69,7 @@ function Now({ run, training }) {
     const share = training.status === "starting" || !progress?.total ? null : progress.done / progress.total;
     return html`
       <section class="card now" aria-label="Progress">
-        <${Progress} value=${share} label="Training" note=${stageText(training, progress)} />
+        <${Progress} value=${share} label="Training" note=${stageText(training, progress, run.log.value)} />
         <div class="row">
           <${Button} icon="stop" busy=${busy} onClick=${act(run.stop)}>Stop<//>
           <p class="muted">Stopping keeps what is learned: you can go on later. Nothing is lost if you close this page.</p>

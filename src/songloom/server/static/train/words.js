@@ -48,11 +48,12 @@ export function span(low, high) {
  * How far a training is, in a line.
  * @param {{status: string}} training
  * @param {{stage: string, done: number, total: number, unit: string, values?: object}|null} progress
+ * @param {string} log  what it said so far, from which the stage is told while there is no progress
  * @returns {string}
  */
-export function stageText(training, progress) {
+export function stageText(training, progress, log) {
   if (training.status === "starting") return "Waiting for its turn";
-  if (!progress) return "Getting ready";
+  if (!progress) return /^training$/m.test(log) ? "Learning" : /^preparing/m.test(log) ? "Listening to your songs" : "Getting ready";
   const { stage, done, total } = progress;
   if (stage === "preparing") return `Listening to your songs: ${done} of ${total}`;
   if (stage === "training") {
@@ -72,7 +73,6 @@ export function stageText(training, progress) {
  * @returns {string}
  */
 export function curveText({ points, held_out, steps }, ended) {
-  if (!points.length) return "Nothing is learned yet; the first update is on its way.";
   const place = ended ? `In ${points.at(-1).step} updates` : `After ${points.at(-1).step} of ${steps} updates`;
   const edge = Math.max(1, Math.floor(points.length / 10));
   const first = mean(points.slice(0, edge)), last = mean(points.slice(-edge));
