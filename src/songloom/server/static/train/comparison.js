@@ -33,7 +33,7 @@ export function Comparison({ run, training }) {
     ${comparison?.clips.length > 0 && html`
       <section class="card" aria-labelledby="compare-title">
         <h2 id="compare-title">Before and after</h2>
-        <p class="muted">The same words and the same chance, by the model as it was and as it is now.</p>
+        <p class="muted">From the same words and the same seed, by the model as it was and as it is now.</p>
         <ol class="pairs">
           ${comparison.clips.map(({ prompt, before, after }) => html`
             <li key=${prompt}>

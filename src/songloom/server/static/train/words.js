@@ -134,7 +134,7 @@ function compared(change) {
 }
 
 function percent(change) {
-  return `${Math.max(1, Math.round(Math.abs(change) * 100))} %`;
+  return `${Math.max(1, Math.round(Math.abs(change) * 100))}%`;
 }
 
 function mean(points) {
