@@ -53,7 +53,7 @@ def test_a_caption_is_saved_as_one_types_and_can_be_undone(
 ) -> None:
     choose_folder(train, EXAMPLES)
     caption = song(train, "02-attic-carousel").get_by_label("Description")
-    caption.wait_for()
+    train.get_by_text("8 described").wait_for()
     before = caption.input_value()
     caption.press("End")
     caption.press_sequentially(", played by mice ")

@@ -10,6 +10,7 @@ import { Chooser } from "./chooser.js";
 import { Collection } from "./collection.js";
 import { Song } from "./song.js";
 import { Start } from "./start.js";
+import { useTyping } from "./typing.js";
 import { clearUpload, stopUpload, upload, uploadOf } from "./uploads.js";
 
 /**
@@ -62,6 +63,7 @@ function toStart() {
 }
 
 function Name({ collection }) {
+  const typing = useTyping(collection.about.value.name);
   const rename = async (event) => {
     const name = event.currentTarget.value.trim();
     if (!name || name === collection.about.value.name) {
@@ -73,8 +75,8 @@ function Name({ collection }) {
   const keys = (event) => event.key === "Enter" && event.currentTarget.blur();
   return html`
     <h1 class="unseen">${collection.about.value.name}</h1>
-    <input class="name-input" aria-label="Name of these songs" value=${collection.about.value.name} maxlength="100"
-      onChange=${rename} onKeyDown=${keys} />
+    <input class="name-input" aria-label="Name of these songs" maxlength="100"
+      ...${typing()} onChange=${rename} onKeyDown=${keys} />
   `;
 }
 

@@ -6,6 +6,7 @@ import { Field, Select } from "../ui/field.js";
 import { clock, sentence } from "../ui/format.js";
 import { title } from "./collection.js";
 import { focusBeside } from "./removals.js";
+import { useTyping } from "./typing.js";
 import { SongWave } from "./wave.js";
 
 const TONICS = ["C", "C#", "Db", "D", "D#", "Eb", "E", "F", "F#", "Gb", "G", "G#", "Ab", "A", "A#", "Bb", "B"];
@@ -78,6 +79,7 @@ function Words({ song, edit }) {
 }
 
 function Tempo({ bpm, edit }) {
+  const typing = useTyping(bpm == null ? "" : Math.round(bpm * 10) / 10);
   // On change, not on input: the 1 of 120 is no tempo.
   const take = ({ currentTarget: { value, valueAsNumber } }) => edit({ bpm: value === "" ? null : valueAsNumber });
   return html`
@@ -85,7 +87,7 @@ function Tempo({ bpm, edit }) {
       ${(ties) => html`<div class="input-unit">
         <input
           class="input" type="number" inputmode="decimal" min="20" max="400" step="any" ...${ties}
-          value=${bpm == null ? "" : Math.round(bpm * 10) / 10} onChange=${take}
+          ...${typing()} onChange=${take}
         />
         <span aria-hidden="true">bpm</span>
       </div>`}
@@ -113,25 +115,6 @@ function WordsField({ label, example, words = [], onChange }) {
       />`}
     <//>
   `;
-}
-
-/**
- * Keeps what is being typed as it is typed: what is saved may come back tidied, under one's fingers.
- * @param {string} value  as it is saved
- * @returns {(onText: (text: string) => void) => object} attributes for the input
- */
-function useTyping(value) {
-  const typed = useRef(null);
-  return (onText) => ({
-    value: typed.current ?? value,
-    onInput: (event) => {
-      typed.current = event.currentTarget.value;
-      onText(typed.current);
-    },
-    onBlur: () => {
-      typed.current = null;
-    },
-  });
 }
 
 /** Where it lies, how long it is, and what happens to it. */
