@@ -176,7 +176,7 @@ def test_stopped_it_goes_on(songs: Path, base: Path) -> None:
     assert updates == [1, 2, 3, 4]
     assert trained.finished
     assert sorted(path.name for path in (home() / "runs" / "mine").iterdir()) == [
-        ".lock", "dataset", "tensorboard"
+        ".lock", "clips", "dataset", "tensorboard"
     ]  # fmt: skip
 
 
