@@ -13,10 +13,11 @@ import argparse
 import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,10 +26,10 @@ from torch import Tensor
 from recipes.nano.bank import load_bank
 from recipes.nano.compose import compose
 from recipes.nano.compose.theory import SAMPLE_RATE
-from recipes.nano.losses import spectrum
+from recipes.nano.losses import mel_distance, spectrum
 from recipes.nano.runs import Log, load_checkpoint, save_checkpoint
 from recipes.nano.sampler import Sampler
-from recipes.nano.score import Excerpt
+from recipes.nano.score import Excerpt, tokens
 from songloom.checkpoints.codec_files import read_codec
 from songloom.checkpoints.diffusion_files import FOLDER, write_diffusion
 from songloom.models.bands import BandProcessor, Bands, ProcessorConfig
@@ -44,8 +45,9 @@ HIGH = 4_000
 """Hz from which the codec's decoder is weakest."""
 QUIETEST = 0.03
 """Of the strongest band's deviation: what is weaker is a filter's leak, not to be blown up."""
-Music = Callable[[int, int], Tensor]
-"""Renders the piece of a seed: so many frames of it, (frames * hop,)."""
+Music = Callable[[int, int, int], tuple[Tensor, Tensor]]
+"""Of the piece of a seed, from some frame on, so many frames: audio (frames * hop,), and its codes
+(K, frames)."""
 
 
 @dataclass(frozen=True)
@@ -62,142 +64,156 @@ class DiffusionSettings:
     surveyed: int = 32
     """Excerpts from which these are known."""
     updates: int = 20_000
-    """Of each band."""
-    batch: int = 16
+    batch: int = 8
     frames: int = 50
     """Of an excerpt."""
     learning_rate: float = 1e-3
     warm_up: int = 100
     decay: float = 0.999
     """Of the running mean of the weights, which is what is kept."""
-    save_every: int = 200
+    save_every: int = 100
+    half_precision: bool = True
+    """bfloat16 for the products."""
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far from the original a decoder is, on held-out music; less is better."""
+
+    spectral: float
+    """See `log_spectral_distance`."""
+    mel: float
+    """See `mel_distance`: what lies low counts for more."""
+    high: float
+    """Error of the energy above `HIGH`, dB."""
+
+    def __str__(self) -> str:
+        return (
+            f"log-spectral distance {self.spectral:.3f}, mel distance {self.mel:.3f}, "
+            f"error of the energy above {HIGH} Hz {self.high:.2f} dB"
+        )
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far from the original two decoders are, on held-out music; less is better."""
+    """Two decoders of the same codes."""
 
-    diffusion: float
-    codec: float
-    diffusion_high: float
-    codec_high: float
+    diffusion: Distances
+    codec: Distances
 
     @property
     def better(self) -> bool:
-        """Whether diffusion is nearer by both measures, neither of which it was trained on."""
-        return self.diffusion < self.codec and self.diffusion_high < self.codec_high
+        """Whether diffusion is nearer in the spectrum, high and low; it was trained on neither."""
+        return self.diffusion.spectral < self.codec.spectral and self.diffusion.mel < self.codec.mel
 
     def __str__(self) -> str:
-        return (
-            f"log-spectral distance {self.diffusion:.3f} (codec {self.codec:.3f}); error of the "
-            f"energy above {HIGH} Hz {self.diffusion_high:.2f} dB (codec {self.codec_high:.2f} dB)"
-        )
+        return f"diffusion: {self.diffusion}\ncodec:     {self.codec}"
 
 
 class Excerpts:
-    """Music to learn a band of, with the codec's latents.
+    """Music to learn from, with the codec's latents.
 
     Args:
         music: renders pieces.
         codec: of the packed model.
         settings: of the training.
-        band: which.
     """
 
-    def __init__(self, music: Music, codec: Codec, settings: DiffusionSettings, band: int) -> None:
-        self._music, self._settings, self._band = music, settings, band
-        self._codec = Codec(codec.encodec, channels=settings.batch)  # rows are coded apart
-        self._split = Bands(SAMPLE_RATE, settings.bands, codec.device)
-        self._only = torch.eye(settings.bands)[band].to(codec.device)
+    def __init__(self, music: Music, codec: Codec, settings: DiffusionSettings) -> None:
+        self._music, self._settings = music, settings
+        self._codec = codec
 
     @torch.no_grad()
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """The band of update `number`'s excerpts (B, N), and their latents (B, D, T)."""
-        random, frames = Random(f"diffusion {self._band} {number}"), self._settings.frames
-        rows = []
-        for _ in range(self._settings.batch):
-            seed, first = random.randrange(1_000_000_000), random.randrange(8 * frames)
-            audio = self._music(seed, first + frames)[first * self._codec.hop :]
-            rows.append(audio * (0.5 + random.random()))
-        whole = torch.stack(rows).to(self._codec.device)
-        latents = self._codec.latents(self._codec.encode(whole))
-        return self._split.scaled(whole, self._only), latents
+        """Update `number`'s excerpts (B, N), and their latents (B, D, T)."""
+        random, frames = Random(f"diffusion {number}"), self._settings.frames
+        rows = [
+            self._music(random.randrange(1_000_000_000), random.randrange(8 * frames), frames)
+            for _ in range(self._settings.batch)
+        ]
+        audio, codes = (
+            torch.stack(part).to(self._codec.device) for part in zip(*rows, strict=True)
+        )
+        latents = [self._codec.latents(of_row) for of_row in codes]
+        return audio, torch.cat(latents)
 
-    def survey(self) -> BandProcessor:
-        """A processor that knows how strong the bands of this music are."""
-        config = ProcessorConfig(SAMPLE_RATE, power=self._settings.power)
-        count = -(-self._settings.surveyed // self._settings.batch)
-        heard = torch.cat([self.batch(-1 - i)[0] for i in range(count)])
-        split = Bands(SAMPLE_RATE, config.bands, heard.device)
+
+class BandTraining:
+    """The training of one band.
+
+    Args:
+        settings: of the training.
+        band: which.
+        condition_size: of the codec's latents.
+        device: where.
+    """
+
+    def __init__(
+        self, settings: DiffusionSettings, band: int, condition_size: int, device: torch.device
+    ) -> None:
+        shape = UNetConfig(**(asdict(settings.shape) | {"condition_size": condition_size}))
+        torch.manual_seed(band)
+        self._settings, self._band = settings, band
+        self._unet = UNet(shape).to(device)
+        self._mean = copy.deepcopy(self._unet).requires_grad_(False)
+        self._optimizer = torch.optim.AdamW(
+            self._unet.parameters(), settings.learning_rate, betas=(0.9, 0.99)
+        )
+        self._schedule = PowerSchedule(num_steps=shape.num_steps)
+        self._split = Bands(SAMPLE_RATE, settings.bands, device)
+        self._only = torch.eye(settings.bands)[band].to(device)
+        self._processor = BandProcessor(ProcessorConfig(SAMPLE_RATE, power=settings.power))
+        self._processor.to(device)
+
+    def heard(self, whole: Tensor) -> Tensor:
+        """The band of excerpts (B, N)."""
+        return self._split.scaled(whole, self._only)
+
+    def survey(self, excerpts: Sequence[Tensor]) -> None:
+        """Learn how strong the bands of this music are, from excerpts (B, N)."""
+        heard = self.heard(torch.cat(list(excerpts)))
+        split = Bands(SAMPLE_RATE, self._processor.config.bands, heard.device)
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(1, heard.shape[-1], generator=generator).to(heard)
-        processor = BandProcessor(config).to(heard.device)
         music = split.deviations(heard).square().mean(dim=0).sqrt()
-        processor.deviation.copy_(music.clamp(min=QUIETEST * float(music.max())))
-        processor.noise_deviation.copy_(split.deviations(noise)[0])
-        return processor
+        self._processor.deviation.copy_(music.clamp(min=QUIETEST * float(music.max())))
+        self._processor.noise_deviation.copy_(split.deviations(noise)[0])
 
-
-def train_band(
-    folder: Path,
-    excerpts: Excerpts,
-    settings: DiffusionSettings,
-    band: int,
-    condition_size: int,
-    log: Log,
-    stop: Callable[[], bool] = lambda: False,
-    device: str = "cpu",
-) -> Band | None:
-    """Train one band, going on from `folder/diffusion-<band>.pt`; None when it was stopped."""
-    path = folder / f"diffusion-{band}.pt"
-    shape = UNetConfig(**(asdict(settings.shape) | {"condition_size": condition_size}))
-    torch.manual_seed(band)
-    unet = UNet(shape).to(device)
-    mean = copy.deepcopy(unet).requires_grad_(False)
-    optimizer = torch.optim.AdamW(unet.parameters(), settings.learning_rate, betas=(0.9, 0.99))
-    state, step = load_checkpoint(path, device), 0
-    if state is None:
-        processor = excerpts.survey()
-    else:
-        step, processor = state["step"], BandProcessor(ProcessorConfig(**state["processor_config"]))
-        processor.to(device).load_state_dict(state["processor"])
-        unet.load_state_dict(state["model"])
-        mean.load_state_dict(state["mean"])
-        optimizer.load_state_dict(state["optimizer"])
-    schedule = PowerSchedule(num_steps=shape.num_steps)
-
-    def save() -> None:
-        save_checkpoint(path, {
-            "step": step, "model": unet.state_dict(), "mean": mean.state_dict(),
-            "optimizer": optimizer.state_dict(), "processor": processor.state_dict(),
-            "processor_config": asdict(processor.config),
-        })  # fmt: skip
-
-    losses: list[float] = []
-    while step < settings.updates:
-        if stop():
-            save()
-            log.write(f"band {band}: stopped at update {step} of {settings.updates}")
-            return None
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate_at(step, settings)
-        music, latents = excerpts.batch(step)
-        loss = noise_loss(unet, schedule, processor, music, latents, step)
-        optimizer.zero_grad()
+    def update(self, whole: Tensor, latents: Tensor, step: int) -> float:
+        """Learn from excerpts (B, N) with their latents (B, D, T); returns the loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._settings.learning_rate * rate_at(step, self._settings)
+        music, number = self.heard(whole), step * self._settings.bands + self._band
+        with torch.autocast(
+            whole.device.type, torch.bfloat16, enabled=self._settings.half_precision
+        ):
+            loss = noise_loss(self._unet, self._schedule, self._processor, music, latents, number)
+        self._optimizer.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        kept = min(settings.decay, step / (step + 10))
-        for slow, fast in zip(mean.parameters(), unet.parameters(), strict=True):
+        torch.nn.utils.clip_grad_norm_(self._unet.parameters(), 1.0)
+        self._optimizer.step()
+        kept = min(self._settings.decay, (step + 1) / (step + 11))
+        for slow, fast in zip(self._mean.parameters(), self._unet.parameters(), strict=True):
             slow.lerp_(fast.detach(), 1 - kept)
-        losses.append(loss.item())
-        if step % settings.save_every == 0 or step == settings.updates:
-            save()
-            shown = sum(losses) / len(losses)
-            log.write(f"band {band}: update {step} of {settings.updates}, loss {shown:.4f}")
-            losses.clear()
-    return Band(mean.eval(), schedule, processor)
+        return loss.item()
+
+    def state(self) -> dict[str, Any]:
+        """What is needed to go on."""
+        return {
+            "model": self._unet.state_dict(), "mean": self._mean.state_dict(),
+            "optimizer": self._optimizer.state_dict(), "processor": self._processor.state_dict(),
+        }  # fmt: skip
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._unet.load_state_dict(state["model"])
+        self._mean.load_state_dict(state["mean"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._processor.load_state_dict(state["processor"])
+
+    def band(self) -> Band:
+        """As it is now."""
+        return Band(self._mean.eval(), self._schedule, self._processor)
 
 
 def noise_loss(
@@ -214,7 +230,8 @@ def noise_loss(
     noise = torch.randn(music.shape, generator=generator)[:, None].to(music)
     steps = steps.to(music.device)
     clean = processor.project(music)[:, None]
-    return F.mse_loss(unet(schedule.noisy(clean, steps, noise), steps, latents), noise)
+    found = unet(schedule.noisy(clean, steps, noise), steps, latents)
+    return F.mse_loss(found.float(), noise)
 
 
 def rate_at(step: int, settings: DiffusionSettings) -> float:
@@ -230,19 +247,38 @@ def train_diffusion(
     settings: DiffusionSettings,
     stop: Callable[[], bool] = lambda: False,
 ) -> MultiBandDiffusion | None:
-    """Train all bands, one after the other; None when it was stopped before all were done."""
+    """Train all bands, going on from `folder/diffusion.pt`; None when it was stopped."""
     folder.mkdir(parents=True, exist_ok=True)
-    log, bands = Log(folder / "diffusion.log"), []
-    log.write(f"diffusion {asdict(settings)}")
+    path, log = folder / "diffusion.pt", Log(folder / "diffusion.log")
+    excerpts = Excerpts(music, codec, settings)
     size = codec.encodec.config.hidden_size
-    for index in range(settings.bands):
-        excerpts = Excerpts(music, codec, settings, index)
-        device = str(codec.device)
-        band = train_band(folder, excerpts, settings, index, size, log, stop, device)
-        if band is None:
+    bands = [BandTraining(settings, band, size, codec.device) for band in range(settings.bands)]
+    state, step = load_checkpoint(path, str(codec.device)), 0
+    if state is not None:
+        step = state["step"]
+        for band, saved in zip(bands, state["bands"], strict=True):
+            band.load(saved)
+    else:
+        count = -(-settings.surveyed // settings.batch)
+        surveyed = [excerpts.batch(-1 - number)[0] for number in range(count)]
+        for band in bands:
+            band.survey(surveyed)
+    log.write(f"diffusion {asdict(settings)}, from update {step}")
+    losses: list[list[float]] = []
+    while step < settings.updates:
+        stopped = stop()
+        if stopped or (losses and step % settings.save_every == 0):
+            save_checkpoint(path, {"step": step, "bands": [band.state() for band in bands]})
+            shown = [f"{sum(of) / len(of):.4f}" for of in zip(*losses, strict=True)]
+            log.write(f"update {step} of {settings.updates}, losses {' '.join(shown)}")
+            losses.clear()
+        if stopped:
             return None
-        bands.append(band)
-    return MultiBandDiffusion(bands, SAMPLE_RATE)
+        whole, latents = excerpts.batch(step)
+        losses.append([band.update(whole, latents, step) for band in bands])
+        step += 1
+    save_checkpoint(path, {"step": step, "bands": [band.state() for band in bands]})
+    return MultiBandDiffusion([band.band() for band in bands], SAMPLE_RATE)
 
 
 @torch.no_grad()
@@ -250,15 +286,26 @@ def compare(
     decoder: MultiBandDiffusion, codec: Codec, music: Music, seeds: range = HELD_OUT_SEEDS
 ) -> Comparison:
     """Both decoders on music that nothing was trained on."""
-    measured = []
+    measured: tuple[list[Distances], list[Distances]] = ([], [])
     for seed in seeds:
-        audio = music(seed, HELD_OUT_FRAMES)[None].to(codec.device)
+        audio = music(seed, 0, HELD_OUT_FRAMES)[0][None].to(codec.device)
         codes = codec.encode(audio)
-        made, coded = decoder.decode(codec, codes, seed), codec.decode(codes)
-        measured.append(
-            [f(x, audio) for f in (log_spectral_distance, high_error) for x in (made, coded)]
-        )
-    return Comparison(*(sum(values) / len(values) for values in zip(*measured, strict=True)))
+        for of, made in zip(
+            measured, (decoder.decode(codec, codes, seed), codec.decode(codes)), strict=True
+        ):
+            of.append(
+                Distances(
+                    log_spectral_distance(made, audio),
+                    mel_distance(made, audio).item(),
+                    high_error(made, audio),
+                )
+            )
+    return Comparison(*map(_mean, measured))
+
+
+def _mean(several: Sequence[Distances]) -> Distances:
+    rows = [astuple(each) for each in several]
+    return Distances(*(sum(column) / len(column) for column in zip(*rows, strict=True)))
 
 
 def log_spectral_distance(estimate: Tensor, target: Tensor) -> float:
@@ -293,7 +340,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "nano")
     parser.add_argument("--model", type=Path, default=ROOT / "src" / "songloom" / "assets" / "nano")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--updates", type=int, default=DiffusionSettings.updates, help="of a band")
+    parser.add_argument("--updates", type=int, default=DiffusionSettings.updates, help="in all")
     parser.add_argument("--minutes", type=float, default=math.inf, help="then stop; go on later")
     arguments = parser.parse_args()
     if (arguments.model / FOLDER).exists():
@@ -302,8 +349,9 @@ def main() -> None:
     codec = read_codec(arguments.model, 1, torch.device(arguments.device), torch.float32)
     codec.fold_weight_norm()
 
-    def music(seed: int, frames: int) -> Tensor:
-        return torch.from_numpy(sampler.render(Excerpt(compose(seed), 0, frames)))
+    def music(seed: int, first: int, frames: int) -> tuple[Tensor, Tensor]:
+        excerpt = Excerpt(compose(seed), first, frames)
+        return torch.from_numpy(sampler.render(excerpt)), torch.from_numpy(tokens(excerpt))
 
     end = time.monotonic() + 60 * arguments.minutes
     settings = DiffusionSettings(updates=arguments.updates)

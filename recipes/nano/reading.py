@@ -1,11 +1,11 @@
 """Teach the text encoder what captions mean, before there is any music.
 
 From every place of an encoded caption a linear layer must tell what the piece is like: style, key,
-tempo, players. Captions are cheap, and music is not: the language model finds the encoder ready,
-and needs fewer clips to learn what the words sound like.
+the tones of its scale, tempo, players. Captions are cheap, and music is not: the language model
+finds the encoder ready, and needs fewer clips to learn what the words sound like. It goes on
+reading while it learns, so that the encoder does not forget.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -57,11 +57,43 @@ def facts(clip: Clip) -> list[int]:
         int(piece.busy),
         int(clip.intro),
         int(clip.ending),
+        # No sum of what tonic and mode say tells these, so a single layer could not use them.
+        *(int(pitch_class in piece.key.pitch_classes) for pitch_class in range(12)),
     ]
 
 
-ANSWERS = (len(STYLES), len(MODES), 12, len(TEMPOS), *map(len, PLAYERS), 2, 2, 2)
+ANSWERS = (len(STYLES), len(MODES), 12, len(TEMPOS), *map(len, PLAYERS), *[2] * 15)
 """How many answers there are to each of `facts`."""
+
+
+class Reader(nn.Module):
+    """Tells the facts from the states of a text encoder.
+
+    Args:
+        text_size: width of the states.
+    """
+
+    def __init__(self, text_size: int) -> None:
+        super().__init__()
+        self.told = nn.Linear(text_size, sum(ANSWERS))
+
+    def forward(self, encoder: T5EncoderModel, text: Tensor, answers: Tensor) -> Tensor:
+        """Cross-entropy of every fact in nats, over all places of the captions: (facts,).
+
+        Args:
+            encoder: the text encoder.
+            text: (B, E) token ids, 0 where padded.
+            answers: (B, facts).
+        """
+        attended = (text != 0).float()
+        states = encoder(input_ids=text, attention_mask=attended).last_hidden_state
+        guesses = self.told(states).float().split(ANSWERS, dim=-1)
+        return torch.stack([
+            (F.cross_entropy(
+                guess.transpose(1, 2), right[:, None].expand(-1, text.shape[1]), reduction="none"
+            ) * attended).sum() / attended.sum()
+            for guess, right in zip(guesses, answers.t(), strict=True)
+        ])  # fmt: skip
 
 
 def teach_reading(
@@ -77,30 +109,20 @@ def teach_reading(
         return
     torch.manual_seed(0)
     encoder = T5EncoderModel(text_config(model)).to(device)
-    told = nn.Linear(model.text_size, sum(ANSWERS)).to(device)
+    reader = Reader(model.text_size).to(device)
     named = dict(encoder.named_parameters())
     matrices = [
         p for name, p in named.items() if p.dim() == 2 and ".layer." in name and "bias" not in name
     ]
     chosen = {id(p) for p in matrices}
-    rest = [p for p in (*named.values(), *told.parameters()) if id(p) not in chosen]
+    rest = [p for p in (*named.values(), *reader.parameters()) if id(p) not in chosen]
     steppers = [torch.optim.AdamW(rest, settings.rate), Muon(matrices, settings.matrix_rate)]
     for step in range(settings.steps):
         for stepper, peak in zip(steppers, (settings.rate, settings.matrix_rate), strict=True):
             stepper.param_groups[0]["lr"] = peak * (1 - step / settings.steps)
         first = FIRST_SEED + step * settings.batch
-        clips = [training_clip(seed, FRAMES) for seed in range(first, first + settings.batch)]
-        text, answers = _batch(clips, tokenizer, Random(step))
-        text, answers = text.to(device), answers.to(device)
-        attended = (text != 0).float()
-        states = encoder(input_ids=text, attention_mask=attended).last_hidden_state
-        guesses = told(states).split(ANSWERS, dim=-1)
-        losses = torch.stack([
-            (F.cross_entropy(
-                guess.transpose(1, 2), right[:, None].expand(-1, text.shape[1]), reduction="none"
-            ) * attended).sum() / attended.sum()
-            for guess, right in zip(guesses, answers.t(), strict=True)
-        ])  # fmt: skip
+        text, answers = captions(range(first, first + settings.batch), tokenizer)
+        losses = reader(encoder, text.to(device), answers.to(device))
         for stepper in steppers:
             stepper.zero_grad()
         torch.autograd.backward(losses.sum())
@@ -119,7 +141,10 @@ def read_encoder(folder: Path, encoder: T5EncoderModel) -> None:
         encoder.load_state_dict(state["encoder"])
 
 
-def _batch(clips: Sequence[Clip], tokenizer: Tokenizer, random: Random) -> tuple[Tensor, Tensor]:
+def captions(seeds: range, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+    """Captions of the training clips of these seeds, and their facts: (B, E) and (B, facts)."""
+    clips = [training_clip(seed, FRAMES) for seed in seeds]
+    random = Random(seeds.start)
     texts = [tokenizer.encode(clip.caption(random)).ids for clip in clips]
     longest = max(map(len, texts))
     text = torch.tensor([ids + [0] * (longest - len(ids)) for ids in texts])

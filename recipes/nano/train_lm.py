@@ -23,12 +23,13 @@ from recipes.nano.clips import held_out_clip
 from recipes.nano.factors import unshare
 from recipes.nano.model import ModelSettings, NanoModel
 from recipes.nano.muon import Muon
-from recipes.nano.reading import read_encoder
+from recipes.nano.reading import Reader, captions, read_encoder
 from recipes.nano.runs import Clock, GoesOn, Log, forever, load_checkpoint, save_checkpoint
 from recipes.nano.sampler import Sampler
 from recipes.nano.workers import Workers
 
 MOST_CLIPS = 1000  # of a step and a process: what their numbers are apart
+FIRST_READ = 900_000_000  # seed of the captions that are read
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class TrainingSettings:
     warm_up: int = 100  # steps
     last_rate: float = 0.03  # of the first, at the end of the cosine
     clip: float = 1.0
-    flatness: float = 0.3  # weight of `unevenness`
+    doubt: float = 0.95  # share of "anything" in what rows without conditions learn, see below
+    doubting: float = 0.15  # weight of their loss
+    read: int = 48  # captions of a step and a process that are only read
+    reading: float = 0.03  # weight of that loss, of all facts together
     half_precision: bool = True  # bfloat16 for the matrix products
     held_out: int = 12  # clips
     held_out_at_end: int = 100
@@ -57,6 +61,11 @@ class TrainingSettings:
         if step % self.long_every == 0:
             return self.batch, whole, Dropout()
         return self.short_batch, min(self.short_frames, whole), NO_MELODY
+
+    def to_read(self, step: int, workers: Workers) -> range:
+        """Seeds of the captions that a process only reads in a step."""
+        first = FIRST_READ + (step * workers.count + workers.rank) * self.read
+        return range(first, first + self.read)
 
     def rate(self, step: int) -> float:
         """What the learning rates are multiplied with at a step."""
@@ -100,33 +109,30 @@ class Scores:
         return f"CE {_row(self.loss)}, accuracy {_row(self.accuracy)}"
 
 
-def codebook_losses(logits: Tensor, tokens: Tensor, special: int) -> Tensor:
+def codebook_losses(logits: Tensor, tokens: Tensor, special: int, doubt: float = 0.0) -> Tensor:
     """Mean cross-entropy of each codebook, (K,).
+
+    Guidance moves away from what the model says without any condition, so noise in that is raised
+    to a power. Rows without conditions therefore learn a mixture: mostly that anything may come,
+    and a little of what does. What is improbable is as the first part has it, and guidance makes
+    it more so; where several continuations are likely without any words, as they are once a piece
+    is under way, guidance leaves their shares alone. Were "anything" the whole of it, the music
+    would stay on one chord, since staying is a little likelier than each of the others.
 
     Args:
         logits: (B, K, S - 1, V), of which step s predicts token s + 1.
         tokens: (B, K, S) delayed; special tokens are no targets.
         special: the special token.
+        doubt: the share of "anything".
     """
     targets = tokens[:, :, 1:]
     return torch.stack([
         F.cross_entropy(
-            logits[:, k].flatten(0, 1), targets[:, k].flatten(), ignore_index=special
+            logits[:, k].flatten(0, 1), targets[:, k].flatten(), ignore_index=special,
+            label_smoothing=doubt,
         )
         for k in range(tokens.shape[1])
     ])  # fmt: skip
-
-
-def unevenness(logits: Tensor) -> Tensor:
-    """How far logits are from saying nothing, in nats.
-
-    Guidance takes the answer to no question at all as what to move away from. It should be that
-    everything is as likely as anything else: then guidance only makes the model surer. What is
-    usual, learning what comes without any question, makes notes end and begin at odd moments:
-    there it is as sure as with one, and small differences are raised to large ones.
-    """
-    flat: Tensor = (logits.logsumexp(-1) - logits.mean(-1)).mean()
-    return flat - math.log(logits.shape[-1])
 
 
 def optimizers(
@@ -179,9 +185,13 @@ def train_lm(
     path = folder / "lm.pt"
     torch.manual_seed(0)
     model = NanoModel(model_settings).to(device)
+    reader = Reader(model_settings.text_size).to(device)
     special = model.lm.config.special_token
     workers = Workers.join()
-    steppers = optimizers(model, settings, workers)
+    steppers = [
+        *optimizers(model, settings, workers),
+        torch.optim.AdamW(reader.parameters(), settings.head_rate, weight_decay=0.0),
+    ]
     for stepper in steppers:
         for group in stepper.param_groups:
             group["peak"] = group["lr"]
@@ -190,6 +200,7 @@ def train_lm(
     step, drawn, frames = 0, 0, 0
     if state:
         model.load_state_dict(state["model"])
+        reader.load_state_dict(state["reader"])
         for stepper, saved in zip(steppers, state["optimizers"], strict=True):
             stepper.load_state_dict(saved)
         step, drawn, frames = state["step"], state["drawn"], state["frames"]
@@ -204,7 +215,8 @@ def train_lm(
 
     def save() -> None:
         save_checkpoint(path, {
-            "model": model.state_dict(), "optimizers": [s.state_dict() for s in steppers],
+            "model": model.state_dict(), "reader": reader.state_dict(),
+            "optimizers": [s.state_dict() for s in steppers],
             "step": step, "drawn": drawn, "frames": frames, "seconds": clock.seconds,
             "settings": asdict(model_settings),
         })  # fmt: skip
@@ -221,14 +233,21 @@ def train_lm(
         size, length, _ = settings.shape(step, frames_per_clip)
         with torch.autocast(device, torch.bfloat16, enabled=settings.half_precision):
             logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
+            text, answers = captions(settings.to_read(step, workers), tokenizer)
+            facts = reader(model.text_encoder, text.to(device), answers.to(device))
         logits, told = logits.float(), ~batch.blank
         loss_per_codebook = codebook_losses(logits[told], batch.tokens[told], special)
         model.zero_grad()
-        total = loss_per_codebook.mean() if told.any() else logits.new_zeros(())
+        reader.zero_grad()
+        total = settings.reading * facts.sum()
+        if told.any():
+            total = total + loss_per_codebook.mean()
         if batch.blank.any():
-            total = total + settings.flatness * unevenness(logits[batch.blank])
+            blank = batch.blank
+            doubtful = codebook_losses(logits[blank], batch.tokens[blank], special, settings.doubt)
+            total = total + settings.doubting * doubtful.mean()
         torch.autograd.backward(total)
-        workers.average_gradients(model.parameters())
+        workers.average_gradients([*model.parameters(), *reader.parameters()])
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         for stepper in steppers:
             stepper.step()
