@@ -18,18 +18,24 @@ import torch
 from torch import Tensor
 
 from recipes.nano.bank import build_bank, load_bank
+from recipes.nano.baselines import baselines
 from recipes.nano.clips import Clip, held_out_clip
 from recipes.nano.compose.captions import full_caption
-from recipes.nano.compose.instruments import BASS, DRUMS, HARMONY, MELODY
+from recipes.nano.compose.instruments import BASS, DRUMS, HARMONY, MELODY, SECTIONS
 from recipes.nano.compose.theory import FRAME_RATE, SAMPLE_RATE
+from recipes.nano.copying import nearest
 from recipes.nano.ears import Ears, Heard, fit_ears, load_ears, players_of
 from recipes.nano.losses import mel_distance, si_sdr
 from recipes.nano.sampler import Sampler
+from recipes.nano.score import tokens
+from recipes.nano.train_lm import codebook_losses
 from songloom import GenerationRequest, Model, load
 from songloom.audio.files import Audio, write_audio
-from songloom.checkpoints.model_codec import model_path, read_model_codec
+from songloom.checkpoints.components import Components
+from songloom.checkpoints.load import load_components
+from songloom.generation.track import Track
 from songloom.models.chroma import chroma
-from songloom.models.codec import Codec
+from songloom.models.delay import apply_delay
 
 SECONDS = 10
 CONTINUED_SECONDS = 4  # of a render, which the model goes on from
@@ -75,7 +81,7 @@ class Judge:
 
     Args:
         model: what is judged.
-        codec: the model's.
+        components: of the model.
         sampler: renders what should come.
         ears: fitted.
         options: fields of every request: temperature and the like.
@@ -85,13 +91,14 @@ class Judge:
     def __init__(
         self,
         model: Model,
-        codec: Codec,
+        components: Components,
         sampler: Sampler,
         ears: Ears,
         options: GenerationRequest,
         count: int,
     ) -> None:
-        self._model, self._codec, self._ears, self._options = model, codec, ears, options
+        self._model, self._ears, self._options = model, ears, options
+        self._components, codec = components, components.codec
         self.clips = [held_out_clip(number, SECONDS * FRAME_RATE) for number in range(count)]
         self.captions = [full_caption(clip.piece, Random(i)) for i, clip in enumerate(self.clips)]
         self.true = [torch.from_numpy(sampler.render(clip.excerpt)) for clip in self.clips]
@@ -100,13 +107,21 @@ class Judge:
                 codec.decode(codec.encode(audio[None]))[0, : len(audio)] for audio in self.true
             ]
 
-    def generate(self) -> list[Tensor]:
-        """A clip for every caption: (samples,) each."""
-        return self._answers(self._requests(len(self.clips)))
+    def generate(self) -> list[Track]:
+        """A clip for every caption."""
+        return self._model.generate(self._requests(len(self.clips)))
 
     def shares(self, audio: Sequence[Tensor]) -> Shares:
         """How many of these clips, one for each of the first captions, are as asked."""
         return Shares.of(self._ears.hear(audio), self.clips[: len(audio)])
+
+    def copying(self, made: Sequence[Track]) -> dict[str, float]:
+        """How near the tunes of clips come to those of the training, and those of true pieces."""
+        true = [torch.from_numpy(tokens(clip.excerpt)) for clip in self.clips]
+        return {
+            "nearest_tune": nearest([track.tokens for track in made]),
+            "nearest_tune_of_renders": nearest(true),
+        }
 
     def codec(self) -> dict[str, float]:
         """How near the codec comes to the renders."""
@@ -150,6 +165,19 @@ class Judge:
             ])  # fmt: skip
         shares = asdict(self.shares([audio[start:] for audio in made]))
         return {f"continued_{name}": shares[name] for name in ("tempo", "key", "instruments")}
+
+    def losses(self, count: int) -> dict[str, float]:
+        """Cross-entropy in nats of each section's tokens, given a usual caption alone."""
+        lm, text = self._components.lm, self._components.text
+        sums = torch.zeros(len(SECTIONS))
+        for number, clip in enumerate(self.clips[:count]):
+            codes = torch.from_numpy(tokens(clip.excerpt))[None]
+            delayed = apply_delay(codes, lm.config.delays, lm.config.special_token)
+            with torch.inference_mode():
+                states = text(clip.caption(Random(number)))
+                logits = lm(delayed[:, :, :-1], lm.prefix(states, None, None))
+            sums += codebook_losses(logits, delayed, lm.config.special_token)
+        return {f"loss_{name}": (sums[i] / count).item() for i, name in enumerate(SECTIONS)}
 
     def variety(self, count: int) -> float:
         """Share of chroma frames in which two seeds of one caption differ."""
@@ -229,14 +257,15 @@ def main() -> None:
     )  # fmt: skip
     judge = Judge(
         load(arguments.model),
-        read_model_codec(model_path(arguments.model), torch.device("cpu")).codec,
+        load_components(arguments.model),
         sampler,
         ears_of(arguments.work, sampler),
         options,
         arguments.clips,
     )
     true, coded = asdict(judge.shares(judge.true)), asdict(judge.shares(judge.coded))
-    made = asdict(judge.shares(judge.generate()))
+    tracks = judge.generate()
+    made = asdict(judge.shares([track.audio[0] for track in tracks]))
     print(f"{'':12} {'generated':>9} {'codec':>9} {'renders':>9}   ({arguments.clips} clips)")
     for name, value in made.items():
         print(f"{name:12} {value:9.2f} {coded[name]:9.2f} {true[name]:9.2f}")
@@ -246,6 +275,9 @@ def main() -> None:
         few = max(1, arguments.clips // 4)
         numbers |= judge.melodies(few) | judge.continuations(few)
         numbers["variety"] = judge.variety(few)
+        numbers |= judge.copying(tracks) | judge.losses(few)
+        for line in baselines(few, SECONDS * FRAME_RATE):
+            print(line)
     for name in [name for name in numbers if name not in made and "_of_renders" not in name]:
         print(f"{name:24} {numbers[name]:.3f}")
     if arguments.json:
