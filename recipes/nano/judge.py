@@ -35,6 +35,7 @@ from songloom.checkpoints.components import Components
 from songloom.checkpoints.load import load_components
 from songloom.generation.track import Track
 from songloom.models.chroma import chroma
+from songloom.models.codec import Codec
 from songloom.models.delay import apply_delay
 
 SECONDS = 10
@@ -194,14 +195,23 @@ class Judge:
         return [track.audio[0] for track in self._model.generate(requests)]
 
 
-def ears_of(work: Path, sampler: Sampler) -> Ears:
-    """The ears in a work folder, fitted first where there are none."""
-    path = work / "ears.pt"
+def ears_of(work: Path, sampler: Sampler, codec: Codec) -> Ears:
+    """The ears in a work folder, fitted first where there are none for this codec.
+
+    They learn from renders, and from the same through the codec's decoder, whose sound is not what
+    a model is judged for.
+    """
+    path = work / f"ears-{codec.fingerprint()[:8]}.pt"
     ears = load_ears(path)
     if ears is None:
         numbers = range(FIRST_FITTED, FIRST_FITTED + FITTED_CLIPS)
         clips = [held_out_clip(number, SECONDS * FRAME_RATE) for number in numbers]
-        ears = fit_ears(clips, [torch.from_numpy(sampler.render(clip.excerpt)) for clip in clips])
+        renders = [torch.from_numpy(sampler.render(clip.excerpt)) for clip in clips]
+        decoded = []
+        for clip in clips:
+            with torch.inference_mode():
+                decoded.append(codec.decode(torch.from_numpy(tokens(clip.excerpt)))[0])
+        ears = fit_ears([*clips, *clips], [*renders, *decoded])
         ears.save(path)
     return ears
 
@@ -255,11 +265,12 @@ def main() -> None:
         prompt="music", duration=SECONDS, normalization_strategy="clip", top_k=arguments.top_k,
         temperature=arguments.temperature, classifier_free_guidance=arguments.guidance,
     )  # fmt: skip
+    components = load_components(arguments.model)
     judge = Judge(
         load(arguments.model),
-        load_components(arguments.model),
+        components,
         sampler,
-        ears_of(arguments.work, sampler),
+        ears_of(arguments.work, sampler, components.codec),
         options,
         arguments.clips,
     )

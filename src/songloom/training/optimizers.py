@@ -10,6 +10,10 @@ from torch import nn
 from songloom.errors import MissingExtraError
 from songloom.request import OptimizerName
 
+FIRST_RATE, GROWTH = 1e-5, 1.4
+"""Of D-Adaptation: where it begins, and by what its rate may grow in an update. Unbounded, it grows
+threefold in each, and is far past the right one before the next gradients can tell."""
+
 
 def default_learning_rate(name: OptimizerName, full: bool) -> float:
     """What `lr` is where a request leaves it open.
@@ -65,8 +69,9 @@ def _d_adaptation(
             "install it with 'pip install pytorch-optimizer', or choose adamw"
         ) from error
     optimizer: torch.optim.Optimizer = DAdaptAdam(
-        parameters, lr=learning_rate, weight_decay=weight_decay, weight_decouple=True
-    )
+        parameters, lr=learning_rate, weight_decay=weight_decay, weight_decouple=True,
+        d0=FIRST_RATE, growth_rate=GROWTH,
+    )  # fmt: skip
     return optimizer
 
 
