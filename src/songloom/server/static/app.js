@@ -18,6 +18,7 @@ const VIEWS = {
   library: { label: "Library", icon: "library", load: () => import("./library/view.js") },
   settings: { label: "Settings", icon: "settings", load: () => import("./settings/view.js") },
 };
+const UNKNOWN_TOKEN = "The token that this browser remembers is not known here, or no more.";
 
 const loaded = signal({});
 const failed = signal({});
@@ -73,7 +74,9 @@ function skip(event) {
 function Navigation({ current }) {
   return html`<nav class="nav" aria-label="Main">
     <a class="brand" href="#/create" aria-label="songloom, start page">
-      <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="9" /><path d="M6 13v6M11 8.5v15M16 11.5v9M21 6.5v19M26 13.5v5" /></svg>
+      <svg viewBox="0 0 32 32" aria-hidden="true">
+        <rect width="32" height="32" rx="9" /><path d="M6 13v6M11 8.5v15M16 11.5v9M21 6.5v19M26 13.5v5" />
+      </svg>
       <span>songloom</span>
     </a>
     <ul>
@@ -123,12 +126,14 @@ function TokenDialog() {
   };
   return html`<${Dialog} open=${answer !== null} onClose=${() => end(null)} title="This server asks for a token">
     <form onSubmit=${submit}>
-      <p>${api.token() ? "The token that this browser remembers is not known here, or no more." : "It is kept in this browser only."}</p>
+      <p>${api.token() ? UNKNOWN_TOKEN : "It is kept in this browser only."}</p>
       <${TextField}
         label="Token" type="password" autocomplete="off" autofocus value=${text} onChange=${setText}
         help=${html`Whoever runs the server makes one with <code>songloom tokens create NAME</code>.`}
       />
-      <div class="dialog-actions"><button class="button button-primary" disabled=${!text.trim()}><span>Continue</span></button></div>
+      <div class="dialog-actions">
+        <button class="button button-primary" disabled=${!text.trim()}><span>Continue</span></button>
+      </div>
     </form>
   <//>`;
 }

@@ -9,10 +9,11 @@ import { html, useRef, useSignal } from "../ui/html.js";
 import { Icon } from "../ui/icon.js";
 import { toastError } from "../ui/toast.js";
 import { create } from "./jobs.js";
-import { shownFields } from "./schema.js";
+import { OF_RECORDING, shownFields } from "./schema.js";
 import { Source, cutPart } from "./source.js";
 import {
-  LENGTHS, calledModel, chosenModel, clipSeconds, faults, length, model, modelFacts, models, recording, request, set, values,
+  LENGTHS, calledModel, chosenModel, clipSeconds, faults, length, model, modelFacts, models,
+  recording, request, set, values,
 } from "./state.js";
 
 const EXAMPLES = {
@@ -52,7 +53,10 @@ export function Form() {
   const keys = (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
   };
-  return html`<form class="create-form card" ref=${element} onSubmit=${submit} onKeyDown=${keys} novalidate aria-label="New music">
+  return html`<form
+    class="create-form card" ref=${element} novalidate aria-label="New music"
+    onSubmit=${submit} onKeyDown=${keys}
+  >
     <div class="stack">
       <${TextArea}
         label="Describe the music" rows=${3} maxlength="2000" value=${values.value.prompt}
@@ -68,7 +72,10 @@ export function Form() {
     <${More} />
     ${problem.value && html`<${Problem} title="It was not accepted">${problem.value}<//>`}
     <div class="create-go">
-      <button type="submit" class="button button-primary" title="Ctrl + Enter does it too" disabled=${sending.value} aria-busy=${sending.value}>
+      <button
+        type="submit" class="button button-primary" title="Ctrl + Enter does it too"
+        disabled=${sending.value} aria-busy=${sending.value}
+      >
         <${Icon} name="create" /><span>${sending.value ? "Sending" : "Create"}</span>
       </button>
     </div>
@@ -83,7 +90,7 @@ function tell(error, problem) {
     // It stands below its own label, so the input's name in the API would only puzzle.
     found[name] = message(description.replace(`${name} is `, "This is "));
   }
-  const placed = new Set(["version", "model", "prompt", "duration", "input_audio", "continuation_start", "continuation_end"]);
+  const placed = new Set(["version", "model", "prompt", "duration", ...OF_RECORDING]);
   for (const field of [...shownFields(true), ...shownFields(false)]) placed.add(field.name);
   const elsewhere = Object.entries(found).filter(([name]) => !placed.has(name));
   faults.value = Object.fromEntries(Object.entries(found).filter(([name]) => placed.has(name)));
@@ -93,7 +100,8 @@ function tell(error, problem) {
 /** On a narrow screen the results are below the form. */
 function reveal() {
   const results = document.getElementById("results");
-  if (results && results.getBoundingClientRect().top > innerHeight * 0.7) results.scrollIntoView({ behavior: "smooth" });
+  const below = results?.getBoundingClientRect().top > innerHeight * 0.7;
+  if (below) results.scrollIntoView({ behavior: "smooth" });
 }
 
 function Examples() {
@@ -105,16 +113,19 @@ function Examples() {
 }
 
 function Length() {
-  const nearest = LENGTHS.reduce((best, stop, i) => (Math.abs(stop - length.value) < Math.abs(LENGTHS[best] - length.value) ? i : best), 0);
+  const far = (i) => Math.abs(LENGTHS[i] - length.value);
+  const nearest = LENGTHS.reduce((best, _, i) => (far(i) < far(best) ? i : best), 0);
   const clip = clipSeconds();
   const words = (i) => {
     const total = LENGTHS[i];
     return total < 60 ? `${total} seconds` : `${clock(total)} minutes`;
   };
-  const help = clip ? `${clip.toFixed(1)} s of your recording, then ${Math.max(0, length.value - clip).toFixed(1)} s of new music.` : undefined;
+  const made = Math.max(0, length.value - clip).toFixed(1);
+  const help = clip ? `${clip.toFixed(1)} s of your recording, then ${made} s of new music.` : undefined;
   return html`<${Slider}
-    label=${clip ? "How long, in all?" : "How long?"} min=${0} max=${LENGTHS.length - 1} value=${nearest} shown=${words}
-    help=${help} error=${faults.value.duration} onChange=${(i) => set("duration", LENGTHS[i])}
+    label=${clip ? "How long, in all?" : "How long?"} min=${0} max=${LENGTHS.length - 1}
+    value=${nearest} shown=${words} help=${help} error=${faults.value.duration}
+    onChange=${(i) => set("duration", LENGTHS[i])}
   />`;
 }
 
@@ -123,7 +134,8 @@ function Model() {
   const more = html`There are <a href="#/settings">larger ones</a>, or <a href="#/train">train your own</a>.`;
   return html`<${Select}
     label="Model" value=${chosenModel.value} onChange=${(name) => { model.value = name; }}
-    options=${names.map((name) => ({ value: name, label: calledModel(name) }))} error=${faults.value.version ?? faults.value.model}
+    options=${names.map((name) => ({ value: name, label: calledModel(name) }))}
+    error=${faults.value.version ?? faults.value.model}
     help=${names.length > 1 ? told(modelFacts.value) : html`nano comes with songloom. ${more}`}
   />`;
 }
@@ -131,18 +143,23 @@ function Model() {
 /** What a model is good for, and what its music may not be used for. */
 function told(model) {
   if (!model) return undefined;
-  return model.non_commercial ? `${model.description} Its licence (${model.licence}) rules out commercial use.` : model.description;
+  const ruled = ` Its licence (${model.licence}) rules out commercial use.`;
+  return model.description + (model.non_commercial ? ruled : "");
 }
 
 function More() {
-  const fields = shownFields(false).filter((field) => field.name !== "melody_audio" || recording.value?.mode === "continue");
+  const continued = recording.value?.mode === "continue";
+  const fields = shownFields(false).filter((field) => continued || field.name !== "melody_audio");
+  const reset = () => { for (const field of fields) set(field.name, null); };
   const wrong = fields.some((field) => faults.value[field.name]);
   const changed = fields.filter((field) => field.name in values.value).length;
   return html`<details class="more" open=${wrong || undefined}>
-    <summary><${Icon} name="down" /><span>More settings</span>${changed > 0 && html`<i>${changed} changed</i>`}</summary>
+    <summary>
+      <${Icon} name="down" /><span>More settings</span>${changed > 0 && html`<i>${changed} changed</i>`}
+    </summary>
     <div class="more-inside">
       ${fields.map((field) => html`<${Control} key=${field.name} field=${field} />`)}
-      ${changed > 0 && html`<${Button} small icon="restore" onClick=${() => { for (const field of fields) set(field.name, null); }}>Back to the usual<//>`}
+      ${changed > 0 && html`<${Button} small icon="restore" onClick=${reset}>Back to the usual<//>`}
     </div>
   </details>`;
 }
@@ -158,10 +175,12 @@ function Control({ field }) {
   if (field.control === "select") return html`<${Select} ...${shared} options=${field.options} />`;
   if (field.control === "file") return html`<${FileControl} field=${field} />`;
   if (field.control === "number") {
-    return html`<${NumberField} ...${shared} min=${field.min} max=${field.max} step=${field.step ?? "any"} />`;
+    const { min, max, step = "any" } = field;
+    return html`<${NumberField} ...${{ ...shared, min, max, step }} />`;
   }
   if (field.control === "slider") {
-    return html`<${Slider} ...${shared} min=${field.min ?? 0} max=${field.max ?? 1} step=${field.step ?? 1} shown=${field.shown} />`;
+    const { min = 0, max = 1, step = 1, shown } = field;
+    return html`<${Slider} ...${{ ...shared, min, max, step, shown }} />`;
   }
   return html`<${TextField} ...${shared} />`;
 }

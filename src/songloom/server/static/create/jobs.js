@@ -15,7 +15,8 @@ export const pieces = signal(null);
 /** What is read out: that a piece is ready, or that it failed. */
 export const announced = signal("");
 
-const watched = new Set();
+const watched = new Set();  // ids of pieces that run, however their end is waited for
+const streamed = new Set();  // ids of those whose events are listened to
 
 /** Whether an item has come to its end. @param {{status: string}} item */
 export const ended = (item) => ["succeeded", "failed", "canceled"].includes(item.status);
@@ -79,13 +80,14 @@ function watchSome() {
   for (const piece of pieces.value.filter((one) => !ended(one.item.value)).reverse()) {
     if (watched.has(piece.id)) continue;
     watched.add(piece.id);
-    if (watched.size <= WATCHED) watch(piece);
+    if (streamed.size < WATCHED) watch(piece);
     else poll(piece);
   }
 }
 
 function watch(piece) {
   let began = null;
+  streamed.add(piece.id);
   api.events(piece.item.value.urls.events, {
     status: (job) => {
       if (ended(job)) {
@@ -112,13 +114,14 @@ function watch(piece) {
 async function poll(piece) {
   while (!ended(piece.item.value)) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    if (watched.size <= WATCHED) return watch(piece);
+    if (streamed.size < WATCHED) return watch(piece);
     await refresh(piece.id).catch(() => {});
   }
   await finish(piece);
 }
 
 async function finish(piece) {
+  streamed.delete(piece.id);
   if (!watched.delete(piece.id)) return;
   const item = await refresh(piece.id).catch(() => piece.item.value);
   announced.value = {

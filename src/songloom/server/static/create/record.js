@@ -5,6 +5,7 @@ import { html, useEffect, useRef, useSignal } from "../ui/html.js";
 
 const TYPES = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4"];
 const ENDINGS = { "audio/webm": "webm", "audio/ogg": "ogg", "audio/mp4": "m4a" };
+const NOT_OFFERED = "Browsers give the microphone only to pages of this machine or over https. Choose a file instead.";
 const LONGEST_SECONDS = 120;
 const TROUBLES = {
   NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or choose a file.",
@@ -24,7 +25,7 @@ export function Recorder({ onFile, onTrouble }) {
 
   const begin = async () => {
     if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) {
-      return onTrouble("Browsers give the microphone only to pages of this machine or over https. Choose a file instead.");
+      return onTrouble(NOT_OFFERED);
     }
     try {
       const stream = await navigator.mediaDevices.getUserMedia({

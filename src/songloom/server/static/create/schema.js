@@ -45,7 +45,8 @@ const KNOWN = {
   },
   top_k: {
     label: "Sounds to choose from",
-    help: "At each moment the next sound is drawn from this many likely ones. Fewer is tidier; 0 leaves it to the share below.",
+    help: "At each moment the next sound is drawn from this many likely ones. Fewer is tidier; "
+      + "0 leaves it to the share below.",
   },
   top_p: {
     label: "Share of likely sounds", control: "slider", min: 0, max: 1, step: 0.05, shown: times,

@@ -19,6 +19,7 @@ const HELP = {
   continue: "The music goes on from the marked part, and begins with it.",
   melody: "New music plays the tune of the marked part, with the sounds that you describe. Humming will do.",
 };
+const NOT_SHOWN = "This browser can't show the recording. It can be used all the same, as a whole.";
 
 const sending = signal(null);  // share that was sent; null while nothing is
 const trouble = signal("");
@@ -37,7 +38,7 @@ export async function takeFile(file, name = file.name) {
     faults.value = {};
     recording.value = {
       name, url: sent.urls.get, src: sent.urls.download, seconds: null,
-      mode: recording.value?.mode ?? "continue", start: 0, end: null,
+      mode: recording.value?.mode ?? "continue", start: 0, end: null, fresh: true,
     };
   } catch (error) {
     tell(error.detail ?? error.message);
@@ -60,10 +61,12 @@ export function Source() {
   const fault = trouble.value || faults.value.input_audio;
   return html`<section class="source" aria-labelledby="source-title">
     <h2 id="source-title">Start from a recording <i>optional</i></h2>
-    ${sending.value !== null && html`<${Progress} value=${sending.value} label="Sending the recording" note="Sending the recording" />`}
+    ${sending.value !== null && html`<${Progress}
+      value=${sending.value} label="Sending the recording" note="Sending the recording"
+    />`}
     ${sending.value === null && !recording.value && html`<${DropZone}
-      label="Choose a file" help="or drop one here: wav, mp3, m4a, flac, ogg" accept="audio/*,video/mp4,.flac,.ogg,.m4a" compact
-      onFiles=${([one]) => takeFile(one.file)}
+      label="Choose a file" help="or drop one here: wav, mp3, m4a, flac, ogg" compact
+      accept="audio/*,video/mp4,.flac,.ogg,.m4a" onFiles=${([one]) => takeFile(one.file)}
     ><${Recorder} onFile=${(file) => takeFile(file, "Your recording")} onTrouble=${tell} /><//>`}
     ${sending.value === null && recording.value && html`<${Chosen} key=${identity(recording.value.url)} />`}
     ${fault && html`<p class="field-error" role="alert">${fault}</p>`}
@@ -88,7 +91,9 @@ function Chosen() {
       options=${[{ value: "continue", label: "Continue it" }, { value: "melody", label: "Follow its melody" }]}
       help=${HELP[from.mode]}
     />
-    ${from.mode === "melody" && !canFollow.value && html`<p class="field-error">${chosenModel.value} can't follow a melody. Choose a model that can, such as nano, or continue the recording.</p>`}
+    ${from.mode === "melody" && !canFollow.value && html`<p class="field-error">
+      ${chosenModel.value} can't follow a melody. Choose a model that can, such as nano, or continue the recording.
+    </p>`}
     ${from.seconds && html`<${Ends} />`}
   </div>`;
 }
@@ -102,6 +107,7 @@ function Trimmer() {
 
   useEffect(() => {
     let gone = false;
+    let wave = null;
     const media = new Audio();
     media.onplay = () => { playing.value = true; };
     media.onpause = () => { playing.value = false; };
@@ -110,15 +116,13 @@ function Trimmer() {
       if (last && media.currentTime >= last) media.pause();
     };
     (async () => {
-      const from = recording.value;
-      const src = api.url(from.src);
-      const [wave, { default: Regions }] = await Promise.all([
-        drawWave(box.current, media, { src, peaks: from.peaks, seconds: from.seconds ?? undefined }, false, { dragToSeek: false }),
-        import("wavesurfer/regions"),
-      ]);
+      const { src, peaks, seconds: known } = recording.value;
+      const file = { src: api.url(src), peaks, seconds: known ?? undefined };
+      const { default: Regions } = await import("wavesurfer/regions");
+      wave = await drawWave(box.current, media, file, false, { dragToSeek: false });
       if (gone) return wave.destroy();
       const regions = wave.registerPlugin(Regions.create());
-      wave.on("error", () => tell("This browser can't show the recording. It can be used all the same, as a whole."));
+      wave.on("error", () => tell(NOT_SHOWN));
       const ready = (length) => {
         if (!Number.isFinite(length) || !length) return;
         measure(length);
@@ -136,7 +140,7 @@ function Trimmer() {
     return () => {
       gone = true;
       media.pause();
-      parts.current?.wave.destroy();
+      wave?.destroy();
       parts.current = null;
     };
   }, []);
@@ -164,8 +168,8 @@ const tenth = (value) => Math.round(value * 10) / 10;
 function measure(seconds) {
   const from = recording.value;
   if (!from || from.seconds === seconds) return;
-  const fresh = from.seconds === null && from.mode === "continue" && !from.start && from.end === null;
-  setRecording({ seconds, start: fresh && seconds > LONG ? tenth(seconds - MARKED) : from.start });
+  const late = from.fresh && from.mode === "continue" && seconds > LONG;
+  setRecording({ seconds, start: late ? tenth(seconds - MARKED) : from.start, fresh: false });
 }
 
 /** Draws the region that the recording's ends say. */
@@ -187,14 +191,19 @@ function Ends() {
   const { start, end, seconds } = recording.value;
   const last = end ?? seconds;
   const bound = (value, low, high) => tenth(Math.min(high, Math.max(low, value)));
+  const setStart = (value) => setRecording({ start: bound(value ?? 0, 0, last - SHORTEST) });
+  const setEnd = (value) => {
+    const whole = value === null || value >= seconds - 0.05;
+    setRecording({ end: whole ? null : bound(value, start + SHORTEST, seconds) });
+  };
   return html`<div class="source-ends">
     <${NumberField}
-      label="From" unit="s" min="0" max=${tenth(last - SHORTEST)} step="0.1" value=${tenth(start)} error=${faults.value.continuation_start}
-      onChange=${(value) => setRecording({ start: bound(value ?? 0, 0, last - SHORTEST) })}
+      label="From" unit="s" min="0" max=${tenth(last - SHORTEST)} step="0.1"
+      value=${tenth(start)} error=${faults.value.continuation_start} onChange=${setStart}
     />
     <${NumberField}
-      label="To" unit="s" min=${tenth(start + SHORTEST)} max=${tenth(seconds)} step="0.1" value=${tenth(last)} error=${faults.value.continuation_end}
-      onChange=${(value) => setRecording({ end: value === null || value >= seconds - 0.05 ? null : bound(value, start + SHORTEST, seconds) })}
+      label="To" unit="s" min=${tenth(start + SHORTEST)} max=${tenth(seconds)} step="0.1"
+      value=${tenth(last)} error=${faults.value.continuation_end} onChange=${setEnd}
     />
     <p class="muted">${clock(markedSeconds(), { tenths: true })} of ${clock(seconds, { tenths: true })}</p>
   </div>`;

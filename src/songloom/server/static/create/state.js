@@ -16,10 +16,10 @@ export const model = signal("");
 /**
  * The recording to start from: `url` is the input, `src` can be played, `mode` says what is made of
  * it, and `start` and `end` (null for its end) are seconds. `part` is the marked part as a file of
- * its own, once there is one.
+ * its own, once there is one. A `fresh` one has not been marked by anybody.
  * @type {{value: null|{name: string, url: string, src: string, peaks?: string,
  *   seconds: number|null, mode: "continue"|"melody", start: number, end: number|null,
- *   part?: {start: number, end: number|null, url: string}}}}
+ *   fresh?: boolean, part?: {start: number, end: number|null, url: string}}}}
  */
 export const recording = signal(null);
 /** What the server, or the form itself, found wrong: messages by the inputs' names. */

@@ -48,7 +48,10 @@ export default function Create({ route }) {
     >${shown.detail ?? shown.message}<//>`}
     <div class="create-columns">
       ${fields.value ? html`<${Form} />` : !shown && html`<div class="create-form card"><${Loading} /></div>`}
-      <section id="results" class=${classes("results", pieces.value?.length === 0 && "results-first")} aria-labelledby="results-title">
+      <section
+        id="results" class=${classes("results", pieces.value?.length === 0 && "results-first")}
+        aria-labelledby="results-title"
+      >
         <${Results} />
       </section>
     </div>
@@ -62,7 +65,10 @@ function Results() {
     return html`
       <h2 id="results-title">How it sounds</h2>
       <${Example} />
-      <p class="muted results-hint">What you create appears here, and stays in your library. Write a few words or tap an example, then create: nano needs a few seconds.</p>
+      <p class="muted results-hint">
+        What you create appears here, and stays in your library. Write a few words or tap an example,
+        then create: nano needs a few seconds.
+      </p>
     `;
   }
   return html`

@@ -36,7 +36,9 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
       <div class="piece-tools">
         ${item.status === "succeeded" && html`<${Favorite} item=${item} actions=${actions} onChange=${onChange} />`}
         ${children}
-        ${onRemove && !running && html`<${IconButton} icon="trash" label=${`Delete ${name}`} onClick=${() => onRemove(item)} />`}
+        ${onRemove && !running && html`<${IconButton}
+          icon="trash" label=${`Delete ${name}`} onClick=${() => onRemove(item)}
+        />`}
       </div>
     </header>
     ${growing && html`<${Growing} ...${{ item, live, name, running, onCancel }} onState=${setListening} />`}
@@ -45,8 +47,12 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
       label=${item.outputs.length > 1 ? `${name}, take ${i + 1}` : name}
       number=${item.outputs.length > 1 ? i + 1 : 0}
     />`)}
-    ${item.status === "succeeded" && !item.outputs.length && html`<p class="muted">Its sound was removed to save room. What it was made from is still here.</p>`}
-    ${item.status === "failed" && html`<div class="piece-fault" role="alert"><${Icon} name="alert" /><p><strong>This did not work.</strong> ${message(item.error)}</p></div>`}
+    ${item.status === "succeeded" && !item.outputs.length && html`<p class="muted">
+      Its sound was removed to save room. What it was made from is still here.
+    </p>`}
+    ${item.status === "failed" && html`<div class="piece-fault" role="alert">
+      <${Icon} name="alert" /><p><strong>This did not work.</strong> ${message(item.error)}</p>
+    </div>`}
     ${item.status === "canceled" && html`<p class="muted">Cancelled before it was finished.</p>`}
     ${!running && html`<footer class="piece-foot">
       <${Button} small icon="again" onClick=${() => actions.again(item)}>Again with another seed<//>
@@ -65,7 +71,7 @@ export function nameOf(item) {
 function facts(item) {
   const seconds = item.outputs[0]?.seconds ?? item.input.duration;
   return [
-    item.model.replace(/^(songloom|me)\//, ""),
+    item.model.split("/").pop(),
     seconds && clock(seconds),
     item.outputs.length > 1 && plural(item.outputs.length, "take"),
     moment(item.created_at),
@@ -100,7 +106,9 @@ function Growing({ item, live, name, running, onState, onCancel }) {
       ${item.urls.audio && !item.input.multi_band_diffusion && html`<${LivePlayer}
         src=${item.urls.audio} label=${name} onState=${onState}
       />`}
-      ${running && onCancel && html`<${Button} small kind="quiet" icon="close" onClick=${() => onCancel(item)}>Cancel<//>`}
+      ${running && onCancel && html`<${Button}
+        small kind="quiet" icon="close" onClick=${() => onCancel(item)}
+      >Cancel<//>`}
     </div>
   </div>`;
 }
@@ -110,13 +118,19 @@ function Take({ item, output, label, number, actions }) {
   const letter = letterOf(output.url);
   const position = () => handle.current?.media.currentTime ?? 0;
   return html`<div class="take">
-    ${number > 0 && html`<div class="take-head"><span>Take ${number}</span><${Downloads} output=${output} label=${label} /></div>`}
+    ${number > 0 && html`<div class="take-head">
+      <span>Take ${number}</span><${Downloads} output=${output} label=${label} />
+    </div>`}
     <${Player}
       src=${output.url} peaks=${output.peaks} seconds=${output.seconds} label=${label} spectrogram handle=${handle}
     />
     <div class="take-actions">
-      <${Button} small kind="quiet" icon="arrow" onClick=${() => actions.continueFrom(item, output, position())}>Continue from here<//>
-      <${Button} small kind="quiet" icon="melody" onClick=${() => actions.useMelody(item, output)}>Use as melody<//>
+      <${Button}
+        small kind="quiet" icon="arrow" onClick=${() => actions.continueFrom(item, output, position())}
+      >Continue from here<//>
+      <${Button}
+        small kind="quiet" icon="melody" onClick=${() => actions.useMelody(item, output)}
+      >Use as melody<//>
       <${Button}
         small kind="quiet" icon="compare" pressed=${letter !== ""}
         onClick=${() => actions.compare({ src: output.url, label })}
@@ -149,7 +163,9 @@ function Settings({ item, actions }) {
     <summary><${Icon} name="down" />Seed and settings</summary>
     <dl>
       ${item.seed !== null && html`<div><dt>Seed</dt><dd>
-        <button type="button" class="copy" onClick=${copy} title="Copy the seed">${item.seed}</button>
+        ${navigator.clipboard
+          ? html`<button type="button" class="copy" onClick=${copy} title="Copy the seed">${item.seed}</button>`
+          : item.seed /* browsers copy only for pages of this machine or over https */}
       </dd></div>`}
       <div><dt>Model</dt><dd>${item.model}</dd></div>
       <div><dt>Length</dt><dd>${item.input.duration ?? 8} s</dd></div>

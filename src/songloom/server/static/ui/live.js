@@ -41,7 +41,7 @@ export function LivePlayer({ src, label, onState }) {
   };
   const on = state.value !== "idle";
   return html`<${Button}
-    icon=${on ? "stop" : "play"} small pressed=${on} aria-label=${`${on ? "Stop" : "Listen to"} ${label} while it is made`}
-    onClick=${toggle}
+    icon=${on ? "stop" : "play"} small pressed=${on} onClick=${toggle}
+    aria-label=${`${on ? "Stop" : "Listen to"} ${label} while it is made`}
   >${{ idle: "Listen now", waiting: "Waiting for more", playing: "Listening" }[state.value]}<//>`;
 }

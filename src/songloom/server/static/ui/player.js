@@ -93,8 +93,8 @@ export function Player({
     player.current.media.loop = looping.value;
   };
   const keys = (event) => {
-    const steps = { ArrowLeft: -STEP_SECONDS, ArrowDown: -STEP_SECONDS, ArrowRight: STEP_SECONDS, ArrowUp: STEP_SECONDS };
-    if (event.key in steps) seek(time.value + steps[event.key]);
+    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
+    if (event.key in steps) seek(time.value + STEP_SECONDS * steps[event.key]);
     else if (event.key === "Home") seek(0);
     else if (event.key === "End") seek(length.value);
     else if (event.key === " " || event.key === "Enter") toggle();

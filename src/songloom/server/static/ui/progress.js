@@ -20,5 +20,7 @@ export function Progress({ value = null, label, note }) {
 
 /** That something is being fetched. @param {{label?: string}} props */
 export function Loading({ label = "Loading" }) {
-  return html`<div class="loading" role="status"><i></i><i></i><i></i><i></i><i></i><span class="unseen">${label}</span></div>`;
+  return html`<div class="loading" role="status">
+    <i></i><i></i><i></i><i></i><i></i><span class="unseen">${label}</span>
+  </div>`;
 }

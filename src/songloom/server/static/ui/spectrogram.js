@@ -8,6 +8,7 @@ const COLUMNS = 480;
 const LOWEST = 50;  // Hz
 const HIGHEST = 12_000;
 const RANGE_DB = 72;
+const TOLD = { reading: "Listening…", failed: "This recording can't be read; load the page anew." };
 
 /**
  * @param {{src: string, label: string, share: number, onSeek: (share: number) => void}} props
@@ -39,7 +40,7 @@ export function Spectrogram({ src, label, share, onSeek }) {
   return html`<div class="spectrogram" onPointerDown=${press}>
     <canvas ref=${canvas} width=${COLUMNS} height=${ROWS} role="img" aria-label=${`Spectrogram of ${label}`}></canvas>
     <i class="spectrogram-cursor" style=${{ left: `${100 * share}%` }}></i>
-    ${state.value !== "ready" && html`<p>${state.value === "reading" ? "Listening…" : "This recording can't be read; load the page anew."}</p>`}
+    ${state.value !== "ready" && html`<p>${TOLD[state.value]}</p>`}
     <span class="spectrogram-scale" aria-hidden="true"><b>12 kHz</b><b>800 Hz</b><b>50 Hz</b></span>
   </div>`;
 }
@@ -104,7 +105,8 @@ function transform(real, imaginary) {
 }
 
 function paint(canvas, levels) {
-  const [from, middle, to] = ["--raised", "--accent", "--text"].map((name) => colour(name).match(/[\d.]+/g).map(Number));
+  const parts = (name) => colour(name).match(/[\d.]+/g).map(Number);
+  const [from, middle, to] = [parts("--raised"), parts("--accent"), parts("--text")];
   const context = canvas.getContext("2d");
   const image = context.createImageData(COLUMNS, ROWS);
   for (let column = 0; column < COLUMNS; column += 1) {
