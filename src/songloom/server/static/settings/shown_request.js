@@ -9,7 +9,5 @@ const EXAMPLE = { prompt: "warm felt piano, slow and tender", duration: 8 };
  */
 export function shownRequest() {
   const { version, input } = request.value;
-  // Replicate's clients know models as owner/name only.
-  const model = version.includes("/") ? version : `songloom/${version}`;
-  return { model, input: input.prompt || input.input_audio ? input : { ...EXAMPLE, ...input } };
+  return { model: version, input: input.prompt || input.input_audio ? input : { ...EXAMPLE, ...input } };
 }

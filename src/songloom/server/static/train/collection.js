@@ -40,6 +40,7 @@ export class Collection {
   /** Fetch it, and follow what happens to it. */
   async open() {
     addEventListener("pagehide", this.flush);
+    this.error.value = null;
     try {
       const dataset = await api.get(`/v1/datasets/${this.id}`);
       this.take(dataset);

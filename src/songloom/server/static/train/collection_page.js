@@ -1,6 +1,7 @@
 // One collection of songs: what came in, what is said about each song, and the training that uses them.
 
 import { html, useEffect, useState } from "../ui/html.js";
+import { online } from "../api.js";
 import { Button } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { bytes, clock, plural } from "../ui/format.js";
@@ -22,6 +23,9 @@ export function CollectionPage({ id }) {
     collection.open();
     return () => collection.close();
   }, []);
+  useEffect(() => {
+    if (online.value && collection.error.value?.status === 0) collection.open(); // the server is back
+  }, [online.value]);
   const error = collection.error.value;
   if (error) {
     return html`<${Problem}
@@ -108,7 +112,7 @@ function Arriving({ id, state }) {
         <div role="alert">
           <h3>${plural(skipped.length, "file")} could not be used</h3>
           <ul class="skipped">${skipped.map(({ file, reason }) => html`<li><strong>${file}</strong>: ${reason}</li>`)}</ul>
-          <p class="muted">Convert them to wav, flac or mp3, or go on without them: the others are used.</p>
+          ${done > skipped.length && html`<p class="muted">The others are used.</p>`}
         </div>
       `}
       ${aside.length > 0 && html`

@@ -5,8 +5,7 @@ import { api } from "../api.js";
 import { Button } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
 import { Player } from "../ui/player.js";
-import { UseIt } from "./use.js";
-import { copyText, verdict } from "./words.js";
+import { copyText, createWith, verdict } from "./words.js";
 
 /**
  * @param {{run: import("./run.js").Run, training: object}} props
@@ -24,7 +23,7 @@ export function Comparison({ run, training }) {
         ${copies && html`<p class="finding"><${Icon} name=${careful ? "alert" : "check"} /><span>${copies}</span></p>`}
       `}
       <div class="row">
-        <${UseIt} training=${training} kind="primary" icon="create">Use it now<//>
+        <${Button} kind="primary" icon="create" href=${createWith(training)}>Use it now<//>
         ${comparison?.report && html`<${Button} icon="external" href=${api.url(comparison.report)} target="_blank" rel="noopener">
           Open the report<span class="unseen"> in a new tab</span>
         <//>`}

@@ -2,7 +2,7 @@
 
 import { html, signal, useEffect } from "../ui/html.js";
 import { api } from "../api.js";
-import { IconButton } from "../ui/button.js";
+import { Button, IconButton } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { clock, moment, plural } from "../ui/format.js";
 import { Loading, Progress } from "../ui/progress.js";
@@ -11,8 +11,7 @@ import { Chooser } from "./chooser.js";
 import { nameFor, sorted } from "./files.js";
 import { focusBeside, removeLater } from "./removals.js";
 import { upload } from "./uploads.js";
-import { UseIt } from "./use.js";
-import { STATUS, isRunning, nameOf } from "./words.js";
+import { STATUS, createWith, isRunning, nameOf } from "./words.js";
 
 const PAGE = 20;
 const AGAIN_MS = 3000;
@@ -88,7 +87,7 @@ function TrainingItem({ training }) {
         <span class="muted">${training.input?.model ?? training.model} · ${moment(training.created_at)}</span>
       </a>
       <span class=${`status status-${training.status}`}>${STATUS[training.status]}</span>
-      ${training.status === "succeeded" && html`<${UseIt} training=${training} small>Use it<//>`}
+      ${training.status === "succeeded" && html`<${Button} small href=${createWith(training)}>Use it<//>`}
       ${running && html`<${Progress} value=${training.share} label=${`Training ${nameOf(training)}`} />`}
     </li>
   `;
@@ -152,7 +151,9 @@ function watching() {
       };
       if (library.results.some(isRunning)) timer = setTimeout(look, AGAIN_MS);
     } catch (error) {
-      if (!stopped) failure.value = error;
+      if (stopped) return;
+      failure.value = error;
+      if (error.status === 0) timer = setTimeout(look, AGAIN_MS); // it may be started again
     }
   };
   look();

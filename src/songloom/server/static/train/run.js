@@ -3,6 +3,7 @@
 import { signal } from "../ui/html.js";
 import { api } from "../api.js";
 import { toastError } from "../ui/toast.js";
+import { isRunning } from "./words.js";
 
 const CURVE_PAUSE = 4000;
 const MOST_LIVE = 4000; // losses that are kept between two looks at the curve
@@ -24,6 +25,7 @@ export class Run {
 
   /** Fetch it, and follow it until it ends. */
   async open() {
+    this.error.value = null;
     try {
       const [training, item] = await Promise.all([
         api.get(this.path),
@@ -52,11 +54,19 @@ export class Run {
       status: (training) => {
         this.log.value = training.logs || this.log.value;
         this.take(training);
+        return isRunning(training);
       },
       progress: (progress) => this.takeProgress(progress),
       log: ({ text }) => { this.log.value += `${text}\n`; },
       preview: (clip) => clip.url && this.takePreview(clip),
+      // It has ended, perhaps while nobody was connected.
+      closed: () => this.refresh(),
     });
+  }
+
+  async refresh() {
+    const training = await api.get(this.path).catch(() => null);
+    if (training) this.take(training);
   }
 
   take(training) {

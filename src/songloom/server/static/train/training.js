@@ -1,6 +1,7 @@
 // The page of one training: how far it is, how it sounds, and what came of it.
 
 import { html, useEffect, useState } from "../ui/html.js";
+import { online } from "../api.js";
 import { Button } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { moment } from "../ui/format.js";
@@ -20,6 +21,9 @@ export function Training({ id }) {
     run.open();
     return () => run.close();
   }, []);
+  useEffect(() => {
+    if (online.value && run.error.value?.status === 0) run.open(); // the server is back
+  }, [online.value]);
   const error = run.error.value;
   const training = run.training.value;
   if (error) {

@@ -25,6 +25,14 @@ export function nameOf(training) {
 }
 
 /**
+ * The address of Create, with what was trained chosen.
+ * @param {{destination: string}} training
+ */
+export function createWith(training) {
+  return `#/create?model=${encodeURIComponent(training.destination)}`;
+}
+
+/**
  * A time in whole units, for estimates: "less than a minute", "about 4 minutes", "about 2 hours".
  * @param {number} seconds
  */
