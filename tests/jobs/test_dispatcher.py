@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,17 @@ import pytest
 from songloom.errors import DuplicateError, FetchError, OutputError, QueueFullError
 from songloom.jobs import dispatcher as dispatcher_module
 from songloom.jobs.dispatcher import Dispatcher
-from songloom.jobs.executor import Failed, Logged, Progressed, Work, WorkerGone, WorkerReady
+from songloom.jobs.executor import (
+    Failed,
+    Logged,
+    Lost,
+    Progressed,
+    Stopped,
+    Succeeded,
+    Work,
+    WorkerGone,
+    WorkerReady,
+)
 from songloom.jobs.records import Job, new_id, now
 from songloom.jobs.store import Store
 from tests.server.fakes import FakeExecutor
@@ -133,6 +144,21 @@ def test_a_job_may_be_deleted_at_any_moment(
         await until(lambda: doomed.id not in house.executor.running)
 
     monkeypatch.setattr(dispatcher_module, "FLUSH_SECONDS", 0.05)
+    tell(story, tmp_path)
+
+
+@pytest.mark.parametrize("end", [Succeeded("", ()), Stopped(""), Lost("", "it ended")])
+def test_a_job_may_be_gone_when_its_end_is_told(
+    tmp_path: Path, end: Succeeded | Stopped | Lost
+) -> None:
+    async def story(house: House) -> None:
+        gone = await house.make("hang")
+        await until(lambda: house.executor.running)
+        house.store.finish(gone.id, "canceled")
+        house.store.delete_job(gone.id)
+        house.executor._tell(replace(end, id=gone.id))
+        assert (await house.done(await house.make())).status == "succeeded"
+
     tell(story, tmp_path)
 
 

@@ -303,9 +303,18 @@ class Dispatcher:
                     await self._heard(event)
 
     async def _heard(self, event: WorkEvent) -> None:
-        live = self._live.get(getattr(event, "id", ""))
+        id = getattr(event, "id", "")
+        live = self._live.get(id)
         if live is None:
             return  # what an earlier attempt still had to say
+        try:
+            await self._took(live, event)
+        except KeyError:
+            if await self._persisted(self._store.job, id) is not None:
+                raise
+            self._live.pop(id, None)  # it was cancelled meanwhile, and deleted
+
+    async def _took(self, live: LiveJob, event: WorkEvent) -> None:
         match event:
             case Started(id) | Previewed(id) | Sampled(id):
                 self._watchers.tell(id, event)
