@@ -1,5 +1,7 @@
 """How D-Adaptation finds its rate."""
 
+from itertools import pairwise
+
 import torch
 
 from songloom.training.optimizers import (
@@ -25,7 +27,7 @@ def test_d_adaptation_finds_a_rate_without_leaps() -> None:
         rates.append(effective_learning_rate(optimizer))
         losses.append(loss.item())
     assert rates[0] <= FIRST_RATE * GROWTH
-    for before, after in zip(rates, rates[1:], strict=False):
+    for before, after in pairwise(rates):
         assert before <= after <= before * GROWTH * 1.0001
     assert rates[-1] > 1000 * FIRST_RATE
     assert losses[-1] < 0.2 * losses[0]
