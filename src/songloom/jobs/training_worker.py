@@ -188,9 +188,11 @@ class _Notes:
                 self._tell(Progressed(id, done, total, "seconds", "generating previews"))
 
     def _coded(self, event: PrepareProgress) -> None:
-        """Measure how long preparing takes for each second of music, from its first word on."""
+        """Measure what preparing takes for each second of music, once its processes have begun."""
         if self._coding_since is None:
-            self._coding_since, self._coded_before = time.monotonic(), event.seconds_done
+            if event.songs_done:
+                self._coding_since, self._coded_before = time.monotonic(), event.seconds_done
+            return
         self._coding_took = time.monotonic() - self._coding_since
         self._coded_seconds = event.seconds_done - self._coded_before
 
