@@ -77,6 +77,11 @@ def test_what_can_t_go_on_says_why(server: Serving) -> None:
     server.services.store.remove_data(removed)
     refused = server.client.post(f"/v1/trainings/{removed}/resume")
     assert "its songs were removed" in refused.json()["detail"]
+    binned = train(server, "fail")
+    server.ended(binned)
+    server.client.delete(f"/v1/library/{binned}")
+    refused = server.client.post(f"/v1/trainings/{binned}/resume")
+    assert "restore it first" in refused.json()["detail"]
     assert server.client.post("/v1/trainings/unknown/resume").status_code == 404
 
 

@@ -51,16 +51,10 @@ async def estimate_training(
 @router.post("/{id}/resume")
 async def resume_training(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
     """Let one that was canceled, or failed, go on from the state that it saved."""
-    before = job
-    if job.status in ("canceled", "failed") and not job.data_removed:
-        job = await services.dispatcher.resume(job.id)
-    if job.ended or not before.ended:
-        reason = "its songs were removed" if job.data_removed else f"it is {before.status}"
-        raise ProblemError(
-            409,
-            f"the training {job.id!r} can't go on: {reason}, and only one that was canceled, or "
-            "failed, and has its songs can; begin a new training",
-        )
+    fault = await run_in_threadpool(_fault, job, services)
+    if fault:
+        raise ProblemError(409, f"the training {job.id!r} can't go on: {fault}")
+    job = await services.dispatcher.resume(job.id)
     return await run_in_threadpool(shown, job, links, services)
 
 
@@ -127,6 +121,18 @@ def get_training_file(job: Known, name: str, services: Serving) -> Response:
         content_disposition_type="inline",
         headers=SAFE,
     )
+
+
+def _fault(job: Job, services: Services) -> str:
+    """Why a training can't go on, and what to do; empty where it can."""
+    kept = services.store.collection.kept(job.id)
+    if job.status not in ("canceled", "failed"):
+        return f"it is {job.status}, and only one that was canceled, or failed, goes on"
+    if job.data_removed:
+        return "its songs were removed, by age or for room; begin a new training"
+    if kept is not None and kept.deleted_at is not None:
+        return f"it is in the bin; restore it first (POST /v1/library/{job.id}/restore)"
+    return ""
 
 
 def _steps(job: Job) -> int:
