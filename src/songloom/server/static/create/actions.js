@@ -8,12 +8,12 @@ import { create } from "./jobs.js";
 import { labelOf } from "./schema.js";
 import { fill, recording, set, setRecording, values } from "./state.js";
 
-/** Which input can be used again: what a request held, with another seed. */
+/** The same request with another seed. */
 async function again(item) {
   const { seed: _, ...input } = item.input;
   try {
     await create({ version: item.version || item.model, input });
-    toast("The same words with another seed: on its way.");
+    toast("Once more, with another seed: on its way.");
     show();
   } catch (error) {
     toastError(error);

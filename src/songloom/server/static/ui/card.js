@@ -55,7 +55,9 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
     </div>`}
     ${item.status === "canceled" && html`<p class="muted">Cancelled before it was finished.</p>`}
     ${!running && html`<footer class="piece-foot">
-      <${Button} small icon="again" onClick=${() => actions.again(item)}>Again with another seed<//>
+      <${Button} small icon="again" onClick=${() => actions.again(item)}>
+        ${item.status === "succeeded" ? "Again with another seed" : "Try again"}
+      <//>
       ${item.outputs.length === 1 && html`<${Downloads} output=${item.outputs[0]} label=${name} />`}
       <${Settings} item=${item} actions=${actions} />
     </footer>`}
