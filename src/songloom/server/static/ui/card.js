@@ -50,7 +50,7 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
     ${item.status === "succeeded" && !item.outputs.length && html`<p class="muted">
       Its sound was removed to save room. What it was made from is still here.
     </p>`}
-    ${item.status === "failed" && html`<div class="piece-fault" role="alert">
+    ${item.status === "failed" && html`<div class="piece-fault">
       <${Icon} name="alert" /><p><strong>This did not work.</strong> ${message(item.error)}</p>
     </div>`}
     ${item.status === "canceled" && html`<p class="muted">Cancelled before it was finished.</p>`}
