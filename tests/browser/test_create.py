@@ -144,7 +144,7 @@ def test_what_is_no_audio_is_refused_in_words(opened: Opened, tmp_path: Path) ->
     page.locator("#results article:first-of-type[data-status=failed]").first.wait_for(
         timeout=LONG_ENOUGH
     )
-    told = newest(page).get_by_role("alert").inner_text()
+    told = newest(page).locator(".piece-fault").inner_text()
     assert "notes.wav" in told or "audio" in told
 
 
