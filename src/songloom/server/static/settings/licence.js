@@ -15,5 +15,6 @@ export function nonCommercial(model) {
       ${model.licence_url && html` <a href=${model.licence_url} target="_blank" rel="noopener">Read the licence</a>.`}
     `,
     action: "Download",
+    otherwise: "Not now",
   };
 }

@@ -36,7 +36,8 @@ const question = signal(null);
 
 /**
  * Asks whether something is meant. Prefer undo to questions.
- * @param {{title: string, text: any, action: string, danger?: boolean}} asked
+ * @param {{title: string, text: any, action: string, otherwise?: string, danger?: boolean}} asked
+ *   `otherwise` is what leaves all as it is
  * @returns {Promise<boolean>}
  */
 export function confirm(asked) {
@@ -56,7 +57,7 @@ export function Questions() {
   return html`<${Dialog}
     open=${asked !== null} onClose=${() => end(false)} title=${asked?.title ?? ""}
     actions=${html`
-      <${Button} onClick=${() => end(false)}>Keep<//>
+      <${Button} onClick=${() => end(false)}>${asked?.otherwise ?? "Keep"}<//>
       <${Button} kind=${asked?.danger ? "danger" : "primary"} onClick=${() => end(true)}>${asked?.action}<//>
     `}
   ><p>${asked?.text}</p><//>`;
