@@ -38,7 +38,7 @@ def test_the_page_outlives_its_server(browser: Any, tmp_path: Path) -> None:
             page.get_by_role("button", name="Create", exact=True).click()
             page.get_by_text(re.compile("of 180 seconds")).wait_for()
             server.kill()
-            page.get_by_role("link", name="Library").click()
+            page.get_by_role("link", name="Library", exact=True).click()
             banner = page.get_by_text("songloom does not answer.").first
             banner.wait_for()
             assert "songloom serve" in page.get_by_role("alert").first.inner_text()
