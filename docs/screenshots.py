@@ -1,9 +1,11 @@
-"""Take the pictures of the page anew: `python -m docs.screenshots`.
+"""Take the pictures of the page anew: `python -m docs.screenshots [FOLDER]`.
 
-They show the real page on a real server, with music that nano has just made and a model that it
-has just become; only the songs to train on are the examples. Needs Chromium and minutes.
+They show the real page on a real server, with music that nano has made and a model that it has
+become; only the songs to train on are the examples. With a folder, what is made stays there, and
+is looked at again by the next run. Needs Chromium and minutes.
 """
 
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,34 +26,50 @@ PHONE: dict[str, Any] = {
 LARGEST = 200_000
 """Bytes of a picture."""
 PIECES = {
-    "lo-fi, vibraphone melody, electric piano chords, 75 bpm": ("Rain on the tram", 12, 5),
-    "ballad, warm felt piano, slow, C major": (None, 8, 7),
-    "swing jazz, saxophone melody, piano chords, 150 bpm": ("Late set", 10, 3),
-    "ambient, flute melody, synth pad chords, A lydian": (None, 12, 11),
-    "happy bossa nova, flute melody, acoustic guitar chords, drums": (None, 8, 2),
+    "lo-fi, vibraphone melody, electric piano chords, upright bass, drums, 75 bpm": (
+        "Rain on the tram",
+        12,
+        5,
+    ),
+    "ballad, warm felt piano, slow, C major, no drums": (None, 8, 3),
+    "swing jazz, saxophone melody, piano chords, upright bass, drums, 150 bpm": ("Late set", 10, 4),
+    "funk, trumpet melody, electric piano, bass guitar, drum kit, E dorian": (None, 8, 6),
+    "happy bossa nova, flute melody, acoustic guitar chords, upright bass, drums, A major": (
+        None,
+        8,
+        2,
+    ),
 }
 TRAINING = {
-    "epochs": 2, "updates_per_epoch": 40, "batch_size": 4, "window_seconds": 4, "previews": 2,
+    "epochs": 2, "updates_per_epoch": 20, "batch_size": 4, "window_seconds": 4, "previews": 2,
     "preview_seconds": 4, "seed": 1,
 }  # fmt: skip
 
 
-def main() -> None:
-    """Fill a library, then look at it."""
+def main(folder: Path) -> None:
+    """Fill a library, unless it was filled before, and look at it."""
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
-        trained, songs = train(server)
-        for prompt, (title, seconds, seed) in PIECES.items():
-            make(server, prompt, title, seconds, seed)
-        with sync_playwright() as play:
-            browser = play.chromium.launch(executable_path=chromium_program(), args=ARGUMENTS)
-            look(browser, server.url, "create", "#/create", DESKTOP, "light")
-            look(browser, server.url, "create-phone", "#/create", PHONE, "dark")
-            look(browser, server.url, "songs", f"#/train/{songs}", DESKTOP, "light")
-            look(browser, server.url, "train", f"#/trainings/{trained}", DESKTOP, "dark")
-            look(browser, server.url, "library", "#/library", DESKTOP, "light")
-            look(browser, server.url, "library-phone", "#/library", PHONE, "light")
-            browser.close()
+    with serving(folder) as server, sync_playwright() as play:
+        if not only(server, "/v1/library"):
+            train(server)
+            for prompt, (title, seconds, seed) in PIECES.items():
+                make(server, prompt, title, seconds, seed)
+        trained = only(server, "/v1/library?kind=training")["id"]
+        songs = only(server, "/v1/datasets")["id"]
+        browser = play.chromium.launch(executable_path=chromium_program(), args=ARGUMENTS)
+        look(browser, server.url, "create", "#/create", DESKTOP, "light")
+        look(browser, server.url, "create-phone", "#/create", PHONE, "dark")
+        look(browser, server.url, "songs", f"#/train/{songs}", DESKTOP, "light")
+        look(browser, server.url, "train", f"#/trainings/{trained}", DESKTOP, "dark")
+        look(browser, server.url, "library", "#/library", DESKTOP, "light")
+        look(browser, server.url, "library-phone", "#/library", PHONE, "light")
+        browser.close()
+
+
+def only(server: ServerProcess, path: str) -> dict[str, Any] | None:
+    """The first of a list, if there is one."""
+    results: list[dict[str, Any]] = server.client.get(path).raise_for_status().json()["results"]
+    return results[0] if results else None
 
 
 def make(server: ServerProcess, prompt: str, title: str | None, seconds: int, seed: int) -> None:
@@ -65,51 +83,45 @@ def make(server: ServerProcess, prompt: str, title: str | None, seconds: int, se
         server.client.patch(f"/v1/library/{id}", json=changes).raise_for_status()
 
 
-def train(server: ServerProcess) -> tuple[str, str]:
-    """A model of the example songs; ids of the training and of the songs."""
+def train(server: ServerProcess) -> None:
+    """A model of the example songs."""
     client = server.client
     dataset = client.post("/v1/datasets", json={"name": "Music boxes"}).raise_for_status().json()
+    path = f"/v1/datasets/{dataset['id']}"
     for song in sorted((ROOT / "examples" / "songs").glob("0*")):
-        path = f"/v1/datasets/{dataset['id']}/songs"
-        client.put(path, params={"path": song.name}, content=song.read_bytes()).raise_for_status()
-    server.until(lambda: all(song["status"] == "ready" for song in songs_of(server, dataset)), 300)
+        given = {"params": {"path": song.name}, "content": song.read_bytes()}
+        client.put(f"{path}/songs", **given).raise_for_status()
+    while any(song["status"] != "ready" for song in client.get(path).json()["songs"]):
+        time.sleep(1)
     version = client.get("/v1/models/songloom/nano").json()["latest_version"]["id"]
+    given = TRAINING | {"dataset_path": dataset["urls"]["get"], "model": "nano"}
     training = client.post(
         f"/v1/models/songloom/nano/versions/{version}/trainings",
-        json={
-            "destination": "me/music-boxes",
-            "input": TRAINING | {"dataset_path": dataset["urls"]["get"], "model": "nano"},
-        },
+        json={"destination": "me/music-boxes", "input": given},
     )
     id = training.raise_for_status().json()["id"]
     client.patch(f"/v1/library/{id}", json={"title": "Music boxes"}).raise_for_status()
-    server.until(
-        lambda: server.job(id, "training")["status"] not in ("starting", "processing"), 600
-    )
-    assert server.job(id, "training")["status"] == "succeeded"
-    return id, dataset["id"]
-
-
-def songs_of(server: ServerProcess, dataset: dict[str, Any]) -> list[dict[str, Any]]:
-    """The songs of a collection."""
-    found: list[dict[str, Any]] = server.client.get(f"/v1/datasets/{dataset['id']}").json()["songs"]
-    return found
+    while (status := server.job(id, "training")["status"]) in ("starting", "processing"):
+        time.sleep(1)
+    assert status == "succeeded", server.job(id, "training")["error"]
 
 
 def look(browser: Any, url: str, name: str, view: str, screen: dict[str, Any], scheme: str) -> None:
     """Take a picture of a view."""
     context = browser.new_context(**screen, color_scheme=scheme, locale="en-GB")
+    context.set_default_timeout(120_000)
     page = context.new_page()
     page.goto(f"{url}/{view}")
     page.get_by_role("heading").first.wait_for()
     if name == "create":
-        words = "funk, trumpet melody, electric piano, bass guitar, drum kit, E dorian"
+        words = "waltz, music box melody, strings, slow, A minor"
         page.get_by_label("Describe the music").fill(words)
     if name == "create-phone":
         page.locator("#results article").first.scroll_into_view_if_needed()
         page.evaluate("document.querySelector('#results').scrollIntoView()")
-    page.wait_for_load_state("networkidle")
-    time.sleep(2)  # until waveforms are drawn
+    if name == "songs":
+        page.get_by_text("on this machine").wait_for()
+    time.sleep(4)  # until waveforms are drawn
     shot = PICTURES / f"{name}.png"
     page.screenshot(path=shot)
     context.close()
@@ -121,4 +133,8 @@ def look(browser: Any, url: str, name: str, view: str, screen: dict[str, Any], s
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            main(Path(temporary))

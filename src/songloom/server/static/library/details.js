@@ -16,18 +16,20 @@ export function Piece({ item, children }) {
   >${children}<//>`;
 }
 
-/** What there is to know of a trained model. @param {{item: object}} props */
+/** The way to a trained model, in its row. @param {{item: object}} props */
+export function Use({ item }) {
+  if (item.status !== "succeeded" || item.deleted_at) return null;
+  const href = `#/create?model=${encodeURIComponent(item.destination)}`;
+  return html`<div class="library-sound"><${Button} small icon="create" href=${href}>Use it now<//></div>`;
+}
+
+/** What else there is to know of a trained model. @param {{item: object}} props */
 export function TrainedModel({ item }) {
   return html`<div class="library-details">
     ${item.error && html`<${Problem} title="The training did not work">${item.error}<//>`}
     ${item.prompt && html`<p class="muted">${item.prompt}</p>`}
-    <div class="row">
-      ${item.status === "succeeded" && !item.deleted_at && html`<${Button}
-        kind="primary" small icon="create" href=${`#/create?model=${encodeURIComponent(item.destination)}`}
-      >Use it now<//>`}
-      <${Button} small icon="train" href=${`#/trainings/${item.id}`}>
-        ${ended(item) ? "See how it was trained" : "Watch it learn"}
-      <//>
-    </div>
+    <div class="row"><${Button} small icon="train" href=${`#/trainings/${item.id}`}>
+      ${ended(item) ? "See how it was trained" : "Watch it learn"}
+    <//></div>
   </div>`;
 }

@@ -3,7 +3,7 @@ import { IconButton } from "../ui/button.js";
 import { confirm } from "../ui/dialog.js";
 import { moment } from "../ui/format.js";
 import { classes, html, useRef, useSignal } from "../ui/html.js";
-import { Piece, TrainedModel } from "./details.js";
+import { Piece, TrainedModel, Use } from "./details.js";
 import { cancel, ended, nameOf, remove, restore, toggleFavourite } from "./items.js";
 import { Name, NewName } from "./name.js";
 import { Sound } from "./sound.js";
@@ -45,13 +45,13 @@ export function Row({ item, opened = false }) {
           ${!writing.value && html`<${Name} ...${shared} onClick=${toggle}>${!item.deleted_at && edit}<//>`}
           <${Facts} item=${item} />
         </div>
-        <${Sound} ...${shared} />
+        ${item.kind === "training" ? html`<${Use} item=${item} />` : html`<${Sound} ...${shared} />`}
         <div class="library-actions">
           ${item.deleted_at ? html`<${InBin} ...${shared} row=${element} />` : html`<${Usual} ...${shared} />${trash}`}
           ${(item.kind === "training" || !item.deleted_at) && more}
         </div>
       </div>
-      ${open.value && html`<${TrainedModel} item=${item} />`}
+      ${open.value && item.kind === "training" && html`<${TrainedModel} item=${item} />`}
     `}
   </li>`;
 }

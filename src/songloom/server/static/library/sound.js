@@ -9,7 +9,7 @@ addEventListener("scroll", () => { scrolled = performance.now(); }, { passive: t
 
 /** @param {{item: object, name: string}} props */
 export function Sound({ item, name }) {
-  if (item.kind !== "prediction" || !item.outputs.length) return null;
+  if (!item.outputs.length) return null;
   return html`<div class="library-sound">
     ${item.outputs.map((output, number) => html`<${Nearby} key=${output.name}>
       ${(handle) => html`<${Player}
