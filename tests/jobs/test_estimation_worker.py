@@ -34,6 +34,7 @@ def test_what_does_not_fit_is_told_and_no_error(base: str, monkeypatch: pytest.M
     monkeypatch.setattr(estimation_worker, "free_memory", lambda device: 1000)
     about = told({"model": base, "request": REQUEST, "device": "cpu", "speeds": ""})
     assert not about["fits"]
+    assert about["memory_bytes"] > 1000
 
 
 @pytest.mark.parametrize("whole_below", [10**9, 0])

@@ -24,12 +24,14 @@ import torch
 
 from songloom.audio.files import Audio
 from songloom.checkpoints import transformers_layout, transformers_lm
+from songloom.checkpoints.adapter import is_adapter
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.hub import find
 from songloom.checkpoints.load import load_components
-from songloom.checkpoints.model_codec import model_path, read_model_codec
+from songloom.checkpoints.model_codec import read_model_codec
+from songloom.checkpoints.peft_config import read_peft_config
 from songloom.dataset.analysis.song import analyse
-from songloom.errors import ModelError, SongloomError
+from songloom.errors import ModelError, SongloomError, TrainingError
 from songloom.generation.precision import resolve_device
 from songloom.jobs.pipes import Pipes
 from songloom.models.lm import LM, LMConfig
@@ -38,12 +40,12 @@ from songloom.progress import ProgressEvent, TrainingProgress
 from songloom.request import TrainingRequest
 from songloom.training.batches import Song
 from songloom.training.loop import Trainer
-from songloom.training.memory import SHARE, free_memory
+from songloom.training.memory import free_memory
 from songloom.training.plan import (
+    fitting,
     lora_config,
     make_plan,
     make_trainable,
-    memory_of,
     resolve_precision,
     window_frames,
 )
@@ -60,6 +62,9 @@ CODED_SECONDS = 6.0
 """Of noise that are coded and listened to in the trial."""
 PROCESS_BYTES = 600_000_000
 """What a process with PyTorch takes before it has a model."""
+
+
+_PLENTY = 2**50
 
 
 @dataclass(frozen=True)
@@ -98,22 +103,26 @@ def told(question: Mapping[str, Any]) -> dict[str, Any]:
     parameters = sum(weight.numel() for weight in lm.parameters())
     if not request.full:
         add_lora(lm, lora_config(request))
-    memory = memory_of(request, lm, frames, dtype)
-    model_bytes = parameters * (2 if dtype == torch.bfloat16 and not request.full else 4)
-    least = memory.total(1, recompute=True) + model_bytes
-    usual = memory.total(1, recompute=False) + model_bytes
-    free = free_memory(device)
-    taken = usual if usual <= free * SHARE else least
+    before = parameters * (2 if dtype == torch.bfloat16 and not request.full else 4)
     if device.type == "cpu":
-        taken, least = taken + PROCESS_BYTES, least + PROCESS_BYTES
+        before += PROCESS_BYTES
+    free = free_memory(device)
+    left = max(0, free - before)
+    fits = True
+    try:
+        memory, windows, recompute = fitting(request, lm, frames, dtype, left, device)
+    except TrainingError:  # what it would need, had it enough
+        fits = False
+        memory, windows, recompute = fitting(request, lm, frames, dtype, _PLENTY, device)
+        windows, recompute = 1, True
     answer: dict[str, Any] = {
         "parameters": parameters,
         "frames": frames,
         "frame_rate": shape.frame_rate,
         "window_seconds": shape.window_seconds,
-        "memory_bytes": taken,
+        "memory_bytes": before + memory.total(windows, recompute),
         "free_bytes": free,
-        "fits": least <= free,
+        "fits": fits,
         "cores": os.cpu_count() or 1,
     }
     if question.get("speeds"):
@@ -127,12 +136,9 @@ def shape_of(name: str) -> Shape:
     Raises:
         ModelError: it is not on this machine, or its files are broken.
     """
-    if find(name) is None:
-        raise ModelError(
-            f"the model {name!r} is not on this machine yet; download it first, under Settings on "
-            "the page"
-        )
-    path = model_path(name)
+    path = _here(name)
+    if is_adapter(path):  # which is merged into its base before it is trained on
+        path = _here(read_peft_config(path).base or name)
     if path.is_dir() and (path / "config.json").is_file():
         config = transformers_lm.read_config(read_json(path / "config.json"), path / "config.json")
         rate = read_model_codec(path, torch.device("cpu")).codec.frame_rate
@@ -140,6 +146,16 @@ def shape_of(name: str) -> Shape:
     components = load_components(path)
     info = components.info
     return Shape(components.lm.config, path, info.window_seconds, info.frame_rate)
+
+
+def _here(name: str) -> Path:
+    path = find(name)
+    if path is None:
+        raise ModelError(
+            f"the model {name!r} is not on this machine yet; download it first, under Settings on "
+            "the page"
+        )
+    return path
 
 
 def _remembered(shape: Shape, request: TrainingRequest, device: torch.device, file: Path) -> Speeds:

@@ -93,9 +93,8 @@ def make_plan(
         TrainingError: not even one window fits into memory.
     """
     frames = window_frames(request, window_seconds, frame_rate)
-    memory = memory_of(request, lm, frames, dtype)
     free = free_memory(lm.device)
-    micro_batch, recompute = _fitting(request, memory, free, _steps(lm, frames), lm.device)
+    memory, micro_batch, recompute = fitting(request, lm, frames, dtype, free, lm.device)
     learning_rate = request.lr
     if learning_rate is None:
         learning_rate = default_learning_rate(request.optimizer, request.full)
@@ -127,10 +126,30 @@ def window_frames(request: TrainingRequest, window_seconds: float, frame_rate: f
     return frames
 
 
-def memory_of(request: TrainingRequest, lm: LM, frames: int, dtype: torch.dtype) -> Memory:
-    """What training takes, for a model that may be but a shape (on the device "meta")."""
+def fitting(
+    request: TrainingRequest,
+    lm: LM,
+    frames: int,
+    dtype: torch.dtype,
+    free: int,
+    device: torch.device,
+) -> tuple[Memory, int, bool]:
+    """What memory is needed, how many windows fit at once, and whether layers are computed again.
+
+    Args:
+        request: what is asked for.
+        lm: the model, which may be but a shape (on the device "meta").
+        frames: of a window.
+        dtype: precision of the arithmetic.
+        free: bytes beside the model.
+        device: where it is to be trained.
+
+    Raises:
+        TrainingError: not even one window fits.
+    """
     steps = _steps(lm, frames)
-    return estimate(lm, steps, request.optimizer, request.ema_decay > 0, dtype.itemsize)
+    memory = estimate(lm, steps, request.optimizer, request.ema_decay > 0, dtype.itemsize)
+    return memory, *_fitting(request, memory, free, steps, device)
 
 
 def _steps(lm: LM, frames: int) -> int:
