@@ -2,7 +2,8 @@
 
 They show the real page on a real server, with music that nano has made and a model that it has
 become; only the songs to train on are the examples. With a folder, what is made stays there, and
-is looked at again by the next run. Needs Chromium and minutes.
+is looked at again by the next run. Needs Chromium and minutes. The page takes the system's font;
+the pictures in the documents were taken where that is Inter.
 """
 
 import sys
@@ -120,7 +121,7 @@ def look(browser: Any, url: str, name: str, view: str, screen: dict[str, Any], s
         page.locator("#results article").first.scroll_into_view_if_needed()
         page.evaluate("document.querySelector('#results').scrollIntoView()")
     if name == "songs":
-        page.get_by_text("on this machine").wait_for()
+        page.get_by_text("preparing and comparing included").wait_for()
     time.sleep(4)  # until waveforms are drawn
     shot = PICTURES / f"{name}.png"
     page.screenshot(path=shot)
