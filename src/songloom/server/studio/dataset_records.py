@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -110,8 +110,12 @@ def as_values(written: Written) -> dict[str, Any]:
 
 def to_json(dataset: SongDataset) -> str:
     """A data set as the text of its file."""
-    values = asdict(dataset) | {"format": FORMAT, "created_at": dataset.created_at.isoformat()}
-    return json.dumps(values, ensure_ascii=False, indent=1)
+    values = vars(dataset) | {
+        "format": FORMAT,
+        "created_at": dataset.created_at.isoformat(),
+        "songs": [vars(song) for song in dataset.songs],
+    }
+    return json.dumps(values, ensure_ascii=False)
 
 
 def from_json(text: str) -> SongDataset:

@@ -151,14 +151,15 @@ class DatasetStore:
                     skipped.append(Skipped(file.place, reason))
             files = self.files(id)
             beside = Sidecars({place: files / name for place, name in descriptions.items()})
-            for key, song in songs.items():
-                written = as_values(beside.of(song.file))
-                if written != song.written:
-                    songs[key] = replace(song, written=written)
+            for key in list(songs) if descriptions != dataset.descriptions else list(touched):
+                written = as_values(beside.of(songs[key].file))
+                if written != songs[key].written:
+                    songs[key] = replace(songs[key], written=written)
                     touched.add(key)
             in_order = tuple(sorted(songs.values(), key=lambda song: song.file))
-            self._put(replace(dataset, songs=in_order, descriptions=descriptions))
-            self._sweep(id)
+            after = self._put(replace(dataset, songs=in_order, descriptions=descriptions))
+            if not dataset.stored <= after.stored:
+                self._sweep(id)
         changed = tuple(song for song in in_order if folded(song.file) in touched)
         for song in changed:
             self._tell(id, song)
