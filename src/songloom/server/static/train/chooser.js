@@ -16,16 +16,17 @@ export function Chooser({ onFiles, compact }) {
   };
   return html`
     <div class="chooser">
-    <${DropZone} folder compact=${compact} label="Choose a folder of songs" onFiles=${onFiles}>
-      <label class="dropzone-label">
-        <${Icon} name="upload" />
-        <span>Choose files or an archive</span>
-        <input class="unseen" type="file" multiple accept=${ACCEPTED} onChange=${choose} />
-      </label>
-      <p class="field-help">
-        Or drop them here: wav, flac, mp3, ogg, m4a and more, or a zip or tar of them. They stay on the machine songloom runs on.
-      </p>
-    <//>
+      <${DropZone} folder compact=${compact} label="Choose a folder of songs" onFiles=${onFiles}>
+        <label class="dropzone-label">
+          <${Icon} name="upload" />
+          <span>Choose files or an archive</span>
+          <input class="unseen" type="file" multiple accept=${ACCEPTED} onChange=${choose} />
+        </label>
+        <p class="field-help">
+          Or drop them here: wav, flac, mp3, ogg, m4a and more, or a zip or tar of them. They stay on the machine
+          songloom runs on.
+        </p>
+      <//>
     </div>
   `;
 }

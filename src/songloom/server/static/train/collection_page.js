@@ -28,10 +28,11 @@ export function CollectionPage({ id }) {
   }, [online.value]);
   const error = collection.error.value;
   if (error) {
+    const gone = error.status === 404;
     return html`<${Problem}
-      title=${error.status === 404 ? "These songs are not here any more" : "The songs cannot be shown"}
+      title=${gone ? "These songs are not here any more" : "The songs cannot be shown"}
       action=${html`<${Button} href="#/train">Back to Train<//>`}
-    >${error.status === 404 ? "They were removed. Trainings that used them keep what they need." : error.detail || error.message}<//>`;
+    >${gone ? "They were removed. Trainings that used them keep what they need." : error.detail || error.message}<//>`;
   }
   if (!collection.about.value) return html`<${Loading} label="Loading the songs" />`;
   const state = uploadOf(id).value;
@@ -49,7 +50,9 @@ export function CollectionPage({ id }) {
         <ol class="song-list">
           ${collection.order.value.map((song) => html`<${Song} key=${song} collection=${collection} id=${song} />`)}
         </ol>
-        ${!collection.order.value.length && !uploading && html`<p class="muted">There are no songs yet. Add some here.</p>`}
+        ${!collection.order.value.length && !uploading && html`
+          <p class="muted">There are no songs yet. Add some here.</p>
+        `}
         <${Chooser} compact onFiles=${(files) => upload(id, files)} />
       </section>
       <aside>
@@ -111,7 +114,9 @@ function Arriving({ id, state }) {
       ${skipped.length > 0 && html`
         <div role="alert">
           <h3>${plural(skipped.length, "file")} could not be used</h3>
-          <ul class="skipped">${skipped.map(({ file, reason }) => html`<li><strong>${file}</strong>: ${reason}</li>`)}</ul>
+          <ul class="skipped">
+            ${skipped.map(({ file, reason }) => html`<li><strong>${file}</strong>: ${reason}</li>`)}
+          </ul>
           ${done > skipped.length && html`<p class="muted">The others are used.</p>`}
         </div>
       `}

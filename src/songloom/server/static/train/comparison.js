@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { Button } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
 import { Player } from "../ui/player.js";
-import { copyText, createWith, verdict } from "./words.js";
+import { createWith, verdict } from "./words.js";
 
 /**
  * @param {{run: import("./run.js").Run, training: object}} props
@@ -13,20 +13,19 @@ import { copyText, createWith, verdict } from "./words.js";
 export function Comparison({ run, training }) {
   const comparison = run.comparison.value;
   const { good, text } = verdict(comparison?.held_out_loss_before, comparison?.held_out_loss_after);
-  const copies = copyText(comparison?.memorisation);
-  const careful = comparison?.memorisation && comparison.memorisation.verdict !== "clear";
+  const copies = comparison?.memorisation;
   return html`
     <section class="card outcome" aria-labelledby="outcome-title">
       <h2 id="outcome-title">Your model is ready</h2>
       ${comparison && html`
-        <p class="finding"><${Icon} name=${good === false ? "alert" : good ? "check" : "info"} /><span>${text}</span></p>
-        ${copies && html`<p class="finding"><${Icon} name=${careful ? "alert" : "check"} /><span>${copies}</span></p>`}
+        <${Finding} good=${good}>${text}<//>
+        ${copies && html`<${Finding} good=${copies.verdict === "clear"}>${copies.finding}<//>`}
       `}
       <div class="row">
         <${Button} kind="primary" icon="create" href=${createWith(training)}>Use it now<//>
-        ${comparison?.report && html`<${Button} icon="external" href=${api.url(comparison.report)} target="_blank" rel="noopener">
-          Open the report<span class="unseen"> in a new tab</span>
-        <//>`}
+        ${comparison?.report && html`<${Button}
+          icon="external" href=${api.url(comparison.report)} target="_blank" rel="noopener"
+        >Open the report<span class="unseen"> in a new tab</span><//>`}
       </div>
     </section>
     ${comparison?.clips.length > 0 && html`
@@ -38,13 +37,27 @@ export function Comparison({ run, training }) {
             <li key=${prompt}>
               <h3>“${prompt}”</h3>
               <div class="pair">
-                <div><p class="muted">Before</p><${Player} compact loop=${false} src=${before} label=${`Before: ${prompt}`} /></div>
-                <div><p class="muted">After</p><${Player} compact loop=${false} src=${after} label=${`After: ${prompt}`} /></div>
+                <${Clip} when="Before" prompt=${prompt} src=${before} />
+                <${Clip} when="After" prompt=${prompt} src=${after} />
               </div>
             </li>
           `)}
         </ol>
       </section>
     `}
+  `;
+}
+
+function Finding({ good, children }) {
+  const icon = good === null ? "info" : good ? "check" : "alert";
+  return html`<p class="finding"><${Icon} name=${icon} /><span>${children}</span></p>`;
+}
+
+function Clip({ when, prompt, src }) {
+  return html`
+    <div>
+      <p class="muted">${when}</p>
+      <${Player} compact loop=${false} src=${src} label=${`${when}: ${prompt}`} />
+    </div>
   `;
 }

@@ -39,14 +39,18 @@ export function Home() {
       ${trainings?.length > 0 && html`
         <section aria-labelledby="trainings-title">
           <h2 id="trainings-title">Trainings</h2>
-          <ul class="items">${trainings.map((training) => html`<${TrainingItem} key=${training.id} training=${training} />`)}</ul>
+          <ul class="items">
+            ${trainings.map((training) => html`<${TrainingItem} key=${training.id} training=${training} />`)}
+          </ul>
           ${more && html`<p><a href="#/library?kind=training">All trainings in the library</a></p>`}
         </section>
       `}
       ${datasets?.length > 0 && html`
         <section aria-labelledby="datasets-title">
           <h2 id="datasets-title">Songs</h2>
-          <ul class="items">${datasets.map((dataset) => html`<${DatasetItem} key=${dataset.id} dataset=${dataset} />`)}</ul>
+          <ul class="items">
+            ${datasets.map((dataset) => html`<${DatasetItem} key=${dataset.id} dataset=${dataset} />`)}
+          </ul>
         </section>
       `}
       ${lists.value && !fresh && html`<details><summary>How to choose and describe songs</summary><${Advice} /></details>`}
@@ -60,19 +64,31 @@ function Advice() {
     <div class="advice">
       <div>
         <h3>How many songs?</h3>
-        <p>One is enough to begin, ten or more are better. From four on, one in ten is kept aside to measure how well it goes. Songs that have a sound in common teach that sound.</p>
+        <p>
+          One is enough to begin, ten or more are better. From four on, one in ten is kept aside to measure how well it
+          goes. Songs that have a sound in common teach that sound.
+        </p>
       </div>
       <div>
         <h3>Whose?</h3>
-        <p>Yours, or such that you may use for this. It cannot learn to sing, so instrumentals suit it best.</p>
+        <p>
+          Yours, or such that you may use for this. It cannot learn to sing, so instrumentals suit it best.
+        </p>
       </div>
       <div>
         <h3>Say what is in them</h3>
-        <p>It learns to connect words with sounds. Describe each song the way you would ask for it later: “Clockwork waltz: a celesta melody over plucked strings, A minor”. Use the same words for what they have in common. A text file beside a song (waltz.txt for waltz.mp3) becomes its description.</p>
+        <p>
+          It learns to connect words with sounds. Describe each song the way you would ask for it later: “Clockwork
+          waltz: a celesta melody over plucked strings, A minor”. Use the same words for what they have in common. A
+          text file beside a song (waltz.txt for waltz.mp3) becomes its description.
+        </p>
       </div>
       <div>
         <h3>Only trying?</h3>
-        <p>Four pieces of your own and the quick setting are enough for a first impression. The project's source has eight short example songs, in examples/songs.</p>
+        <p>
+          Four pieces of your own and the quick setting are enough for a first impression. The project's source has
+          eight short example songs, in examples/songs.
+        </p>
       </div>
     </div>
   `;
@@ -109,7 +125,9 @@ function DatasetItem({ dataset }) {
     <li class="card item">
       <a class="item-link" href=${`#/train/${dataset.id}`}>
         <strong>${dataset.name}</strong>
-        <span class="muted">${plural(songs.length, "song")}${seconds ? ` · ${clock(seconds)}` : ""} · ${moment(dataset.created_at)}</span>
+        <span class="muted">
+          ${[plural(songs.length, "song"), seconds > 0 && clock(seconds), moment(dataset.created_at)].filter(Boolean).join(" · ")}
+        </span>
       </a>
       <${IconButton} icon="trash" label=${`Remove ${dataset.name}`} onClick=${remove} />
     </li>

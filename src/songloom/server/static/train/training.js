@@ -47,7 +47,7 @@ export function Training({ id }) {
       </header>
       <${Now} run=${run} training=${training} />
       ${training.status === "succeeded" && html`<${Comparison} run=${run} training=${training} />`}
-      <${Previews} clips=${run.previews.value} training=${training} />
+      <${Previews} clips=${run.previews.value} />
       ${curve?.points.length > 0 && html`
         <section class="card" aria-labelledby="curve-title">
           <h2 id="curve-title">How it learns</h2>
@@ -86,7 +86,7 @@ function Now({ run, training }) {
   if (training.status === "canceled") {
     return html`
       <section class="card now" aria-label="Progress">
-        <p>It was stopped. What it learned so far is saved.</p>
+        <p>It was stopped. What it learned so far is saved, and it can go on from there.</p>
         <div class="row">${again}</div>
       </section>
     `;
@@ -104,7 +104,9 @@ function Details({ training, log }) {
         <details>
           <summary>Settings</summary>
           <dl class="facts">
-            ${Object.entries(settings).map(([name, value]) => html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${String(value)}</dd></div>`)}
+            ${Object.entries(settings).map(([name, value]) => html`
+              <div><dt>${name.replaceAll("_", " ")}</dt><dd>${String(value)}</dd></div>
+            `)}
           </dl>
         </details>
       `}

@@ -61,7 +61,7 @@ export function span(low, high) {
  */
 export function stageText(training, progress, log) {
   if (training.status === "starting") return "Waiting for its turn";
-  if (!progress) return /^training$/m.test(log) ? "Learning" : /^preparing/m.test(log) ? "Listening to your songs" : "Getting ready";
+  if (!progress) return unmeasured(log);
   const { stage, done, total } = progress;
   if (stage === "preparing") return `Listening to your songs: ${done} of ${total}`;
   if (stage === "training") {
@@ -74,6 +74,11 @@ export function stageText(training, progress, log) {
   return stage[0].toUpperCase() + stage.slice(1);
 }
 
+function unmeasured(log) {
+  if (/^training$/m.test(log)) return "Learning";
+  return /^preparing/m.test(log) ? "Listening to your songs" : "Getting ready";
+}
+
 /**
  * What the losses say so far, or in the end.
  * @param {{points: {step: number, loss: number}[], held_out: {step: number, loss: number}[], steps: number}} curve
@@ -83,8 +88,8 @@ export function stageText(training, progress, log) {
 export function curveText({ points, held_out, steps }, ended) {
   const place = ended ? `In ${points.at(-1).step} updates` : `After ${points.at(-1).step} of ${steps} updates`;
   const edge = Math.max(1, Math.floor(points.length / 10));
-  const first = mean(points.slice(0, edge)), last = mean(points.slice(-edge));
-  const trained = points.length < 10 ? "" : `${place}, your songs surprise the model ${compared(last / first - 1)}.`;
+  const change = mean(points.slice(-edge)) / mean(points.slice(0, edge)) - 1;
+  const trained = points.length < 10 ? "" : `${place}, your songs surprise the model ${compared(change)}.`;
   if (held_out.length < 2) return trained || `${place}, it is too early to say.`;
   return `${trained} ${heldOutText(held_out, ended)}`.trim();
 }
@@ -95,7 +100,8 @@ function heldOutText(held_out, ended) {
   const told = `Songs kept aside surprise it ${compared(latest.loss / first.loss - 1)}.`;
   if (latest.loss <= best.loss * 1.01) return told;
   if (best === first) return ended ? told : `${told} That may pass: the first updates are rough.`;
-  return `${told} They did so least after ${best.step} updates; since then it learns your songs by heart. The model keeps that state.`;
+  const turn = `They did so least after ${best.step} updates; since then it learns your songs by heart.`;
+  return `${told} ${turn} The model keeps that state.`;
 }
 
 /**
@@ -106,34 +112,28 @@ function heldOutText(held_out, ended) {
  */
 export function verdict(before, after) {
   if (before == null || after == null) {
-    return { good: null, text: "No songs were kept aside to measure with (that takes four or more), so let your ears decide." };
+    const text = "No songs were kept aside to measure with (that takes four or more), so let your ears decide.";
+    return { good: null, text };
   }
   const change = after / before - 1;
   if (change <= -NOTEWORTHY) {
     return {
       good: true,
-      text: `It learned something that carries over to songs it never heard: they surprise it ${percent(change)} less than before.`,
+      text: "It learned something that carries over to songs it never heard: "
+        + `they surprise it ${percent(change)} less than before.`,
     };
   }
   if (change < NOTEWORTHY) {
     return {
       good: null,
-      text: "Songs it never heard surprise it about as much as before: it learned little that carries over. Listen first; then try a longer training.",
+      text: "Songs it never heard surprise it about as much as before: it learned little that carries over. "
+        + "Listen first; then try a longer training.",
     };
   }
   const advice = change > LOST
     ? "it lost its way. Set a slower pace of learning under Advanced, or a longer training"
     : "what it learned does not carry over. Try a shorter training, or more songs";
   return { good: false, text: `Songs it never heard surprise it ${percent(change)} more than before: ${advice}.` };
-}
-
-/** What the check for copies says. */
-export function copyText(memorisation) {
-  if (!memorisation) return "";
-  if (memorisation.finding) return memorisation.finding;
-  if (memorisation.verdict === "clear") return "Nothing suggests that it copies your songs.";
-  if (memorisation.verdict === "copied") return "It repeats a stretch of one of your songs. Train for a shorter time, or on more songs, before you share what it makes.";
-  return "One stretch is closer to one of your songs than chance explains. Listen to both; the report says where.";
 }
 
 function compared(change) {
