@@ -24,7 +24,9 @@ export function Copyable({ label, text, code = false }) {
   return html`
     <div class=${code ? "copyable copyable-code" : "copyable"}>
       <pre ref=${box} tabindex="0" role="region" aria-label=${label}>${text}</pre>
-      <${Button} small icon=${copied ? "check" : "copy"} onClick=${copy}>${copied ? "Copied" : "Copy"}<span class="unseen"> ${label}</span><//>
+      <${Button} small icon=${copied ? "check" : "copy"} onClick=${copy}>
+        ${copied ? "Copied" : "Copy"}<span class="unseen"> ${label}</span>
+      <//>
     </div>
   `;
 }

@@ -32,7 +32,10 @@ export function Machine() {
   return html`
     <dl class="facts">
       ${machine.devices.map((device) => html`
-        <div><dt>Computes on</dt><dd>${device.description || unready(device)}${device.memory_gb ? `, ${device.memory_gb} GB of memory` : ""}</dd></div>
+        <div>
+          <dt>Computes on</dt>
+          <dd>${device.description || unready(device)}${device.memory_gb && `, ${device.memory_gb} GB of memory`}</dd>
+        </div>
       `)}
       <div><dt>Model used unless you choose</dt><dd>${machine.model}</dd></div>
       <div><dt>Its files are in</dt><dd><code>${machine.folder}</code></dd></div>
@@ -57,12 +60,14 @@ function Storage({ storage }) {
         ${parts.map(({ name, size }) => html`<span class=${`part-${name}`} style=${{ flexGrow: size / used }}></span>`)}
       </div>
       <ul class="storage-parts">
-        ${parts.map(({ name, label, size }) => html`<li><span class=${`dot part-${name}`} aria-hidden="true"></span>${label}<span class="muted">${bytes(size)}</span></li>`)}
+        ${parts.map(({ name, label, size }) => html`
+          <li><span class=${`dot part-${name}`} aria-hidden="true"></span>${label}<span class="muted">${bytes(size)}</span></li>
+        `)}
       </ul>
     `}
     <div class="row">
       <${Button} icon="library" href="#/library">Tidy up in the library<//>
-      ${storage.urls?.export && html`<${Button} icon="download" href=${api.url(storage.urls.export)} download>Export all results<//>`}
+      <${Button} icon="download" href=${api.url(storage.urls.export)} download>Export all results<//>
     </div>
   `;
 }

@@ -78,13 +78,17 @@ function Action({ model }) {
       <div class="model-download">
         <${Progress} value=${total ? done / total : null} label=${`Downloading ${model.name}`}
           note=${total ? `${bytes(done)} of ${bytes(total)}` : "Beginning"} />
-        <${Button} small busy=${busy} onClick=${act(cancel)}>Cancel<span class="unseen"> the download of ${model.name}</span><//>
+        <${Button} small busy=${busy} onClick=${act(cancel)}>
+          Cancel<span class="unseen"> the download of ${model.name}</span>
+        <//>
       </div>
     `;
   }
   if (model.included) return html`<p class="muted">Included</p>`;
   if (model.installed) {
-    return html`<${Button} small icon="trash" busy=${busy} onClick=${act(remove)}>Remove<span class="unseen"> ${model.name}</span><//>`;
+    return html`<${Button} small icon="trash" busy=${busy} onClick=${act(remove)}>
+      Remove<span class="unseen"> ${model.name}</span>
+    <//>`;
   }
   return html`<${Button} small icon="download" busy=${busy} onClick=${act(download)}>
     ${model.error ? "Try again" : "Download"}<span class="unseen"> ${model.name}</span>
@@ -104,7 +108,8 @@ async function remove(model) {
   const meant = await confirm({
     title: `Remove ${model.name}?`,
     text: model.trained
-      ? `It was trained here, and cannot be downloaded again. To keep the way back, delete its training in the library instead: that can be undone.`
+      ? "It was trained here, and cannot be downloaded again. To keep the way back, delete its training in the library "
+        + "instead: that can be undone."
       : `This frees ${bytes(model.size_bytes)}. You can download it again at any time.`,
     action: "Remove",
     danger: true,

@@ -34,8 +34,14 @@ export function Programs() {
     <p class="muted">${NEEDS[language.value]}</p>
     <${Copyable} code label=${`${LANGUAGES.find(({ value }) => value === language.value).label} code`} text=${text} />
     <div class="row">
-      <${Button} icon="code" href=${api.url("/docs")} target="_blank" rel="noopener">All of the API<span class="unseen"> in a new tab</span><//>
-      <${Button} icon="external" href=${api.url("/openapi.json")} target="_blank" rel="noopener">Its OpenAPI document<span class="unseen"> in a new tab</span><//>
+      <${NewTab} icon="code" path="/docs">All of the API<//>
+      <${NewTab} icon="external" path="/openapi.json">Its OpenAPI document<//>
     </div>
   `;
+}
+
+function NewTab({ icon, path, children }) {
+  return html`<${Button} icon=${icon} href=${api.url(path)} target="_blank" rel="noopener">
+    ${children}<span class="unseen"> in a new tab</span>
+  <//>`;
 }

@@ -58,7 +58,9 @@ function Token({ token }) {
     <li class="token">
       <div>
         <strong>${token.name}</strong>
-        <p class="muted">${token.from_environment ? "set where the server is started (SONGLOOM_TOKENS)" : `made ${moment(token.created_at)}`}</p>
+        <p class="muted">
+          ${token.from_environment ? "set where the server is started (SONGLOOM_TOKENS)" : `made ${moment(token.created_at)}`}
+        </p>
         ${problem && html`<p class="danger" role="alert">${problem}</p>`}
       </div>
       ${!token.from_environment && html`<${Button} small icon="trash" busy=${busy} onClick=${revoke}>
