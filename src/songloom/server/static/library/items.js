@@ -30,7 +30,8 @@ export const total = signal(null);
 export const state = signal("loading");
 
 let next = null;  // where the following page begins
-let reading = null;  // stops what is being read
+let reading = null;  // stops what is being read of the present list
+const leaving = new Set();  // ids of what was taken out of it, which an answer under way may still hold
 
 /** @param {{status: string}} item */
 export function ended(item) {
@@ -47,6 +48,7 @@ export function nameOf(item) {
 export async function load() {
   reading?.abort();
   reading = new AbortController();
+  leaving.clear();
   const { signal: stopped } = reading;
   state.value = "loading";
   try {
@@ -82,7 +84,8 @@ export async function refresh() {
   const { signal: stopped } = reading;
   const found = await page(null, stopped).catch(() => null);
   if (!found || stopped.aborted || state.value !== "ready") return;
-  const shown = new Set(found.results.map((item) => item.id));
+  const newest = found.results.filter((item) => !leaving.has(item.id));
+  const shown = new Set(newest.map((item) => item.id));
   const last = items.value.findLastIndex((item) => shown.has(item.id));
   const rest = items.value.slice(last + 1);
   const running = rest.filter((item) => !ended(item)).slice(0, 10);
@@ -91,7 +94,7 @@ export async function refresh() {
   const fresh = new Map(again.map((item) => [item.id, item]));
   if (!rest.length) next = found.next;
   batch(() => {
-    items.value = [...found.results, ...rest.map((item) => fresh.get(item.id) ?? item)];
+    items.value = [...newest, ...rest.map((item) => fresh.get(item.id) ?? item)];
     total.value = found.total;
   });
 }
@@ -112,26 +115,27 @@ export function toggleFavourite(item) {
  * @param {{forever?: boolean}} [options]
  */
 export async function remove(item, { forever = false } = {}) {
-  const place = takeOut(item);
+  const putBack = takeOut(item);
   try {
     await api.del(path(item) + (forever ? "?forever=true" : ""));
   } catch (error) {
-    putBack(item, place);
+    putBack();
     toastError(error);
     return;
   }
+  if (!forever && shelf.value === "bin") load();  // which was looked into before it arrived
   if (forever) toast(`“${short(nameOf(item))}” is deleted`);
-  else toast(`“${short(nameOf(item))}” is in the bin`, { undo: () => bringBack(item, place) });
+  else toast(`“${short(nameOf(item))}” is in the bin`, { undo: () => bringBack(item, putBack) });
 }
 
 /** Takes an item out of the bin. @param {object} item */
 export async function restore(item) {
-  const place = takeOut(item);
+  const putBack = takeOut(item);
   try {
     await api.post(`${path(item)}/restore`);
     toast(`“${short(nameOf(item))}” is back in the library`);
   } catch (error) {
-    putBack(item, place);
+    putBack();
     toastError(error);
   }
 }
@@ -157,9 +161,9 @@ export async function cancel(item) {
   }
 }
 
-async function bringBack(item, place) {
+async function bringBack(item, putBack) {
   try {
-    putBack(await api.post(`${path(item)}/restore`), place);
+    putBack(await api.post(`${path(item)}/restore`));
   } catch (error) {
     toastError(error);
   }
@@ -205,21 +209,26 @@ export function replace(item) {
   items.value = items.value.map((other) => (other.id === item.id ? item : other));
 }
 
+/** Takes an item out of the list; gives what puts it back to its place. */
 function takeOut(item) {
+  const list = reading;
   const place = items.value.findIndex((other) => other.id === item.id);
+  leaving.add(item.id);
   batch(() => {
     items.value = items.value.filter((other) => other.id !== item.id);
     total.value -= 1;
   });
-  return place;
-}
-
-function putBack(item, place) {
-  if (items.value.some((other) => other.id === item.id)) return;
-  batch(() => {
-    items.value = items.value.toSpliced(Math.max(0, place), 0, item);
-    total.value += 1;
-  });
+  return (returned = item) => {
+    if (list !== reading) {  // meanwhile another list is shown
+      load();
+      return;
+    }
+    leaving.delete(item.id);
+    batch(() => {
+      items.value = items.value.toSpliced(place, 0, returned);
+      total.value += 1;
+    });
+  };
 }
 
 function short(text) {
