@@ -10,7 +10,7 @@ from tests.browser.watching import Watch
 from tests.chromium import chromium
 from tests.server.processes import ServerProcess, serving
 
-PATIENCE = 15_000
+PATIENCE = 30_000
 """Milliseconds that something in the page may take, on a busy machine."""
 
 
