@@ -60,8 +60,22 @@ function Appearance() {
   />`;
 }
 
+const ENOUGH_MS = 3000;
+const OWN_WAY = ["wheel", "touchstart", "keydown", "pointerdown"];
+
+/** Goes to a section, and stays there while those above it still grow, unless one moves on. */
 function goTo(id) {
   const heading = document.getElementById(`settings-${id}`);
-  heading?.scrollIntoView({ block: "start" });
-  heading?.focus({ preventScroll: true });
+  if (!heading) return;
+  const show = () => heading.scrollIntoView({ block: "start" });
+  const growth = new ResizeObserver(show);
+  const stop = () => {
+    growth.disconnect();
+    OWN_WAY.forEach((name) => removeEventListener(name, stop));
+  };
+  growth.observe(heading.closest(".stack"));
+  OWN_WAY.forEach((name) => addEventListener(name, stop));
+  setTimeout(stop, ENOUGH_MS);
+  show();
+  heading.focus({ preventScroll: true });
 }
