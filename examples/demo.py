@@ -45,10 +45,7 @@ def write_pieces(folder: Path) -> None:
     """From words, from a beginning, and from a melody."""
     import songloom
 
-    # Settings that suit nano: it is too small to be sure of much.
-    calm = songloom.GenerationRequest(
-        CALM, duration=8, seed=7, temperature=0.7, classifier_free_guidance=1.5
-    )
+    calm = songloom.GenerationRequest(CALM, duration=8, seed=7)
     first = folder / "prompt.wav"
     requests = {
         "prompt": calm,

@@ -93,3 +93,13 @@ def sound_codes(sound: Sound, frames: int) -> tuple[int, ...]:
     first = first_codes(sound.section)[sound]
     heard = (frame_at(sound, age) for age in range(frames))
     return tuple(SILENCE if frame is None else first + frame for frame in heard)
+
+
+@cache
+def sounds_of_codes(section: int) -> dict[int, Sound]:
+    """The sound that each code of a section is a frame of; silence is none."""
+    return {
+        first + frame: sound
+        for sound, first in first_codes(section).items()
+        for frame in range(sound.player.frames)
+    }

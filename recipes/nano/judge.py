@@ -20,9 +20,10 @@ from torch import Tensor
 from recipes.nano.bank import build_bank, load_bank
 from recipes.nano.baselines import baselines
 from recipes.nano.clips import Clip, held_out_clip
+from recipes.nano.codes import sounds_of_codes
 from recipes.nano.compose.captions import full_caption
 from recipes.nano.compose.instruments import BASS, DRUMS, HARMONY, MELODY, SECTIONS
-from recipes.nano.compose.theory import FRAME_RATE, SAMPLE_RATE
+from recipes.nano.compose.theory import FRAME_RATE, SAMPLE_RATE, Key
 from recipes.nano.copying import nearest
 from recipes.nano.ears import Ears, Heard, fit_ears, load_ears, players_of
 from recipes.nano.losses import mel_distance, si_sdr
@@ -41,6 +42,7 @@ from songloom.models.delay import apply_delay
 SECONDS = 10
 CONTINUED_SECONDS = 4  # of a render, which the model goes on from
 FITTED_CLIPS, FIRST_FITTED = 900, 10_000  # of the held-out numbers: the ears learn from these
+KEPT = 0.97  # of a clip's sounding frames, that its key counts as kept
 WORK = Path(__file__).parents[2] / "build" / "nano"
 
 
@@ -115,6 +117,17 @@ class Judge:
     def shares(self, audio: Sequence[Tensor]) -> Shares:
         """How many of these clips, one for each of the first captions, are as asked."""
         return Shares.of(self._ears.hear(audio), self.clips[: len(audio)])
+
+    def in_key(self, made: Sequence[Track]) -> dict[str, float]:
+        """How many clips have no tone but of the key that was asked for, read off their tokens.
+
+        Ears need the tones in which a scale differs from its neighbours; a piece may not have them.
+        """
+        keys = [clip.piece.key for clip in self.clips]
+        return {
+            "notes_in_key": _mean(map(_keeps, made, keys)),
+            "notes_in_key_by_chance": _mean(map(_keeps, made, [*keys[1:], *keys[:1]])),
+        }
 
     def copying(self, made: Sequence[Track]) -> dict[str, float]:
         """How near the tunes of clips come to those of the training, and those of true pieces."""
@@ -236,6 +249,18 @@ def _agreement(some: Sequence[Tensor], others: Sequence[Tensor]) -> float:
     )
 
 
+def _keeps(track: Track, key: Key) -> float:
+    """Whether a scale has the tones of a clip, all but a few of its frames."""
+    inside = total = 0
+    for section in (BASS, HARMONY, MELODY):
+        for code in track.tokens[section].tolist():
+            sound = sounds_of_codes(section).get(code)
+            if sound is not None:
+                total += 1
+                inside += all(pitch % 12 in key.pitch_classes for pitch in sound.pitches)
+    return float(total > 0 and inside >= KEPT * total)
+
+
 def _share(hits: Iterable[bool]) -> float:
     return _mean(float(hit) for hit in hits)
 
@@ -286,7 +311,7 @@ def main() -> None:
         few = max(1, arguments.clips // 4)
         numbers |= judge.melodies(few) | judge.continuations(few)
         numbers["variety"] = judge.variety(few)
-        numbers |= judge.copying(tracks) | judge.losses(few)
+        numbers |= judge.in_key(tracks) | judge.copying(tracks) | judge.losses(few)
         for line in baselines(few, SECONDS * FRAME_RATE):
             print(line)
     for name in [name for name in numbers if name not in made and "_of_renders" not in name]:

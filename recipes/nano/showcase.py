@@ -1,11 +1,21 @@
-"""Write the example clips of the documents: `python -m recipes.nano.showcase [FOLDER]`."""
+"""Write the example clips of the documents and of the page: `python -m recipes.nano.showcase`."""
 
 import argparse
+import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from songloom import GenerationRequest, load
+import av
 
-FOLDER = Path(__file__).parents[2] / "docs" / "clips"
+from songloom import GenerationRequest, Model, load
+from songloom.audio.peaks import outline
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "clips"
+PAGE = ROOT / "src" / "songloom" / "server" / "static" / "examples"
+PAGE_SECONDS, PAGE_SEED = 12, 3
+PAGE_BITS = 80_000  # a second: it is heard before anything else, by phones too
+PAGE_PEAKS = 160
 SECONDS = 4.5
 PROMPTS = (
     "happy bossa nova, flute melody, acoustic guitar chords, upright bass, drums, A major, 125 bpm",
@@ -19,6 +29,35 @@ PROMPTS = (
     "classical, piano melody, strings accompaniment, G major, 94 bpm, without drums",
     "house, synth lead melody, piano chords, synth bass, 808 drums, A minor, 125 bpm",
 )
+
+
+def write_page_example(model: Model) -> None:
+    """What a newcomer to the page hears first: the sound, its outline, and the words."""
+    request = GenerationRequest(prompt=PROMPTS[0], duration=PAGE_SECONDS, seed=PAGE_SEED)
+    sound = PAGE / "bossa-nova.mp3"
+    with TemporaryDirectory() as folder:
+        whole = Path(folder, "whole.wav")
+        model.generate(request).save(whole)
+        with av.open(whole) as source, av.open(sound, "w") as target:
+            stream = target.add_stream("libmp3lame", rate=32_000, layout="mono")
+            stream.bit_rate = PAGE_BITS
+            resampler = av.AudioResampler(format="s16p", layout="mono", rate=32_000)
+            for frame in source.decode(audio=0):
+                for part in resampler.resample(frame):
+                    target.mux(stream.encode(part))
+            target.mux(stream.encode(None))
+    drawn = outline(sound)
+    step = len(drawn.peaks) / PAGE_PEAKS
+    peaks = [
+        round(max(drawn.peaks[int(i * step) : int((i + 1) * step)]), 2) for i in range(PAGE_PEAKS)
+    ]
+    lines = [
+        "// Written by `python -m recipes.nano.showcase`.",
+        f"export const PROMPT = {json.dumps(PROMPTS[0])};",
+        f"export const SECONDS = {round(drawn.seconds)};",
+        f"export const PEAKS = {json.dumps(peaks)};",
+    ]
+    sound.with_suffix(".js").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -37,7 +76,9 @@ def main() -> None:
         "`python -m recipes.nano.showcase`; not chosen.",
         "",
     ]
-    for number, track in enumerate(load("nano").generate(requests), start=1):
+    model = load("nano")
+    write_page_example(model)
+    for number, track in enumerate(model.generate(requests), start=1):
         path = folder / f"{number:02}.mp3"
         track.save(path)
         lines.append(f"- [{path.name}]({path.name}): {PROMPTS[number - 1]}; seed {number}")
