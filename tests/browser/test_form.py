@@ -258,6 +258,7 @@ def test_a_server_that_is_gone_is_told_and_waited_for(opened: Opened) -> None:
     page = opened(**DESKTOP)
     page.watch.expect("ERR_INTERNET_DISCONNECTED")
     page.get_by_label("Describe the music").fill("waltz")
+    page.wait_for_load_state("networkidle")  # parts of the page that are under way would be missed
     page.context.set_offline(True)
     create(page)
     page.get_by_text("songloom does not answer.").first.wait_for()
