@@ -87,6 +87,7 @@ TRAINING_VALUES: dict[str, Any] = {
     "max_minutes": 9.5,
     "previews": 0,
     "preview_seconds": 4.0,
+    "preview_every": 3,
     "seed": 11,
     "device": "cpu",
 }

@@ -239,6 +239,29 @@ def test_cancelling(tmp_path: Path) -> None:
     tell(story, tmp_path, room=1)
 
 
+@pytest.mark.parametrize("moment", ["begin", "finish"])
+def test_a_job_that_is_cancelled_at_any_moment_ends_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    async def story(house: House) -> None:
+        store, loop, ended = house.store, asyncio.get_running_loop(), []
+        house.dispatcher.on_ended.append(ended.append)
+        step = getattr(store, moment)
+
+        def late(id: str, *args: object, **fields: object) -> object:
+            asyncio.run_coroutine_threadsafe(house.dispatcher.cancel(id), loop).result(5)
+            return step(id, *args, **fields)
+
+        monkeypatch.setattr(store, moment, late)
+        job = await house.make("piano" if moment == "begin" else "unfetchable")
+        assert (await house.done(job)).status == "canceled"
+        monkeypatch.undo()
+        await house.done(await house.make())
+        assert [each.id for each in ended].count(job.id) == 1
+
+    tell(story, tmp_path)
+
+
 def test_a_job_can_be_given_a_deadline(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         late, quick = (

@@ -272,8 +272,8 @@ class Dispatcher:
             except KeyError:  # cancelled meanwhile, and deleted
                 self._live.pop(id, None)
                 continue
-            if job.ended:  # cancelled meanwhile
-                self._ended(job)
+            if job.ended:  # cancelled meanwhile, and told of by who did
+                self._live.pop(id, None)
                 continue
             self._watchers.tell(id, job)
             self._on_owed()
@@ -423,7 +423,10 @@ class Dispatcher:
             except KeyError:  # cancelled meanwhile, and deleted
                 self._live.pop(id, None)
                 return
-        self._ended(job)
+        if job.status == status:
+            self._ended(job)
+        else:  # cancelled meanwhile, and told of by who did
+            self._live.pop(id, None)
 
     def _for_clients(self, id: str, text: str) -> str:
         """A message without the server's folders, which are no business of its clients."""
