@@ -15,6 +15,8 @@ from songloom.errors import SongloomError
 
 IDLE_SECONDS = 60.0
 """How long a process waits for more before it is ended: it has some hundred megabytes."""
+END_SECONDS = 2.0
+"""How long a process may take to end once it has closed its output."""
 _LIMIT = 1 << 22
 
 
@@ -60,9 +62,8 @@ class LineProcess:
                 await self.close()
                 raise
             if not line:
-                process = self._process
+                code = await self._exit_code()
                 await self.close()
-                code = None if process is None else process.returncode
                 raise ProcessEndedError(f"its process ended (exit code {code})")
             self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_soon)
         answer: dict[str, Any] = json.loads(line)
@@ -86,6 +87,15 @@ class LineProcess:
             await process.stdin.drain()
         async with asyncio.timeout(self._longest):
             return await process.stdout.readline()
+
+    async def _exit_code(self) -> int | None:
+        """What the process ended with; killing it first would lose that."""
+        if self._process is None:
+            return None
+        with suppress(TimeoutError):  # its output may have been closed, and nothing else
+            async with asyncio.timeout(END_SECONDS):
+                await self._process.wait()
+        return self._process.returncode
 
     async def _started(self) -> Process:
         return await asyncio.create_subprocess_exec(
