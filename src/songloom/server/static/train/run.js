@@ -108,7 +108,9 @@ export class Run {
   /** End it; what is learned is saved. */
   async stop() {
     try {
-      this.take(await api.post(`${this.path}/cancel`));
+      const training = await api.post(`${this.path}/cancel`);
+      // One that ran then may have ended since; events tell, and may have come before this answer.
+      if (!isRunning(training)) this.take(training);
     } catch (error) {
       toastError(error);
     }
