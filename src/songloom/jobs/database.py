@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ from songloom.jobs.tables import SCHEMA_VERSION, facts, metadata
 
 BUSY_SECONDS = 30.0
 """How long one transaction waits for another."""
+LOOK_SECONDS = 0.02
+"""Between two tries at what SQLite does not wait for itself."""
 CONNECT_SECONDS = 10
 """How long a server of databases is waited for."""
 _LINE = 0x736F6E67
@@ -138,7 +141,8 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _log_ahead(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -153,6 +157,22 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Have a database keep a write-ahead log, once nobody else is just opening it.
+
+    SQLite waits for others in transactions, but not in this change.
+    """
+    ends = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+            time.sleep(LOOK_SECONDS)
 
 
 def _version(connection: Connection) -> int:

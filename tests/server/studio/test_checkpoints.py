@@ -142,7 +142,7 @@ def test_fetching_and_thinking_better_of_it(fetching: Serving) -> None:
     begun = client.post("/v1/checkpoints/small/download")
     assert begun.status_code == 202
     assert begun.json()["name"] == "small"
-    assert begun.json()["download"] == {"done": 0, "total": 0}
+    assert begun.json()["download"] in ({"done": 0, "total": 0}, {"done": 5, "total": 10})
     eventually(lambda: listed(fetching)["small"]["download"] == {"done": 5, "total": 10})
     assert client.post("/v1/checkpoints/small/download").status_code == 202
     busy = client.delete("/v1/checkpoints/small")
