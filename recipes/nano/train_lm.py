@@ -73,8 +73,8 @@ class TrainingSettings:
         return (self.last_rate + (1 - self.last_rate) * cosine) * min(1, (step + 1) / self.warm_up)
 
 
-class Draws(Dataset[Batch]):
-    """The batch of every step, for this process among those that train; none has a clip twice."""
+class Draws(Dataset[tuple[Batch, Tensor, Tensor]]):
+    """What every step takes, for this process among those that train; none has a clip twice."""
 
     def __init__(
         self,
@@ -90,12 +90,13 @@ class Draws(Dataset[Batch]):
     def __len__(self) -> int:
         return self._settings.steps
 
-    def __getitem__(self, step: int) -> Batch:
-        """The batch of a step."""
+    def __getitem__(self, step: int) -> tuple[Batch, Tensor, Tensor]:
+        """The batch of a step, and the captions that are only read, with their facts."""
         size, length, dropout = self._settings.shape(step, self._whole)
         first = (step * self._workers.count + self._workers.rank) * MOST_CLIPS
         numbers = range(first, first + size)
-        return draw_batch(numbers, length, self._whole, self._tokenizer, self._sampler, dropout)
+        batch = draw_batch(numbers, length, self._whole, self._tokenizer, self._sampler, dropout)
+        return batch, *captions(self._settings.to_read(step, self._workers), self._tokenizer)
 
 
 @dataclass(frozen=True)
@@ -229,12 +230,11 @@ def train_lm(
         for stepper in steppers:
             for group in stepper.param_groups:
                 group["lr"] = group["peak"] * settings.rate(step)
-        batch = next(batches).to(device)
+        batch, text, answers = (part.to(device) for part in next(batches))
         size, length, _ = settings.shape(step, frames_per_clip)
         with torch.autocast(device, torch.bfloat16, enabled=settings.half_precision):
             logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
-            text, answers = captions(settings.to_read(step, workers), tokenizer)
-            facts = reader(model.text_encoder, text.to(device), answers.to(device))
+            facts = reader(model.text_encoder, text, answers)
         logits, told = logits.float(), ~batch.blank
         loss_per_codebook = codebook_losses(logits[told], batch.tokens[told], special)
         model.zero_grad()
