@@ -6,11 +6,7 @@ for the person who uploaded it.
 
 from __future__ import annotations
 
-import json
 import os
-import queue
-import signal
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,18 +40,10 @@ def main() -> None:
     """Work for the server at the other end of standard input and output."""
     with suppress(AttributeError, OSError):  # nobody waits for it as for music
         os.nice(_COURTESY)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends this
-    pipes = Pipes()
-    songs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    pipes.read(songs.put)
-    while True:
-        path = Path(json.loads(songs.get())["path"])
-        try:
-            told = listened(path)
-        except Exception:
-            traceback.print_exc()
-            told = {"error": "it could not be listened to; the server's log says why"}
-        pipes.send(json.dumps(told).encode() + b"\n")
+    Pipes().answer(
+        lambda question: listened(Path(question["path"])),
+        "it could not be listened to; the server's log says why",
+    )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import queue
-import signal
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -62,8 +59,6 @@ CODED_SECONDS = 6.0
 """Of noise that are coded and listened to in the trial."""
 PROCESS_BYTES = 600_000_000
 """What a process with PyTorch takes before it has a model."""
-
-
 _PLENTY = 2**50
 
 
@@ -113,7 +108,7 @@ def told(question: Mapping[str, Any]) -> dict[str, Any]:
         memory, windows, recompute = fitting(request, lm, frames, dtype, left, device)
     except TrainingError:  # what it would need, had it enough
         fits = False
-        memory, windows, recompute = fitting(request, lm, frames, dtype, _PLENTY, device)
+        memory, *_ = fitting(request, lm, frames, dtype, _PLENTY, device)
         windows, recompute = 1, True
     answer: dict[str, Any] = {
         "parameters": parameters,
@@ -227,19 +222,14 @@ def _coding_seconds(shape: Shape, device: torch.device) -> float:
 
 def main() -> None:
     """Answer the server at the other end of standard input and output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends this
-    pipes = Pipes()
-    questions: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    pipes.read(questions.put)
-    while True:
-        try:
-            answer = told(json.loads(questions.get()))
-        except SongloomError as error:
-            answer = {"error": str(error)}
-        except Exception:
-            traceback.print_exc()
-            answer = {"error": "the server made a mistake; its log has the details"}
-        pipes.send(json.dumps(answer).encode() + b"\n")
+    Pipes().answer(_answer, "the server made a mistake; its log has the details")
+
+
+def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return told(question)
+    except SongloomError as error:
+        return {"error": str(error)}
 
 
 if __name__ == "__main__":

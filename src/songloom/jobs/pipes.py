@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import queue
+import signal
 import sys
 import threading
-from collections.abc import Callable
-from typing import BinaryIO
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, NoReturn
 
 from songloom.jobs.executor import WorkEvent
 from songloom.jobs.wire import Command, decode_command, encode
@@ -41,6 +45,25 @@ class Pipes:
     def read(self, heard: Callable[[bytes], None]) -> None:
         """The same for lines that are no commands."""
         threading.Thread(target=self._read, args=(heard,), daemon=True).start()
+
+    def answer(self, reply: Callable[[Any], Mapping[str, Any]], fault: str) -> NoReturn:
+        """Answer one line of JSON with another, for ever; for the main thread.
+
+        Args:
+            reply: the answer to a question.
+            fault: the `error` of the answer where that raised, which the log tells of.
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends this
+        lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.read(lines.put)
+        while True:
+            question = json.loads(lines.get())
+            try:
+                answer = reply(question)
+            except Exception:
+                traceback.print_exc()
+                answer = {"error": fault}
+            self.send(json.dumps(answer).encode() + b"\n")
 
     def _read(self, heard: Callable[[bytes], None]) -> None:
         for line in sys.stdin.buffer:
