@@ -421,11 +421,10 @@ class Dispatcher:
                     log="" if live is None else live.take_lines(),
                 )
             except KeyError:  # cancelled meanwhile, and deleted
-                self._live.pop(id, None)
-                return
-        if job.status == status:
+                job = None
+        if job is not None and job.status == status:
             self._ended(job)
-        else:  # cancelled meanwhile, and told of by who did
+        else:  # who cancelled it meanwhile told of it
             self._live.pop(id, None)
 
     def _for_clients(self, id: str, text: str) -> str:
