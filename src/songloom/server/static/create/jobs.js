@@ -1,5 +1,6 @@
 // The pieces that the page shows: the latest of the library, and what happens to those that run.
 import { api } from "../api.js";
+import { ended } from "../status.js";
 import { signal } from "../ui/html.js";
 import { toast } from "../ui/toast.js";
 
@@ -17,9 +18,6 @@ export const announced = signal("");
 
 const watched = new Set();  // ids of pieces that run, however their end is waited for
 const streamed = new Set();  // ids of those whose events are listened to
-
-/** Whether an item has come to its end. @param {{status: string}} item */
-export const ended = (item) => ["succeeded", "failed", "canceled"].includes(item.status);
 
 /** Fetches the latest pieces, and watches those that run. */
 export async function loadPieces() {

@@ -1,10 +1,12 @@
 // What a row becomes when it is opened: all that is known of it, and where it can go from here.
 import { cardActions } from "../create/actions.js";
+import { ended } from "../status.js";
+import { createWith } from "../train/words.js";
 import { Button } from "../ui/button.js";
 import { Card } from "../ui/card.js";
 import { Problem } from "../ui/empty.js";
 import { html } from "../ui/html.js";
-import { cancel, ended, replace } from "./items.js";
+import { cancel, replace } from "./items.js";
 
 /**
  * A piece of music, as it stood beside the form that made it.
@@ -19,8 +21,7 @@ export function Piece({ item, children }) {
 /** The way to a trained model, in its row. @param {{item: object}} props */
 export function Use({ item }) {
   if (item.status !== "succeeded" || item.deleted_at) return null;
-  const href = `#/create?model=${encodeURIComponent(item.destination)}`;
-  return html`<div class="library-sound"><${Button} small icon="create" href=${href}>Use it now<//></div>`;
+  return html`<div class="library-sound"><${Button} small icon="create" href=${createWith(item)}>Use it now<//></div>`;
 }
 
 /** What else there is to know of a trained model. @param {{item: object}} props */

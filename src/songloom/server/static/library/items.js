@@ -1,11 +1,11 @@
 // What the library shows, and what can be done to it. One list, read in pages, newest first.
 import { api } from "../api.js";
+import { ended } from "../status.js";
 import { nameOf as nameOfPiece } from "../ui/card.js";
 import { batch, signal } from "../ui/html.js";
 import { toast, toastError } from "../ui/toast.js";
 
 const PAGE = 50;
-const ENDED = new Set(["succeeded", "failed", "canceled"]);
 
 /** What can be shown, by the name that stands in the page's address. */
 export const SHELVES = {
@@ -32,11 +32,6 @@ export const state = signal("loading");
 let next = null;  // where the following page begins
 let reading = null;  // stops what is being read of the present list
 const leaving = new Set();  // ids of what was taken out of it, which an answer under way may still hold
-
-/** @param {{status: string}} item */
-export function ended(item) {
-  return ENDED.has(item.status);
-}
 
 /** What an item is called. @param {object} item */
 export function nameOf(item) {

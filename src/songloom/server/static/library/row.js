@@ -1,10 +1,11 @@
 // One item of the library: what it is, its sound, and what can be done with it.
+import { ended } from "../status.js";
 import { IconButton } from "../ui/button.js";
 import { confirm } from "../ui/dialog.js";
 import { moment } from "../ui/format.js";
 import { classes, html, useRef, useSignal } from "../ui/html.js";
 import { Piece, TrainedModel, Use } from "./details.js";
-import { cancel, ended, nameOf, remove, restore, toggleFavourite } from "./items.js";
+import { cancel, nameOf, remove, restore, toggleFavourite } from "./items.js";
 import { Name, NewName } from "./name.js";
 import { Sound } from "./sound.js";
 

@@ -1,4 +1,5 @@
 // The library: everything that was made here.
+import { ended } from "../status.js";
 import { Button } from "../ui/button.js";
 import { confirm } from "../ui/dialog.js";
 import { Empty, Problem } from "../ui/empty.js";
@@ -7,7 +8,7 @@ import { html, useEffect, useRef } from "../ui/html.js";
 import { Icon } from "../ui/icon.js";
 import { Loading } from "../ui/progress.js";
 import {
-  SHELVES, emptyBin, ended, hasMore, items, load, more, only, refresh, shelf, state, total, words,
+  SHELVES, emptyBin, hasMore, items, load, more, only, refresh, shelf, state, total, words,
 } from "./items.js";
 import { Row } from "./row.js";
 import { Storage } from "./storage.js";

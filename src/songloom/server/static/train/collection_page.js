@@ -1,7 +1,6 @@
 // One collection of songs: what came in, what is said about each song, and the training that uses them.
 
-import { html, useEffect, useState } from "../ui/html.js";
-import { online } from "../api.js";
+import { html } from "../ui/html.js";
 import { Button } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { bytes, clock, plural } from "../ui/format.js";
@@ -9,6 +8,7 @@ import { Loading, Progress } from "../ui/progress.js";
 import { toastError } from "../ui/toast.js";
 import { Chooser } from "./chooser.js";
 import { Collection } from "./collection.js";
+import { useOpened } from "./opened.js";
 import { Song } from "./song.js";
 import { Start } from "./start.js";
 import { useTyping } from "./typing.js";
@@ -18,14 +18,7 @@ import { clearUpload, stopUpload, upload, uploadOf } from "./uploads.js";
  * @param {{id: string}} props
  */
 export function CollectionPage({ id }) {
-  const [collection] = useState(() => new Collection(id));
-  useEffect(() => {
-    collection.open();
-    return () => collection.close();
-  }, []);
-  useEffect(() => {
-    if (online.value && collection.error.value?.status === 0) collection.open(); // the server is back
-  }, [online.value]);
+  const collection = useOpened(() => new Collection(id));
   const error = collection.error.value;
   if (error) {
     const gone = error.status === 404;

@@ -42,7 +42,7 @@ export function Home() {
           <ul class="items">
             ${trainings.map((training) => html`<${TrainingItem} key=${training.id} training=${training} />`)}
           </ul>
-          ${more && html`<p><a href="#/library?kind=training">All trainings in the library</a></p>`}
+          ${more && html`<p><a href="#/library?show=models">All trainings in the library</a></p>`}
         </section>
       `}
       ${datasets?.length > 0 && html`

@@ -1,13 +1,13 @@
 // The page of one training: how far it is, how it sounds, and what came of it.
 
-import { html, useEffect, useState } from "../ui/html.js";
-import { online } from "../api.js";
+import { html, useState } from "../ui/html.js";
 import { Button } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { moment } from "../ui/format.js";
 import { Loading, Progress } from "../ui/progress.js";
 import { LossChart } from "./chart.js";
 import { Comparison } from "./comparison.js";
+import { useOpened } from "./opened.js";
 import { Previews } from "./previews.js";
 import { Run } from "./run.js";
 import { STATUS, isRunning, nameOf, stageText } from "./words.js";
@@ -16,14 +16,7 @@ import { STATUS, isRunning, nameOf, stageText } from "./words.js";
  * @param {{id: string}} props
  */
 export function Training({ id }) {
-  const [run] = useState(() => new Run(id));
-  useEffect(() => {
-    run.open();
-    return () => run.close();
-  }, []);
-  useEffect(() => {
-    if (online.value && run.error.value?.status === 0) run.open(); // the server is back
-  }, [online.value]);
+  const run = useOpened(() => new Run(id));
   const error = run.error.value;
   const training = run.training.value;
   if (error) {

@@ -1,11 +1,12 @@
 // What happens in a training, in words for people who make music.
 
+import { ended as hasEnded } from "../status.js";
+
 const NOTEWORTHY = 0.02; // a change of the loss below this says little
 const LOST = 0.5; // a rise above this is no learning by heart
-const RUNNING = ["starting", "processing"];
 
 /** Whether a training has still something to do. */
-export const isRunning = (training) => RUNNING.includes(training.status);
+export const isRunning = (training) => !hasEnded(training);
 
 /** @type {Record<string, string>} */
 export const STATUS = {

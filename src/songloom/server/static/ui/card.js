@@ -1,5 +1,6 @@
 // A piece of music: what it was made from, how it sounds, and what can be done with it.
 import { api } from "../api.js";
+import { ended } from "../status.js";
 import { Button, IconButton } from "./button.js";
 import { letterOf } from "./compare.js";
 import { clock, message, moment, plural } from "./format.js";
@@ -23,7 +24,7 @@ const TOLD = new Set(["prompt", "duration", "seed", "model"]);
  */
 export function Card({ item, live, actions, onChange, onCancel, onRemove, children }) {
   const [listening, setListening] = useState(false);
-  const running = item.status === "starting" || item.status === "processing";
+  const running = !ended(item);
   const name = nameOf(item);
   // Who listens to a piece that has just been finished hears it to its end.
   const growing = running || listening;
