@@ -2,11 +2,11 @@
 
 import itertools
 import os
-import wave
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from songloom.jobs.places import database_url, job_folder, jobs_folder
 from songloom.jobs.records import Job, new_id, now
@@ -69,9 +69,5 @@ def _sound(path: Path, number: int) -> Path:
     pitch = 220 * 2 ** (np.repeat(notes, RATE // 2) / 12)
     loudness = np.exp(-3 * (t % 0.5)) * np.repeat(rng.uniform(0.2, 0.9, len(notes)), RATE // 2)
     samples = (20_000 * loudness * np.sin(2 * np.pi * np.cumsum(pitch) / RATE)).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.tobytes())
+    soundfile.write(path, samples, RATE)
     return path

@@ -1,13 +1,13 @@
 """Music from the page, as a musician makes it."""
 
 import re
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.browser.looking import until
 from tests.server.processes import ServerProcess
@@ -53,11 +53,7 @@ def a_tune(path: Path) -> Path:
     t = np.arange(3 * rate) / rate
     pitch = np.repeat([262.0, 330.0, 392.0, 523.0, 392.0, 330.0], rate // 2)
     samples = (12_000 * np.sin(2 * np.pi * np.cumsum(pitch) / rate) * (1 - t / 4)).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
+    soundfile.write(path, samples, rate)
     return path
 
 
