@@ -287,6 +287,84 @@ def test_lost_work_is_tried_again_alone_and_not_for_ever(tmp_path: Path) -> None
     tell(story, tmp_path, attempts=3)
 
 
+def test_what_was_lost_together_is_tried_apart_before_it_counts(tmp_path: Path) -> None:
+    """Whoever shared a process with the culprit does not fail, however few attempts there are."""
+
+    async def story(house: House) -> None:
+        innocents = [await house.make("hang") for _ in range(2)]
+        behind = await house.make("hang")
+        poison = await house.make("lost-later hang")
+        together = [*innocents, poison]
+        await until(lambda: len(house.executor.running) == 4)
+        house.executor.end_words = {"hang": "piano", "lost-later": "lost"}
+        for job in together:
+            house.executor.lose(Lost(job.id, "it ended", shared=True, process_ended=True))
+        house.executor.lose(Stopped(behind.id))  # it was never begun
+        for job in [*innocents, behind]:
+            done = await house.done(job)
+            assert (done.status, done.attempts) == ("succeeded", 1), done.error
+        failed = await house.done(poison)
+        assert (failed.status, failed.attempts) == ("failed", 1)
+        again = {work.id: work for work in house.executor.submitted[4:]}
+        assert all(again[job.id].isolated for job in together)
+        assert not again[behind.id].isolated
+        assert not again[behind.id].alone
+        assert not house.dispatcher._suspects  # nothing is kept of those who ended
+
+    tell(story, tmp_path, attempts=1)
+
+
+def test_what_broke_off_in_a_process_that_lives_needs_no_other(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        job = await house.make("hang")
+        await until(lambda: house.executor.running)
+        house.executor.end_words = {"hang": "piano"}
+        house.executor.lose(Lost(job.id, "memory ran out"))
+        assert (await house.done(job)).status == "succeeded"
+        again = house.executor.submitted[-1]
+        assert (again.alone, again.isolated) == (True, False)
+
+    tell(story, tmp_path)
+
+
+def test_isolated_jobs_are_in_nobody_s_way(tmp_path: Path) -> None:
+    """As many as are fetched at once wait to be tried apart; others are begun all the same."""
+
+    async def story(house: House) -> None:
+        suspects = [await house.make("hang") for _ in range(dispatcher_module.AT_ONCE)]
+        await until(lambda: len(house.executor.running) == len(suspects))
+        for job in suspects:
+            house.executor.lose(Lost(job.id, "it ended", shared=True, process_ended=True))
+        await until(lambda: len(house.executor.submitted) == 2 * len(suspects))
+        house.executor.room += len(suspects)
+        assert (await house.done(await house.make())).status == "succeeded"
+
+    tell(story, tmp_path, room=dispatcher_module.AT_ONCE)
+
+
+def test_restarts_are_no_attempts(tmp_path: Path) -> None:
+    for _ in range(3):
+
+        async def begun(house: House) -> None:
+            if house.store.job("long") is None:
+                house.store.add_job(
+                    Job("long", "training", "cog", {"prompt": "hang"}, "nano"), limit=10
+                )
+                house.dispatcher._wake.set()
+            await until(lambda: house.executor.running)
+
+        tell(begun, tmp_path, attempts=1)
+
+    async def finished(house: House) -> None:
+        await until(lambda: house.executor.running)
+        house.executor.end_words = {"hang": "piano"}
+        house.executor.lose(Stopped("long"))
+        done = await house.dispatcher.finished("long", 10)
+        assert (done.status, done.attempts) == ("succeeded", 1), done.error
+
+    tell(finished, tmp_path, attempts=1)
+
+
 def test_the_next_server_goes_on_with_what_the_last_one_left(tmp_path: Path) -> None:
     # The first is killed: nothing of it is told to stop.
     left = House(tmp_path)
@@ -304,7 +382,7 @@ def test_the_next_server_goes_on_with_what_the_last_one_left(tmp_path: Path) -> 
                            ("unwanted", "canceled")):  # fmt: skip
             job = await house.dispatcher.finished(id, 10)
             assert job.status == status
-        assert (await house.dispatcher.finished("running", 1)).attempts == 2
+        assert (await house.dispatcher.finished("running", 1)).attempts == 1  # not its failure
         assert owed
 
     tell(story, tmp_path, on_owed=lambda: owed.append(None))

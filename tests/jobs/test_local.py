@@ -278,7 +278,59 @@ def test_a_worker_that_dies_or_hangs_is_replaced(
     assert isinstance(x, Lost)
     assert isinstance(y, Lost)
     assert "SIGKILL" in x.reason
+    assert x.shared
+    assert y.shared
+    assert x.process_ended
     assert isinstance(z, Succeeded)
+
+
+def test_what_a_dead_worker_had_not_begun_is_given_back(
+    runner: asyncio.Runner, house: House
+) -> None:
+    async def story() -> list[WorkEvent]:
+        await house.begun(house.work("running", duration=60.0))
+        for work in (house.work("waits", alone=True), house.work("waits too")):
+            await house.executor.submit(work)
+        os.kill(house.worker, signal.SIGKILL)
+        ends = [await house.end_of(id) for id in ("running", "waits", "waits too")]
+        await house.until(lambda event: isinstance(event, WorkerGone))
+        await house.ready()
+        return ends
+
+    running, waits, too = runner.run(story())
+    assert isinstance(running, Lost)
+    assert not running.shared  # there is no doubt whose process it was
+    assert isinstance(waits, Stopped)
+    assert isinstance(too, Stopped)
+
+
+def test_isolated_work_has_a_process_for_itself(runner: asyncio.Runner, house: House) -> None:
+    def isolated(id: str, **request: Any) -> Work:
+        return replace(house.work(id, **request), isolated=True)
+
+    async def story() -> list[WorkEvent]:
+        shared = house.worker
+        await house.begun(house.work("beside", duration=60.0))
+        await house.begun(isolated("culprit", duration=60.0))
+        for work in (isolated("next"), isolated("unwanted")):
+            await house.executor.submit(work)
+        await house.executor.cancel("unwanted")
+        process = house.executor._isolated._process
+        assert process is not None
+        assert process.pid != shared
+        os.kill(process.pid, signal.SIGKILL)
+        ends = [await house.end_of(id) for id in ("culprit", "next", "unwanted")]
+        assert house.worker == shared
+        await house.executor.cancel("beside")
+        return [*ends, await house.end_of("beside")]
+
+    culprit, following, unwanted, beside = runner.run(story())
+    assert culprit == Lost("culprit", culprit.reason, shared=False, process_ended=True)  # type: ignore[union-attr]
+    assert isinstance(following, Succeeded)
+    assert isinstance(unwanted, Stopped)
+    assert isinstance(beside, Stopped)
+    # The device's own worker was there all the time.
+    assert not any(isinstance(event, WorkerGone | WorkerReady) for event in house.told)
 
 
 def updates_of(event: WorkEvent) -> int:

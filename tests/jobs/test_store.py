@@ -53,6 +53,17 @@ def test_a_job_s_life(store: Store) -> None:
     assert store.counts() == {("prediction", "succeeded"): 1}
 
 
+def test_what_was_no_failure_is_no_attempt_and_starts_once(store: Store) -> None:
+    store.add_job(job(webhook="https://example.com"), limit=10)
+    store.begin("a")
+    assert store.put_back("a", failed=False).attempts == 0
+    assert store.put_back("a", failed=False).attempts == 0
+    assert store.begin("a").attempts == 1
+    assert [delivery.event for delivery in store.owed()] == ["start"]
+    store.delivered(store.owed()[0].id)
+    assert store.owed() == []
+
+
 def test_an_ended_job_never_changes(store: Store) -> None:
     store.add_job(job(), limit=10)
     ended = store.finish("a", "failed", error="no")

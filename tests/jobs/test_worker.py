@@ -15,7 +15,16 @@ from songloom.generation.batch import Batch
 from songloom.jobs import shelf as shelf_module
 from songloom.jobs import worker as worker_module
 from songloom.jobs.device_facts import ready
-from songloom.jobs.executor import Failed, Logged, Lost, Progressed, Succeeded, Work, WorkEvent
+from songloom.jobs.executor import (
+    Failed,
+    Logged,
+    Lost,
+    Progressed,
+    Stopped,
+    Succeeded,
+    Work,
+    WorkEvent,
+)
 from songloom.jobs.places import made_of
 from songloom.jobs.shelf import Shelf
 from songloom.jobs.turns import Turns
@@ -134,6 +143,80 @@ def test_a_batch_that_breaks_down_loses_its_work_and_no_more(
     assert reason in lost.reason
     house.submit("next")
     assert isinstance(house.end_of("next"), Succeeded)
+
+
+def test_a_batch_that_breaks_down_says_whether_others_shared_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = Batch.advance
+
+    def breaks_for_two(batch: Batch) -> int:
+        if batch.rows == 4:
+            raise RuntimeError("a kernel failed")
+        return advance(batch)
+
+    monkeypatch.setattr(Batch, "advance", breaks_for_two)
+    house.submit("one", duration=600.0)
+    house.until(lambda event: isinstance(event, Progressed))
+    house.submit("two", duration=600.0)
+    ends = [house.end_of(id) for id in ("one", "two")]
+    assert [(type(end), getattr(end, "shared", None)) for end in ends] == [(Lost, True)] * 2
+
+
+def test_a_worker_that_hangs_says_by_whose_doing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, released = threading.Event(), threading.Event()
+    codes = []
+
+    def exit(code: int) -> None:
+        codes.append(code)
+        ended.set()
+        released.wait()  # nothing comes after an exit
+
+    read = worker_module.GenerationRequest.from_mapping
+
+    def hangs(values: dict[str, Any]) -> Any:
+        if values["prompt"] == "hang":
+            released.wait()
+        return read(values)
+
+    monkeypatch.setattr(worker_module.os, "_exit", exit)
+    monkeypatch.setattr(worker_module.GenerationRequest, "from_mapping", hangs)
+    monkeypatch.setattr(worker_module, "BEAT_SECONDS", 0.05)
+    house.submit("running", duration=600.0)
+    house.until(lambda event: isinstance(event, Progressed))
+    house.worker._hang_seconds = 0.3
+    house.submit("culprit", prompt="hang")
+    assert ended.wait(30)
+    told = {}
+    while not house.told.empty():
+        event = house.told.get()
+        if isinstance(event, Lost | Stopped):
+            told[event.id] = event
+    released.set()
+    assert codes == [worker_module.HUNG]
+    assert told["running"] == Stopped("running")
+    assert isinstance(told["culprit"], Lost)
+    assert told["culprit"].process_ended
+    assert not told["culprit"].shared
+
+
+def test_a_long_input_keeps_no_other_waiting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    read = worker_module.GenerationRequest.from_mapping
+
+    def slow(values: dict[str, Any]) -> Any:
+        if values["prompt"] == "slow":
+            assert released.wait(30)
+        return read(values)
+
+    monkeypatch.setattr(worker_module.GenerationRequest, "from_mapping", slow)
+    house.submit("long", prompt="slow")
+    house.submit("short")
+    assert isinstance(house.end_of("short"), Succeeded)
+    released.set()
+    assert isinstance(house.end_of("long"), Succeeded)
 
 
 def test_a_mistake_of_ours_fails_the_work_that_met_it(

@@ -57,6 +57,8 @@ class FakeExecutor:
         self.submitted: list[Work] = []
         self.running: dict[str, asyncio.Task[None]] = {}
         self.listened: list[str] = []
+        self.end_words: dict[str, str] = {}
+        """Other words for those of prompts, from now on."""
         self._events: asyncio.Queue[WorkEvent | None] = asyncio.Queue()
 
     async def start(self) -> None:
@@ -87,20 +89,27 @@ class FakeExecutor:
             task.cancel()
         self._events.put_nowait(None)
 
+    def lose(self, event: Lost | Stopped) -> None:
+        """Break work off as a process does that ends, which tells of it."""
+        self.running.pop(event.id).cancel("its process ended")
+        self._tell(event)
+
     def _tell(self, event: WorkEvent) -> None:
         self._events.put_nowait(event)
 
     async def _run(self, work: Work) -> None:
         try:
             self._tell(await self._outcome(work))
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args:
+                return
             self._tell(Stopped(work.id))
-        finally:
-            self.running.pop(work.id, None)
+        self.running.pop(work.id, None)
 
     async def _outcome(self, work: Work) -> WorkEvent:
         request = work.request
         words = str(request.get("prompt") or request.get("one_same_description") or "").split()
+        words = [self.end_words.get(word, word) for word in words]
         again = sum(earlier.id == work.id for earlier in self.submitted) > 1
         self._tell(Started(work.id))
         self._tell(Logged(work.id, f"seed {request.get('seed')}"))

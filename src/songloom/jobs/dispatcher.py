@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -94,6 +95,8 @@ class Dispatcher:
         self._watchers = Watchers[WorkEvent | Job]()
         self._deadlines = Deadlines(self._cancel_soon)
         self._cancelling: set[asyncio.Task[Job | None]] = set()
+        self._suspects: dict[str, Lost] = {}
+        """How jobs that have not ended broke off the last time."""
         self._wake = asyncio.Event()
         self.draining = False
         """Whether the server is about to stop: nothing more is begun."""
@@ -217,7 +220,7 @@ class Dispatcher:
             if job.cancel_requested:
                 await self._persisted(self._store.finish, job.id, "canceled")
             else:
-                await self._persisted(self._store.put_back, job.id)
+                await self._persisted(self._store.put_back, job.id, failed=False)
         for job in await self._persisted(self._store.waiting, self._queue_limit):
             self._deadlines.watch(job)
         self._wake.set()
@@ -236,13 +239,14 @@ class Dispatcher:
     async def _prepare_next(self, kind: Kind) -> None:
         """Begin to prepare the oldest jobs of a kind, as many as may be at once."""
         known = [live for live in self._live.values() if live.kind == kind]
-        more = AT_ONCE - sum(not live.submitted for live in known)
+        # Isolated jobs wait for each other, and are in nobody else's way.
+        more = AT_ONCE - sum(not live.submitted and not live.isolated for live in known)
         if more <= 0:
             return
         for job in await self._persisted(self._store.waiting, len(known) + more, kind):
             if job.id not in self._live and more > 0:
                 more -= 1
-                live = self._live[job.id] = LiveJob(kind)
+                live = self._live[job.id] = LiveJob(kind, isolated=self._is_isolated(job))
                 live.task = asyncio.create_task(self._prepared(job, live))
 
     async def _prepared(self, job: Job, live: LiveJob) -> None:
@@ -264,7 +268,9 @@ class Dispatcher:
     async def _submit_ready(self) -> None:
         """Hand over what is prepared, oldest first, as far as there is room."""
         for id, live in list(self._live.items()):
-            if live.prepared is None or live.submitted or not self._executor.free(live.kind):
+            if live.prepared is None or live.submitted:
+                continue
+            if not live.isolated and not self._executor.free(live.kind):
                 continue
             live.submitted = True
             try:
@@ -278,9 +284,15 @@ class Dispatcher:
             self._watchers.tell(id, job)
             self._on_owed()
             live.begin()
-            await self._executor.submit(live.prepared)
+            await self._executor.submit(self._apart(job, live.prepared))
             if job.cancel_requested:
                 await self._executor.cancel(id)
+
+    def _apart(self, job: Job, work: Work) -> Work:
+        """Work that may have brought down what it shared with others, by itself."""
+        lost = self._suspects.get(job.id)
+        alone = work.alone or lost is not None
+        return replace(work, alone=alone, isolated=self._live[job.id].isolated)
 
     async def _hear(self) -> None:
         async for event in self._executor.events():
@@ -331,8 +343,8 @@ class Dispatcher:
                 await self._finish(id, "failed", error=error)
             case Stopped(id):
                 await self._stopped(id)
-            case Lost(id, reason):
-                await self._lost(id, reason)
+            case Lost():
+                await self._lost(event)
 
     async def _succeeded(self, id: str, live: LiveJob, event: Succeeded) -> None:
         """Publish a result; one that has to be uploaded does not keep others waiting."""
@@ -370,26 +382,39 @@ class Dispatcher:
     async def _stopped(self, id: str) -> None:
         if (await self._job(id)).cancel_requested:
             await self._finish(id, "canceled")
-        else:  # the executor stopped it, not a person: it runs again
-            await self._put_back(id)
+        else:  # the executor gave it back: it runs again
+            await self._put_back(id, failed=False)
 
-    async def _lost(self, id: str, reason: str) -> None:
+    def _is_isolated(self, job: Job) -> bool:
+        """Whether a job may have ended a process; one that an earlier server lost may have."""
+        lost = self._suspects.get(job.id)
+        ended = job.attempts > 0 if lost is None else lost.process_ended
+        return job.kind == "prediction" and ended
+
+    async def _lost(self, lost: Lost) -> None:
+        """Try a job again by itself, unless it has failed often enough.
+
+        Where it broke off together with others, nobody knows whose doing that was: it counts for
+        none, and shows when each is tried by itself.
+        """
+        id, reason = lost.id, lost.reason
         job = await self._job(id)
         _LOG.warning("job %s was lost in attempt %d: %s", id, job.attempts, reason)
         if job.cancel_requested:
             await self._finish(id, "canceled")
-        elif job.attempts >= self._attempts:
+        elif job.attempts >= self._attempts and not lost.shared:
             tried = "once" if job.attempts == 1 else f"{job.attempts} times"
             error = f"{reason}; it was tried {tried}. Ask for less, or see the server's log"
             await self._finish(id, "failed", error=error)
         else:
             self._live[id].say(f"{reason}; trying again")
-            await self._put_back(id)
+            self._suspects[id] = lost
+            await self._put_back(id, failed=not lost.shared)
 
-    async def _put_back(self, id: str) -> None:
+    async def _put_back(self, id: str, *, failed: bool) -> None:
         await self._write_log(id)
         self._live.pop(id, None)
-        job = await self._persisted(self._store.put_back, id)
+        job = await self._persisted(self._store.put_back, id, failed=failed)
         if job.ended:  # someone had asked for its end
             self._ended(job)
         else:
@@ -437,6 +462,7 @@ class Dispatcher:
         if live is not None and live.task is not None and live.task is not asyncio.current_task():
             live.task.cancel()
         self._deadlines.forget(job.id)
+        self._suspects.pop(job.id, None)
         self._watchers.tell(job.id, job)
         for told in self.on_ended:
             told(job)

@@ -31,7 +31,9 @@ class Work:
     count: int = 1
     """Takes of a prediction: seed, seed + 1, ..."""
     alone: bool = False
-    """Whether nothing may share a batch with it: it may have brought a worker down before."""
+    """Whether nothing may share a batch with it: it may have brought a batch down before."""
+    isolated: bool = False
+    """Whether nothing may share a process with it: it may have brought a worker down before."""
     listen: bool = False
     """Whether someone listens already: see `Executor.listen`."""
 
@@ -39,6 +41,13 @@ class Work:
 @dataclass(frozen=True)
 class Started:
     """Work began."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A worker turns to work: if the process ends from now on, that may be this work's doing."""
 
     id: str
 
@@ -110,17 +119,21 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Work was cancelled."""
+    """Work was cancelled, or given back through no fault of its own: it was never tried."""
 
     id: str
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The process that did the work is gone, or hung and was ended; the work can be run again."""
+    """Work broke off, or its process ended; it can be run again."""
 
     id: str
     reason: str
+    shared: bool = False
+    """Whether other work broke off with it: any of them may be the culprit."""
+    process_ended: bool = False
+    """Whether the process is gone, so that the work must not share one again."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +180,7 @@ class WorkerStats:
 
 WorkEvent = (
     Started
+    | Opened
     | Progressed
     | Logged
     | Previewed
@@ -192,7 +206,7 @@ class Executor(Protocol):
         """How much more work of a kind would begin at once."""
 
     async def submit(self, work: Work) -> None:
-        """Take work; what becomes of it is told by `events`."""
+        """Take work; what becomes of it is told by `events`. Isolated work needs no room."""
 
     async def cancel(self, id: str) -> None:
         """Stop work soon; `Stopped` is told, unless it ended before. Unknown ids are ignored."""

@@ -25,6 +25,8 @@ class LiveJob:
     """A job while it is prepared or runs."""
 
     kind: Kind
+    isolated: bool = False
+    """Whether it must not share a process with others."""
     prepared: Work | None = None
     task: asyncio.Task[None] | None = None
     """What prepares it, or sends its result elsewhere."""

@@ -7,42 +7,24 @@ lost and another process takes its place; the server itself is not touched.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from songloom.jobs.executor import (
-    Failed,
-    Lost,
-    Stopped,
-    Succeeded,
-    Work,
-    WorkerFreed,
-    WorkerGone,
-    WorkerReady,
-    WorkEvent,
-)
+from songloom.jobs.executor import Stopped, Work, WorkerFreed, WorkerGone, WorkEvent
 from songloom.jobs.records import Kind
-from songloom.jobs.wire import Cancel, Close, Command, Listen, decode_event, encode
+from songloom.jobs.wire import Cancel, Close, Listen
+from songloom.jobs.worker_process import WorkerProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 """Seconds before a worker that died is started anew: the first time, and at most."""
-START_SECONDS = 120.0
-"""How long a process may be silent until it is ready, on a busy machine."""
-CANCEL_SECONDS = 30.0
-"""How long a worker may take to stop something before it is ended."""
 CLOSE_SECONDS = 20.0
 """How long a training may take to save its state when the server stops."""
-LINE_LIMIT = 1 << 22
-_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but one way
-_LOG = logging.getLogger(__name__)
+ISOLATION_SECONDS = 60.0
+"""How long the process for isolated work waits for more before it is ended."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +49,17 @@ class LocalExecutor:
         self._settings = settings
         self._events: asyncio.Queue[WorkEvent | None] = asyncio.Queue()
         self._predictors = [self._predictor(device) for device in settings.devices]
-        self._trainers: dict[str, _Worker] = {}  # by device
+        self._isolated = self._predictor(settings.devices[0], isolated=True)
+        self._suspects: list[Work] = []  # that wait to be done in the isolated process
+        self._suspected = asyncio.Event()
+        self._trainers: dict[str, WorkerProcess] = {}  # by device
         self._keepers: list[asyncio.Task[None]] = []
         self._closed = False
 
     async def start(self) -> None:
         """Start the workers; `WorkerReady` tells of each that can take work."""
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self._predictors]
+        self._keepers.append(asyncio.create_task(self._isolate()))
 
     def free(self, kind: Kind) -> int:
         """How much more work of a kind would begin at once."""
@@ -90,14 +76,20 @@ class LocalExecutor:
             command = [sys.executable, "-m", "songloom.jobs.training_worker"]
             command += ["--device", device, "--turns", str(self._settings.turns)]
             request = dict(work.request) | {"device": device}
-            worker = self._trainers[device] = _Worker(device, command, self._events)
-            worker.work[work.id] = replace(work, request=request)
+            worker = self._trainers[device] = WorkerProcess(device, command, self._events)
+            await worker.give(replace(work, request=request), owns_process=True)
             self._keepers.append(asyncio.create_task(self._train(worker)))
-            return
-        await max(self._predictors, key=self._room).give(work)
+        elif work.isolated:
+            self._suspects.append(work)
+            self._suspected.set()
+        else:
+            await max(self._predictors, key=self._room).give(work)
 
     async def cancel(self, id: str) -> None:
         """Stop work soon; a worker that does not stop it in time is ended."""
+        if any(work.id == id for work in self._suspects):
+            self._suspects = [work for work in self._suspects if work.id != id]
+            self._events.put_nowait(Stopped(id))
         for worker in self._workers():
             if id in worker.work:
                 worker.cancelled.setdefault(id, time.monotonic())
@@ -129,143 +121,55 @@ class LocalExecutor:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._events.put_nowait(None)
 
-    def _workers(self) -> list[_Worker]:
-        return [*self._predictors, *self._trainers.values()]
+    def _workers(self) -> list[WorkerProcess]:
+        return [*self._predictors, self._isolated, *self._trainers.values()]
 
-    def _room(self, worker: _Worker) -> int:
+    def _room(self, worker: WorkerProcess) -> int:
         return self._settings.max_batch - len(worker.work) if worker.ready else 0
 
-    def _predictor(self, device: str) -> _Worker:
+    def _predictor(self, device: str, *, isolated: bool = False) -> WorkerProcess:
         settings = self._settings
         command = [sys.executable, "-m", "songloom.jobs.worker", "--device", device]
         command += ["--dtype", settings.dtype, "--model", settings.model]
         command += ["--max-batch", str(settings.max_batch), "--turns", str(settings.turns)]
         command += ["--hang-seconds", str(settings.hang_seconds)]
-        return _Worker(device, command, self._events)
+        return WorkerProcess(device, command, self._events, isolated=isolated)
 
-    async def _keep(self, worker: _Worker) -> None:
-        """Run a worker for ever; one that dies again and again is started ever less often."""
+    async def _keep(self, worker: WorkerProcess) -> None:
+        """Run a worker for ever; one that dies without work is started ever less often."""
         pause = FIRST_PAUSE
         while not self._closed:
             began = time.monotonic()
             await worker.run(self._settings.hang_seconds)
             self._events.put_nowait(WorkerGone(worker.device))
-            pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else 2 * pause
+            lasted = time.monotonic() - began > LONGEST_PAUSE
+            pause = FIRST_PAUSE if lasted or worker.lost_work else 2 * pause
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
 
-    async def _train(self, worker: _Worker) -> None:
+    async def _isolate(self) -> None:
+        """Do isolated work, one piece after the other, in a process that is there while needed."""
+        running: asyncio.Task[None] | None = None
+        while True:
+            try:
+                async with asyncio.timeout(None if running is None else ISOLATION_SECONDS):
+                    await self._suspected.wait()
+            except TimeoutError:
+                self._isolated.kill()  # it has nothing that would be worth saving
+                assert running is not None
+                await running
+                running = None
+                continue
+            while self._suspects:
+                await self._isolated.give(self._suspects.pop(0), owns_process=True)
+                if running is None or running.done():
+                    running = asyncio.create_task(self._isolated.run(self._settings.hang_seconds))
+                await self._isolated.idle.wait()
+            self._suspected.clear()
+
+    async def _train(self, worker: WorkerProcess) -> None:
         try:
             # Preparing songs, and long updates, give no sign of life for a long time.
             await worker.run(hang_seconds=None)
         finally:
             del self._trainers[worker.device]
             self._events.put_nowait(WorkerFreed(worker.device))
-
-
-class _Worker:
-    """A process, and the work that it has.
-
-    Args:
-        device: where it computes.
-        command: that starts it.
-        events: where its events go.
-    """
-
-    def __init__(
-        self, device: str, command: Sequence[str], events: asyncio.Queue[WorkEvent | None]
-    ) -> None:
-        self.device, self._command, self._events = device, command, events
-        self.work: dict[str, Work] = {}
-        self.cancelled: dict[str, float] = {}
-        self.ready = False
-        self._process: Process | None = None
-        self._heard = 0.0
-
-    async def run(self, hang_seconds: float | None) -> None:
-        """Start the process, pass on its events, and tell its work lost once it is gone."""
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, limit=LINE_LIMIT, env=environment
-        )
-        self._heard = time.monotonic()
-        for work in list(self.work.values()):
-            await self.send(work)
-        for id in list(self.cancelled):
-            await self.send(Cancel(id))
-        watch = asyncio.create_task(self._watch(hang_seconds))
-        try:
-            await self._pass_on(self._process)
-        finally:
-            watch.cancel()
-            self.ready = False
-            self.kill()
-            code = await self._process.wait()
-            self._process = None
-            self._lose(code)
-
-    async def give(self, work: Work) -> None:
-        """Hand over work."""
-        self.work[work.id] = work
-        await self.send(work)
-
-    async def send(self, command: Command) -> None:
-        """Send a command; a process that is gone does not get it, and its work is told lost."""
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        with suppress(ConnectionError, RuntimeError):
-            process.stdin.write(encode(command))
-            await process.stdin.drain()
-
-    async def ended(self) -> None:
-        """Wait for the end of the process."""
-        if self._process is not None:
-            await self._process.wait()
-
-    def kill(self) -> None:
-        """End the process by force."""
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                # Not the process's own method: it may reap the process before asyncio does.
-                os.kill(self._process.pid, _KILL)
-
-    async def _pass_on(self, process: Process) -> None:
-        assert process.stdout is not None
-        async for line in process.stdout:
-            self._heard = time.monotonic()
-            event = decode_event(line)
-            if isinstance(event, WorkerReady):
-                self.ready = True
-            if isinstance(event, Succeeded | Failed | Stopped | Lost):
-                self.work.pop(event.id, None)
-                self.cancelled.pop(event.id, None)
-            self._events.put_nowait(event)
-
-    async def _watch(self, hang_seconds: float | None) -> None:
-        """End a process that hangs."""
-        while True:
-            await asyncio.sleep(1)
-            moment = time.monotonic()
-            limit = hang_seconds
-            if limit is not None and not self.ready:
-                limit = max(limit, START_SECONDS)
-            if limit is not None and moment - self._heard > limit:
-                _LOG.warning("the worker of %s hangs and is ended", self.device)
-                self.kill()
-            if any(moment - since > CANCEL_SECONDS for since in self.cancelled.values()):
-                _LOG.warning("the worker of %s does not stop what it should", self.device)
-                self.kill()
-
-    def _lose(self, code: int) -> None:
-        reason = f"the process that worked on it ended ({_in_words(code)})"
-        for id in list(self.work):
-            del self.work[id]
-            self._events.put_nowait(Stopped(id) if id in self.cancelled else Lost(id, reason))
-        self.cancelled.clear()
-
-
-def _in_words(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, which the system sends when memory is short" if name == "SIGKILL" else name

@@ -67,7 +67,7 @@ class Job:
     """Seconds after which the job is cancelled, counted from its acceptance."""
     cancel_requested: bool = False
     attempts: int = 0
-    """How often it was begun: above one where a worker was lost."""
+    """How often it was begun, without those that ended through no fault of its own."""
     data_removed: bool = False
     """Whether input, output and logs were removed, by age or size or because someone asked."""
     created_at: datetime = field(default_factory=now)

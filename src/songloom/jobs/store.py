@@ -158,23 +158,32 @@ class Store:
 
     def begin(self, id: str) -> Job:
         """Say that a job runs; an ended one stays as it is."""
+        is_first = False
 
         def changes(job: Job) -> dict[str, Any]:
+            nonlocal is_first
+            is_first = job.started_at is None
             return {
                 "status": "processing",
                 "attempts": job.attempts + 1,
                 "started_at": job.started_at or now(),
             }
 
-        return self._change(
-            id, changes, lambda job: ("start",) if job.attempts == 1 else (), lax=True
-        )
+        return self._change(id, changes, lambda job: ("start",) if is_first else (), lax=True)
 
-    def put_back(self, id: str) -> Job:
-        """Say that a job waits again, or ends if that was asked; an ended one stays as it is."""
+    def put_back(self, id: str, *, failed: bool = True) -> Job:
+        """Say that a job waits again, or ends if that was asked; an ended one stays as it is.
+
+        Args:
+            id: of the job.
+            failed: whether it was the job that failed; otherwise that was no attempt.
+        """
 
         def changes(job: Job) -> dict[str, Any]:
-            return _end(job, "canceled") if job.cancel_requested else {"status": "starting"}
+            if job.cancel_requested:
+                return _end(job, "canceled")
+            attempts = job.attempts if failed else max(0, job.attempts - 1)
+            return {"status": "starting", "attempts": attempts}
 
         return self._change(id, changes, lambda job: ("completed",) if job.ended else ())
 
@@ -231,8 +240,8 @@ class Store:
             KeyError: there is no such job.
         """
         values = {
-            "status": "starting", "error": None, "completed_at": None, "attempts": 0,
-            "cancel_requested": False, "cancel_after": None,
+            "status": "starting", "error": None, "started_at": None, "completed_at": None,
+            "attempts": 0, "cancel_requested": False, "cancel_after": None,
         }  # fmt: skip
         wanted = (
             (jobs.c.id == id) & jobs.c.status.in_(("canceled", "failed")) & ~jobs.c.data_removed

@@ -11,6 +11,7 @@ from songloom.jobs.executor import (
     Failed,
     Logged,
     Lost,
+    Opened,
     Previewed,
     Progressed,
     Sampled,
@@ -49,7 +50,7 @@ _EVENTS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         Started, Progressed, Logged, Previewed, Sampled, Succeeded, Failed, Stopped, Lost,
-        WorkerReady, WorkerStats,
+        Opened, WorkerReady, WorkerStats,
     )
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The process that predicts on one device: `python -m songloom.jobs.worker`.
 
-The first thread draws tokens, for all predictions of a model together; one loads models and reads
+The first thread draws tokens, for all predictions of a model together; some load models and read
 inputs; others decode and write audio. A prediction joins a running batch once it is read, and
 leaves it once its tokens are there.
 """
@@ -11,6 +11,7 @@ import argparse
 import os
 import queue
 import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 import torch
 
@@ -31,6 +32,7 @@ from songloom.jobs.executor import (
     Failed,
     Logged,
     Lost,
+    Opened,
     Progressed,
     Started,
     Stopped,
@@ -57,10 +59,12 @@ RETRY_SECONDS = 2.0
 """Between two looks whether there is memory now."""
 SMALL_PARAMETERS = 50_000_000
 """Language models up to this size predict beside a training; larger ones take turns with it."""
+READERS = 4
+"""Threads that read inputs, so that a long file keeps few others waiting."""
 WRITERS = 2
 """Threads that decode and write audio on a CPU."""
-HUNG = 4
-"""Exit code of a worker that can't go on with what it reads."""
+HUNG, BROKEN = 4, 5
+"""Exit codes of a worker that can't go on with what it reads, or with its device."""
 
 
 @dataclass(eq=False)
@@ -70,6 +74,7 @@ class _Task:
     work: Work
     began: float = field(default_factory=time.monotonic)
     shown: float = 0.0
+    reading_since: float | None = None
     loaded: Loaded | None = None
     pieces: list[Piece] = field(default_factory=list)
     decoding: set[int] = field(default_factory=set)  # indices of pieces whose tokens are there
@@ -103,7 +108,8 @@ class Worker:
         self._device, self._name = device, name
         self._hang_seconds = hang_seconds
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue()
-        self._reader = ThreadPoolExecutor(1, "reader")
+        self._readers = ThreadPoolExecutor(READERS, "reader")
+        self._loading = threading.Lock()
         # Predictions that began together end together: on a CPU their audio shares the cores.
         self._writer = ThreadPoolExecutor(WRITERS if device.type == "cpu" else 1, "writer")
         self._streamer = ThreadPoolExecutor(1, "streamer")  # one: chunks are written in order
@@ -111,7 +117,6 @@ class Worker:
             deque()
         )  # not begun, as something must be alone, or for memory
         self._tasks: dict[str, _Task] = {}
-        self._reading_since: float | None = None
         self._retry_at = 0.0
         self._steps = self._tokens = 0
         self._beaten = 0.0
@@ -122,7 +127,7 @@ class Worker:
 
     def run(self, model: str) -> None:
         """Load the model that most will ask for, then work for ever."""
-        self._reader.submit(self._warm_up, model)
+        self._readers.submit(self._warm_up, model)
         while True:
             busy = any(not loaded.batch.empty for loaded in self._shelf.models())
             try:
@@ -150,11 +155,12 @@ class Worker:
             case _:
                 pass  # for work that has just ended
 
-    # Reading: in its own thread
+    # Reading: in threads of its own
 
     def _warm_up(self, model: str) -> None:
         try:
-            loaded, _ = self._shelf.take(model, None, False, lambda event: None)
+            with self._loading:
+                loaded, _ = self._shelf.take(model, None, False, lambda event: None)
             self._shelf.put_back(loaded)
         except SongloomError as error:
             print(f"the model {model!r} can't be loaded yet: {error}", file=sys.stderr)
@@ -169,19 +175,22 @@ class Worker:
                 return
             self._waiting.popleft()
             begun.append(task)
-            self._reader.submit(self._read, task)
+            self._readers.submit(self._read, task)
 
     def _read(self, task: _Task) -> None:
-        self._reading_since = time.monotonic()
         work = task.work
+        if task.over:
+            return
+        self._tell(Opened(work.id))
         try:
-            if task.over:
-                return
-            crowded = self._turns.held_elsewhere()
-            loaded, adapter = self._shelf.take(
-                work.model, work.base, crowded, lambda event: self._downloaded(work.id, event)
-            )
+            with self._loading:  # what is loaded for one, others find
+                task.reading_since = time.monotonic()
+                crowded = self._turns.held_elsewhere()
+                loaded, adapter = self._shelf.take(
+                    work.model, work.base, crowded, lambda event: self._downloaded(task, event)
+                )
             task.loaded = loaded
+            task.reading_since = time.monotonic()
             first = GenerationRequest.from_mapping(work.request)
             requests = [first] + [
                 replace(first, seed=None if first.seed is None else first.seed + i)
@@ -195,13 +204,15 @@ class Worker:
             failure = self._failure(work.id, error)
             self._inbox.put(lambda: self._end(task, failure))
         finally:
-            self._reading_since = None
+            task.reading_since = None
 
-    def _downloaded(self, id: str, event: ProgressEvent) -> None:
-        self._reading_since = time.monotonic()
+    def _downloaded(self, task: _Task, event: ProgressEvent) -> None:
+        task.reading_since = time.monotonic()
         if isinstance(event, DownloadProgress):
             stage = f"downloading {event.model}"
-            self._tell(Progressed(id, event.bytes_done, event.bytes_total, "bytes", stage))
+            self._tell(
+                Progressed(task.work.id, event.bytes_done, event.bytes_total, "bytes", stage)
+            )
 
     # Drawing tokens: in the first thread
 
@@ -258,12 +269,20 @@ class Worker:
             self._tell(Progressed(task.work.id, done, total, "frames"))
 
     def _break_down(self, loaded: Loaded, error: Exception) -> None:
-        """Drop a batch that can't go on; its work is told lost, so that it is tried again alone."""
+        """Drop a batch that can't go on; its work is lost, so that each is tried again alone."""
         if not is_out_of_memory(error):
             traceback.print_exception(error)
         reason = "memory ran out" if is_out_of_memory(error) else f"the model failed ({error})"
-        for task in [task for task in self._tasks.values() if task.loaded is loaded]:
-            self._end(task, Lost(task.work.id, reason))
+        # Those that are still read, or written, had no part in this step.
+        broken = [
+            task
+            for task in self._tasks.values()
+            if task.loaded is loaded and any(piece.done < piece.frames for piece in task.pieces)
+        ]
+        if self._device.type == "cuda" and not is_out_of_memory(error):
+            self._give_up(broken, reason, BROKEN)  # it may have broken the device for this process
+        for task in broken:
+            self._end(task, Lost(task.work.id, reason, shared=len(broken) > 1))
         loaded.batch = loaded.model.open_batch(1)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -358,19 +377,37 @@ class Worker:
         return Failed(id, f"songloom made a mistake ({kind}: {error}); the server's log has more")
 
     def _beat(self) -> None:
-        """Give a sign of life; give up where reading hangs, which no thread can be stopped from."""
+        """Give a sign of life; give up where reading hangs."""
         moment = time.monotonic()
         if moment - self._beaten < BEAT_SECONDS:
             return
         self._beaten = moment
-        since = self._reading_since
-        if since is not None and moment - since > self._hang_seconds:
-            print("reading an input hangs; ending this worker", file=sys.stderr)
-            os._exit(HUNG)
+        self._end_if_hung(moment)
         rows = sum(loaded.batch.rows for loaded in self._shelf.models())
         memory = memory_in_use(self._device)
         self._tell(WorkerStats(self._name, self._steps, self._tokens, rows, memory))
         self._steps = self._tokens = 0
+
+    def _end_if_hung(self, moment: float) -> None:
+        """End the process where reading hangs, which no thread can be stopped from."""
+        hung = [
+            task
+            for task in self._tasks.values()
+            if task.reading_since is not None and moment - task.reading_since > self._hang_seconds
+        ]
+        if not hung:
+            return
+        print("reading an input hangs; ending this worker", file=sys.stderr)
+        reason = f"reading its input took more than {self._hang_seconds:.0f} seconds"
+        self._give_up(hung, reason, HUNG)
+
+    def _give_up(self, culprits: list[_Task], reason: str, code: int) -> NoReturn:
+        """End the process; work that had no part in the reason is given back."""
+        shared = len(culprits) > 1
+        for task in self._tasks.values():
+            id, guilty = task.work.id, task in culprits
+            self._tell(Lost(id, reason, shared, process_ended=True) if guilty else Stopped(id))
+        os._exit(code)
 
 
 def main() -> None:
