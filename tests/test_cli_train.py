@@ -410,8 +410,12 @@ def test_songs_become_a_model_that_can_be_used_merged_and_removed(
     assert (tmp_path / "whole" / "model.safetensors").is_file()
     capsys.readouterr()
 
+    run_folder = tmp_path / "home" / "runs" / "mine"
     assert run("models", "remove", "mine") == 0
-    assert capsys.readouterr().out == f"{trained['path']}\n"
+    said = capsys.readouterr()
+    assert said.out == f"{trained['path']}\n"
+    assert said.err == f"removed {run_folder}, the folder of its training\n"
+    assert not run_folder.exists()
     assert run("models", "remove", "mine") == 2
     refused(capsys, "there is no trained model 'mine'")
 

@@ -88,7 +88,7 @@ def stand_in_for_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(songloom), "load", SineEngine().load)
     monkeypatch.setitem(vars(songloom), "export", lambda name, folder, **options: folder)
     monkeypatch.setitem(vars(songloom), "merge", lambda name, folder: folder)
-    monkeypatch.setitem(vars(songloom), "remove_model", lambda name: Path(name))
+    monkeypatch.setitem(vars(songloom), "remove_model", lambda name, **options: Path(name))
     monkeypatch.setitem(vars(songloom), "prepare", Works().prepare)
     monkeypatch.setitem(vars(songloom), "train", Works().train)
     monkeypatch.setitem(vars(songloom), "serve", lambda settings: None)

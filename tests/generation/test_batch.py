@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import songloom
 from songloom.generation import batch as batch_module
-from songloom.generation.batch import Batch
+from songloom.generation.batch import Batch, StepCount
 from songloom.generation.prepare import Piece
 from tests.tiny import tiny_model
 
@@ -22,11 +22,12 @@ def request(seed: int, duration: float = 0.4, **fields: object) -> songloom.Gene
     return songloom.GenerationRequest(prompt="slow jazz", duration=duration, seed=seed, **fields)
 
 
-def until_empty(batch: Batch) -> int:
-    steps = 0
+def until_empty(batch: Batch) -> StepCount:
+    steps = tokens = 0
     while not batch.empty:
-        steps += batch.advance()
-    return steps
+        count = batch.advance()
+        steps, tokens = steps + count.steps, tokens + count.tokens
+    return StepCount(steps, tokens)
 
 
 def done(piece: Piece) -> bool:
@@ -100,7 +101,7 @@ def test_a_prompt_that_is_too_long_waits_for_a_larger_cache(
 def test_an_empty_batch_does_nothing(model: songloom.Model) -> None:
     batch = model.open_batch(2)
     assert batch.empty
-    assert batch.advance() == 0
+    assert batch.advance() == StepCount(0, 0)
     assert batch.rows == 0
 
 
@@ -114,3 +115,26 @@ def test_rows_are_limited(model: songloom.Model, monkeypatch: pytest.MonkeyPatch
     assert batch.rows == 4
     until_empty(batch)
     assert all(map(done, pieces))
+
+
+def steps_of(piece: Piece, model: songloom.Model) -> int:
+    """Steps that are drawn for a piece of one window: its frames, and those of the delay."""
+    return piece.frames + max(model._components.lm.config.delays)
+
+
+def test_the_steps_of_one_piece_are_counted(model: songloom.Model) -> None:
+    batch = model.open_batch(1)
+    piece = model.piece(request(0, 1.5))
+    batch.add(piece)
+    steps = steps_of(piece, model)
+    assert until_empty(batch) == StepCount(steps, 2 * steps)  # guidance takes a second row
+
+
+def test_tokens_are_counted_until_a_piece_leaves(model: songloom.Model) -> None:
+    batch = model.open_batch(2)
+    long = model.piece(request(0, 1.5))
+    short = model.piece(request(1, 0.4, classifier_free_guidance=1))
+    for piece in (long, short):
+        batch.add(piece)
+    steps = steps_of(long, model)
+    assert until_empty(batch) == StepCount(steps, 2 * steps + steps_of(short, model))

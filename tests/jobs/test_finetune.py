@@ -22,6 +22,7 @@ from songloom.jobs import clips, finetune
 from songloom.jobs.finetune import train
 from songloom.progress import (
     Notice,
+    PrepareProgress,
     ProgressEvent,
     Stage,
     TrainingPreview,
@@ -290,6 +291,16 @@ def test_a_single_file_gives_its_name(tmp_path: Path) -> None:
     path = tmp_path / "night drive.wav"
     path.touch()
     assert finetune._name_after(path) == "night-drive"
+
+
+def test_a_removed_model_may_leave_its_prepared_songs(songs: Path, base: Path) -> None:
+    train(request(songs, base, previews=0))
+    events: list[ProgressEvent] = []
+    songloom.remove_model("mine", keep_run=True)
+    assert list((home() / "models").iterdir()) == []
+    train(request(songs, base, previews=0), on_event=events.append)
+    prepared = [event.song for event in events if isinstance(event, PrepareProgress)]
+    assert prepared == [""]  # all songs are there, and none was finished now
 
 
 def test_a_removed_model_leaves_nothing(songs: Path, base: Path) -> None:

@@ -122,8 +122,12 @@ def trained_models() -> tuple[TrainedModel, ...]:
     return tuple(_described(path) for path in folders if not _problem(path.name))
 
 
-def remove_model(name: str) -> Path:
+def remove_model(name: str, *, keep_run: bool = False) -> Path:
     """Remove a trained model for good, with what its training left in `runs`.
+
+    Args:
+        name: the model's.
+        keep_run: keep that: prepared songs with their edits, logs, an unfinished training.
 
     Returns:
         The folder that it had.
@@ -142,7 +146,7 @@ def remove_model(name: str) -> Path:
     try:
         model.path.rename(doomed)
         shutil.rmtree(doomed)
-        if run_folder(name).exists():
+        if not keep_run and run_folder(name).exists():
             shutil.rmtree(run_folder(name))
     except OSError as error:
         raise ModelError(

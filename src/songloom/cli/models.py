@@ -84,11 +84,25 @@ def _origin(listing: "ModelListing") -> str:
 @models.command()
 def remove(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A trained model's name.")],
+    keep_run: Annotated[
+        bool,
+        typer.Option(
+            "--keep-run",
+            help="Keep the folder of its training: prepared songs and their edits, logs, and a "
+            "training that is not finished.",
+        ),
+    ] = False,
 ) -> None:
-    """Remove a trained model for good."""
+    """Remove a trained model for good, with the folder of its training."""
     import songloom
+    from songloom.checkpoints.home import run_folder, trained_model
 
-    print(songloom.remove_model(name))
+    model = trained_model(name)
+    has_run = model is not None and run_folder(model.name).exists()
+    print(songloom.remove_model(name, keep_run=keep_run))
+    if has_run:
+        verb = "kept" if keep_run else "removed"
+        print(f"{verb} {run_folder(name)}, the folder of its training", file=sys.stderr)
 
 
 def merge(

@@ -29,6 +29,16 @@ STEPS_AT_ONCE = 10
 """Token steps between looks at progress and cancellation; on a GPU, each look waits for it."""
 
 
+@dataclass(frozen=True)
+class StepCount:
+    """How much was decoded."""
+
+    steps: int
+    """Token steps; the first steps of pieces that are admitted together count as one."""
+    tokens: int
+    """Rows, summed over these steps: a piece with guidance has two, another one."""
+
+
 class Batch:
     """Pieces while they are decoded.
 
@@ -83,23 +93,26 @@ class Batch:
             if task.piece is piece:
                 self._leave(task, slot)
 
-    def advance(self) -> int:
+    def advance(self) -> StepCount:
         """Admit what fits, then draw a few steps of every active piece and fill in its codes.
 
         Returns:
-            Token steps that were made; 0 once the batch is empty.
+            What was decoded: nothing once the batch is empty.
         """
         engine = self._fitting_engine()
         if engine is None:
-            return 0
+            return StepCount(0, 0)
+        admitted_rows = 0
         delays = self._components.lm.config.delays
         with limited_threads(threads_for(self._components.lm, self.rows)):
             while self._waiting and self._has_room(engine, self._waiting[0].job):
                 task = self._waiting.popleft()
                 self._active.append((task, engine.admit(task.job)))
+                admitted_rows += task.job.rows  # admitting draws a first step
             steps = min(STEPS_AT_ONCE, *(slot.steps_left for _, slot in self._active))
             for _ in range(steps):
                 engine.advance()
+        count = StepCount(steps + bool(admitted_rows), admitted_rows + steps * self.rows)
         for task, slot in list(self._active):
             task.take(slot, delays)
             if slot.done:
@@ -107,7 +120,7 @@ class Batch:
                 following = _Task.next_of(task.piece, self._components)
                 if following is not None:
                     self._waiting.appendleft(following)
-        return steps + 1  # a piece that was admitted drew a step then, too
+        return count
 
     def _leave(self, task: _Task, slot: Slot) -> None:
         assert self._engine is not None

@@ -171,9 +171,9 @@ class WorkerStats:
     steps: int
     """Token steps."""
     tokens: int
-    """Tokens drawn."""
+    """Rows, summed over these steps."""
     rows: int
-    """Sequences being decoded at the moment."""
+    """Rows being decoded at the moment: a prediction with guidance has two."""
     memory_bytes: int
     """Resident memory, or, on a GPU, what is allocated there."""
 

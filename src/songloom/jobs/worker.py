@@ -242,12 +242,12 @@ class Worker:
         small = loaded.model.info.parameters <= SMALL_PARAMETERS
         try:
             with nullcontext() if small else self._turns.turn(), loaded.lock:
-                steps = loaded.batch.advance()
+                count = loaded.batch.advance()
         except Exception as error:
             self._break_down(loaded, error)
             return
-        self._steps += steps
-        self._tokens += steps * loaded.batch.rows
+        self._steps += count.steps
+        self._tokens += count.tokens
         for task in [task for task in self._tasks.values() if task.loaded is loaded]:
             self._look_at(task)
 

@@ -47,7 +47,10 @@ class Metrics:
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self._steps = Counter("songloom_steps", "Token steps.", ["device"], registry=registry)
-        self._tokens = Counter("songloom_tokens", "Tokens drawn.", ["device"], registry=registry)
+        self._tokens = Counter(
+            "songloom_tokens", "Token steps of all rows; a prediction with guidance has two rows.",
+            ["device"], registry=registry,
+        )  # fmt: skip
         dispatcher.on_ended.append(self._ended)
         dispatcher.on_stats.append(self._measured)
 
