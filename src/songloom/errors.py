@@ -3,6 +3,8 @@
 Messages name the value, what was expected and what to do. Anything else that escapes is a bug.
 """
 
+from __future__ import annotations
+
 
 class SongloomError(Exception):
     """Root of all expected errors; the command line turns it into one line and exit code 2."""
@@ -14,6 +16,26 @@ class RequestError(SongloomError, ValueError):
 
 class AudioError(SongloomError):
     """An audio file cannot be read, or does not hold what the request needs."""
+
+
+class TooShortError(AudioError):
+    """An audio file ends before the part that is wanted of it.
+
+    Args:
+        name: of the file, as it is shown.
+        seconds: how long it is.
+        start: where the wanted part begins, in seconds.
+    """
+
+    def __init__(self, name: str, seconds: float, start: float) -> None:
+        super().__init__(
+            f"{name} is {seconds:.2f} s long: expected it to go on past the start at {start:g} s; "
+            "choose an earlier start"
+        )
+        self.name, self.seconds, self.start = name, seconds, start
+
+    def __reduce__(self) -> tuple[type[TooShortError], tuple[str, float, float]]:
+        return type(self), (self.name, self.seconds, self.start)
 
 
 class DatasetError(SongloomError):

@@ -3,8 +3,14 @@
 import os
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
+from random import Random
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -13,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songloom.audio import decoding
-from songloom.audio.files import Audio, read_audio, write_audio
+from songloom.audio.files import Audio, read_audio, read_seconds, write_audio
 from songloom.audio.tags import read_tags
 from songloom.errors import AudioError
 from songloom.request import OutputFormat
-from tests.audio.sounds import cut, encode, silent_film, tone_audio
+from tests.audio.sounds import cut, encode, silent_film, tone_audio, tones
 
 
 def assert_refused(path: Path, problem: str, remedy: str) -> None:
@@ -144,7 +150,7 @@ def test_samples_that_are_no_numbers(tmp_path: Path, value: float) -> None:
 def test_too_long_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.flac"
     write_audio(path, Audio(torch.zeros(2, 600_000), 1000), format="flac")
-    monkeypatch.setattr(decoding, "MAX_SAMPLES", 400_000)
+    monkeypatch.setattr(decoding, "MOST_SAMPLES", 400_000)
     assert_refused(path, "is too long to hold in memory: over 3 minutes of 2", "give a start")
     assert read_audio(path, start=500, end=600).seconds == 100
 
@@ -234,3 +240,171 @@ def test_unknown_coding(tmp_path: Path) -> None:
     content[at : at + 2] = b"\x00\x00"  # the number of the coding
     path.write_bytes(content)
     assert_refused(path, "coding that is not known", "")
+
+
+def with_rate(path: Path, rate: int, samples: int = 70_000) -> Path:
+    """Write a wav of 16-bit mono whose header has any rate."""
+    soundfile.write(path, np.full(samples, 0.1), 8000, format="WAV", subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"fmt ") + 12
+    content[at : at + 8] = struct.pack("<II", rate, 2 * rate)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
+def test_rates_that_no_recording_has(tmp_path: Path, rate: int) -> None:
+    path = with_rate(tmp_path / "a.wav", rate)
+    problem = f"has a sample rate of {rate} Hz: expected 1000 to 768000 Hz"
+    assert_refused(path, problem, "export it again at 44100 Hz")
+    with pytest.raises(AudioError, match=problem):
+        read_seconds(path)
+
+
+@pytest.mark.parametrize("rate", [1000, 768_000])
+def test_rates_at_the_bounds(tmp_path: Path, rate: int) -> None:
+    audio = read_audio(with_rate(tmp_path / "a.wav", rate, 2000))
+    assert (audio.sample_rate, audio.samples.shape) == (rate, (1, 2000))
+
+
+@pytest.mark.parametrize("channels", [33, 255])
+def test_more_channels_than_a_recording_has(tmp_path: Path, channels: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros((100, channels)), 44100)
+    assert_refused(path, f"has {channels} channels: expected 1 to 32", "export it again in stereo")
+
+
+def test_a_recording_of_many_hours_is_refused_before_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_rate(tmp_path / "a.wav", 1000)
+    monkeypatch.setattr(decoding, "LONGEST_SECONDS", 36.0)
+    decoded = []
+    with pytest.raises(AudioError, match=r"is longer than 0\.01 hours: expected .*; cut it"):
+        decoded.extend(samples.shape[1] for samples, _ in decoding.decode_blocks(path))
+    assert 36_000 <= sum(decoded) < 40_000
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ogg", "libopus"), ("a.aac", "aac")])
+def test_damage_in_the_container_is_an_error_of_the_file(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    path = tmp_path / name
+    encode(path, tone_audio(10, 48_000), codec)
+    whole = path.read_bytes()
+    for seed in range(30):
+        random = Random(seed)
+        content = bytearray(whole)
+        for _ in range(20):
+            at = random.randrange(200, len(content) - 40)
+            content[at : at + 30] = random.randbytes(30)
+        path.write_bytes(content)
+        with suppress(AudioError):
+            read_audio(path)
+
+
+class BrokenContainer:
+    """Gives packets until it fails, as FFmpeg's does where pages are damaged."""
+
+    def __init__(self, packets: list[Any], times: int) -> None:
+        self.packets, self.times = iter(packets), times
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        for number, packet in enumerate(self.packets):
+            yield packet
+            if number == 50 and self.times:
+                break
+        if self.times:
+            self.times -= 1
+            raise av.InvalidDataError(1094995529, "Invalid data found")
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_a_container_that_fails_once_is_read_on(tmp_path: Path, times: int) -> None:
+    path = tmp_path / "a.mp3"
+    encode(path, tone_audio(5), "libmp3lame")
+    reader = decoding._Reader(path, 0.0, 5.0)
+    with av.open(path) as container:
+        stream = container.streams.audio[0]
+        broken = BrokenContainer(list(container.demux(stream)), times)
+        frames = reader.frames(broken, stream)  # type: ignore[arg-type]
+        if times == 1:
+            assert sum(samples.shape[1] for samples, _ in frames) == pytest.approx(
+                160_000, abs=3000
+            )
+            assert reader.lost == 1
+        else:
+            with pytest.raises(AudioError, match="is damaged after"):
+                for _ in frames:
+                    pass
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.opus"])
+def test_eight_channels_in_planes(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    samples = np.ascontiguousarray(tones(1, 48_000, 8).T.reshape(1, -1).numpy())
+    with av.open(path, "w") as container:
+        codec = "aac" if name == "a.m4a" else "libopus"
+        stream = container.add_stream(codec, rate=48_000, layout="7.1")
+        frame = av.AudioFrame.from_ndarray(samples, "flt", "7.1")
+        frame.sample_rate, frame.time_base, frame.pts = 48_000, Fraction(1, 48_000), 0
+        for converted in av.AudioResampler(format=stream.format.name).resample(frame):
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+    audio = read_audio(path)
+    assert audio.samples.shape[0] == 8
+    spectrum = torch.fft.rfft(audio.samples[:, 4096 : 4096 + 24_000]).abs()
+    loudest = (spectrum[:, :1200].argmax(dim=1) * 2).tolist()  # Hz
+    assert sum(pitch == 220 * number for number, pitch in enumerate(loudest, 1)) >= 6
+
+
+@pytest.mark.parametrize("name", ["a.wma", "a.flv", "a.caf", "a.w64", "a.wv"])
+def test_damaged_headers_of_other_containers(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    codecs = {"a.wma": "wmav2", "a.flv": "aac", "a.wv": "wavpack"}
+    path = tmp_path / name
+    encode(path, tone_audio(3, 44_100), codecs.get(name, "pcm_s16le"))
+    whole = path.read_bytes()
+    for seed in range(40):
+        random = Random(seed)
+        content = bytearray(whole)
+        for _ in range(5):
+            at = random.randrange(0, 300)
+            content[at : at + 20] = random.randbytes(20)
+        path.write_bytes(content)
+        for read in (read_audio, read_seconds, read_tags):
+            with suppress(AudioError):
+                read(path)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def copied(source: Path, target: Path, seconds: float) -> None:
+    """Keep the beginning of a file without coding it again, as "ffmpeg -t SECONDS -c copy" does."""
+    with av.open(source) as container, av.open(target, "w") as out:
+        stream = out.add_stream_from_template(container.streams.audio[0])
+        for packet in container.demux(audio=0):
+            if packet.dts is not None and float(packet.pts * packet.time_base) < seconds:
+                packet.stream = stream
+                out.mux(packet)
+
+
+def test_a_flac_that_was_cut_without_coding_it_again_is_all_there(tmp_path: Path) -> None:
+    source, path = tmp_path / "whole.flac", tmp_path / "a.flac"
+    noise = Audio(torch.rand(2, 441_000, generator=torch.Generator().manual_seed(0)) - 0.5, 44_100)
+    write_audio(source, noise, format="flac")
+    copied(source, path, 4.0)
+    assert read_seconds(path) == 10  # as it announces still
+    audio = read_audio(path)
+    assert audio.seconds == pytest.approx(4, abs=0.1)
+    assert torch.equal(audio.samples, read_audio(source).samples[:, : audio.samples.shape[1]])
+    path.write_bytes(path.read_bytes()[:-1])
+    assert_refused(path, "is truncated", "export or download it again")
+
+
+def test_tags_that_are_no_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    write_audio(path, tone_audio(0.2), format="wav", tags={"title": "XXXX"})
+    path.write_bytes(path.read_bytes().replace(b"XXXX", "Café".encode("cp1252")))
+    assert read_audio(path).seconds == 0.2
+    assert read_tags(path)["title"] == "Caf\ufffd"

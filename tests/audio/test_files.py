@@ -4,7 +4,7 @@ import io
 import json
 import threading
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import av
 import pytest
@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from songloom.audio import decoding
 from songloom.audio.encoding import TAG_NAMES
 from songloom.audio.files import (
     Audio,
@@ -23,7 +24,7 @@ from songloom.audio.files import (
     write_audio,
 )
 from songloom.audio.tags import read_tags
-from songloom.errors import AudioError, OutputError, RequestError
+from songloom.errors import AudioError, OutputError, RequestError, TooShortError
 from songloom.request import OutputFormat
 from tests.audio.sounds import encode, tone_audio, tones
 
@@ -315,6 +316,57 @@ def test_part_of_a_file(tmp_path: Path, format: OutputFormat) -> None:
         part = read_audio(path, start=start, end=end).samples
         last = None if end is None else round(end * 32000)
         assert torch.equal(part, whole[:, round(start * 32000) : last])
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.wav", "", {}),
+        ("a.mp3", "", {}),
+        ("a.flac", "", {}),
+        ("a.ogg", "", {}),
+        ("stream.mp3", "libmp3lame", {"write_xing": "0"}),
+        ("a.mka", "libmp3lame", {}),
+        ("a.m4a", "aac", {}),
+        ("a.opus", "libopus", {}),
+    ],
+)
+def test_a_late_part_is_exact_to_a_sample(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    noise = Audio(0.3 * torch.randn(1, 480_000, generator=torch.Generator().manual_seed(0)), 48_000)
+    if codec:
+        encode(path, noise, codec, options)
+    else:
+        write_audio(path, noise, format=format_of(path))
+    whole = read_audio(path).samples
+    for start, end in ((5.0, 5.5), (7.4321, 8.0), (9.5, None)):
+        last = None if end is None else round(end * 48_000)
+        part = read_audio(path, start=start, end=end).samples
+        assert torch.equal(part, whole[:, round(start * 48_000) : last])
+    with pytest.raises(TooShortError) as caught:
+        read_audio(path, start=20)
+    assert caught.value.seconds == whole.shape[1] / 48_000
+
+
+@pytest.mark.parametrize("format", ["wav", "mp3", "flac", "ogg"])
+def test_of_a_late_part_little_is_decoded(
+    tmp_path: Path, format: OutputFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sound"
+    write_audio(path, tone_audio(60, 8000), format=format)
+    decoded = 0
+
+    def counted(self: Any, samples: Any, rate: int) -> Any:
+        nonlocal decoded
+        decoded += samples.shape[1]
+        return wanted(self, samples, rate)
+
+    wanted = decoding._Reader.wanted
+    monkeypatch.setattr(decoding._Reader, "wanted", counted)
+    assert read_audio(path, start=50, end=52).seconds == 2
+    assert decoded < 12 * 8000  # Vorbis comes in blocks of eight seconds
 
 
 @settings(max_examples=25, deadline=None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from songloom.audio.files import Audio
 from songloom.audio.transforms import convert, convert_stream, resample, to_channels, to_mono
-from songloom.errors import RequestError
+from songloom.errors import AudioError, RequestError
 from tests.audio.sounds import tone_audio, tones
 
 RATES = st.sampled_from([8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000])
@@ -80,3 +80,18 @@ def test_pieces_are_converted_like_the_whole(
     expected = convert(Audio(whole, from_rate), to_rate, 2).samples
     joined = torch.cat([torch.zeros(2, 0), *converted], dim=1)
     torch.testing.assert_close(joined, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("rates", [(1, 32_000), (32_000, 1), (999, 32_000), (44_100, 2**31)])
+def test_rates_that_soxr_would_not_survive(rates: tuple[int, int]) -> None:
+    samples = torch.zeros(1, 70_000)
+    with pytest.raises(AudioError, match=r"has a sample rate of .* Hz: expected 1000 to 768000 Hz"):
+        resample(samples, *rates)
+    with pytest.raises(AudioError, match="has a sample rate of"):
+        list(convert_stream([Audio(samples, rates[0])], rates[1], 1))
+
+
+def test_a_result_beyond_memory_is_refused() -> None:
+    samples = torch.zeros(1, 1).expand(1, 3_000_000)
+    with pytest.raises(AudioError, match=r"too long to hold in memory at 768000 Hz \(50 minutes\)"):
+        resample(samples, 1000, 768_000)

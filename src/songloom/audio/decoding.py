@@ -8,7 +8,7 @@ index, and gives some Opus files back at half their rate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from songloom.errors import AudioError
+from songloom.audio.headers import announced_seconds, is_whole_flac_frame
+from songloom.audio.limits import LONGEST_SECONDS, MOST_SAMPLES, check_format
+from songloom.errors import AudioError, TooShortError
 
 if TYPE_CHECKING:
     from av.audio import AudioStream
@@ -26,14 +28,25 @@ if TYPE_CHECKING:
 
 Samples = npt.NDArray[np.float32]
 
-MAX_SAMPLES = 1 << 30
-"""The most that is kept, over all channels: 4 GiB, or three hours of stereo at 48 kHz."""
-
 TRUNCATION_SECONDS = 0.2
 """How much less than it announces a file may hold: encoders' padding, rounded durations."""
 
 LOST_PACKETS = 0.02
 """The share of packets that may fail to decode before a file counts as damaged."""
+
+EXACT_CONTAINERS = ("wav", "w64", "aiff", "caf", "au", "flac", "mp3", "mov,mp4,m4a,3gp,3g2,mj2")
+"""Those that tell to the sample where a packet belongs; Matroska, say, counts in milliseconds."""
+
+DAMAGE = (av.FFmpegError, OSError, ValueError, IndexError, OverflowError)
+"""What PyAV raises for a file that is not as it should be."""
+
+PACKED_FROM = 8
+"""Channels from which a frame's planes are joined before PyAV gives them out: it looks for the end
+of their list at a null pointer, which FFmpeg does not write after the eighth, and reads on."""
+
+SEEK_FROM, PREROLL = 5.0, 1.0
+"""Seconds: a start before the first is decoded to; for a later one decoding begins the second
+ahead of it, since the samples of a frame depend on frames before it."""
 
 # Playlists are left out on purpose: they would make FFmpeg open other files and addresses.
 DEMUXERS = (
@@ -55,7 +68,7 @@ def decode(path: Path, start: float, end: float) -> tuple[Samples, int]:
     for samples, rate in decode_blocks(path, start, end):
         kept.append(samples)
         size += samples.size
-        if size > MAX_SAMPLES:
+        if size > MOST_SAMPLES:
             channels = len(samples)
             raise AudioError(
                 f"{str(path)!r} is too long to hold in memory: over "
@@ -70,22 +83,44 @@ def decode_blocks(
 ) -> Iterator[tuple[Samples, int]]:
     """Decode a part of a file block by block: samples `(C, n)`, n > 0, and the sample rate in Hz.
 
-    It decodes from the beginning whatever `start` is, since seeking in compressed audio is not
-    exact. Raises `AudioError`, after the last block where only the whole tells what is wrong.
+    What lies before `start` is passed over undecoded where the format tells exactly where its
+    packets belong, and what lies after `end` is not read. Raises `AudioError`, after the last block
+    where only the whole tells what is wrong.
     """
+    if start >= SEEK_FROM:
+        with suppress(_CannotSeekError):  # which is known before the first block
+            yield from _blocks(path, start, end, seeking=True)
+            return
+    yield from _blocks(path, start, end, seeking=False)
+
+
+class _CannotSeekError(Exception):
+    """A part can only be found by decoding all that lies before it."""
+
+
+def _blocks(
+    path: Path, start: float, end: float, *, seeking: bool
+) -> Iterator[tuple[Samples, int]]:
     with _opened(path) as (file, container):
         stream = container.streams.audio[0]
-        announced = _announced_seconds(file, container.format.name, stream)
+        announced = announced_seconds(file, container.format.name, stream)
         reader = _Reader(path, start, end)
-        vorbis = container.format.name == "ogg" and stream.codec_context.name == "vorbis"
-        frames = reader.vorbis(file) if vorbis else reader.frames(container.demux(stream))
+        if container.format.name == "ogg" and stream.codec_context.name == "vorbis":
+            frames = reader.vorbis(file, seeking)
+        elif seeking:
+            frames = reader.frames_from_start(container, stream)
+        else:
+            frames = reader.frames(container, stream)
         for samples, rate in frames:
             wanted = reader.wanted(samples, rate)
             if wanted.shape[1]:
                 yield wanted, rate
             if reader.done:
                 break
-    reader.check(announced)
+        if seeking and not reader.any_wanted:
+            raise _CannotSeekError  # so that the error can tell how long it is
+        is_flac = stream.codec_context.name == "flac"
+    reader.check(announced, is_flac=is_flac)
 
 
 def duration(path: Path) -> float | None:
@@ -122,26 +157,95 @@ class _Reader:
         self.not_finite = 0
         self.packets = 0
         self.lost = 0
+        self.last_packet: av.Packet[AudioStream] | None = None
 
     @property
     def done(self) -> bool:
         return self.rate > 0 and self.position >= self.end * self.rate
 
-    def frames(self, packets: Iterable[av.Packet[AudioStream]]) -> Iterator[tuple[Samples, int]]:
-        for packet in packets:
+    def frames(
+        self, container: InputContainer, stream: AudioStream
+    ) -> Iterator[tuple[Samples, int]]:
+        for frame in self._decoded(container, stream):
+            yield self._as_float(frame), frame.sample_rate
+
+    def frames_from_start(
+        self, container: InputContainer, stream: AudioStream
+    ) -> Iterator[tuple[Samples, int]]:
+        """The frames from shortly before the start on; raises `_CannotSeekError`."""
+        codec = stream.codec_context.name
+        exact_codec = codec.startswith("pcm_") or codec in ("flac", "mp3", "mp3float")
+        if not exact_codec or container.format.name not in EXACT_CONTAINERS:
+            raise _CannotSeekError
+        first = next(self._decoded(container, stream), None)
+        if first is None or first.pts is None or stream.time_base is None:
+            raise _CannotSeekError
+        ahead = int((self.start - PREROLL) / stream.time_base)
+        try:
+            container.seek(first.pts + ahead, stream=stream, backward=True)
+        except DAMAGE as error:
+            raise _CannotSeekError from error
+        self.packets = self.lost = 0
+        begun = False
+        for frame in self._decoded(container, stream):
+            if not begun:
+                if frame.pts is None:
+                    raise _CannotSeekError
+                seconds = (frame.pts - first.pts) * stream.time_base
+                self.position = round(seconds * frame.sample_rate)
+                if not 0 <= self.position <= self.start * frame.sample_rate:
+                    raise _CannotSeekError
+                begun = True
+            yield self._as_float(frame), frame.sample_rate
+
+    def _as_float(self, frame: av.AudioFrame) -> Samples:
+        try:
+            return _as_float(frame)
+        except DAMAGE as error:  # an odd layout, a format numpy has not
+            raise AudioError(
+                f"{self.name} holds samples of a kind that is not known ({frame.format.name}, "
+                f"{frame.layout.name}): {EXPECTED}; export it again as wav"
+            ) from error
+
+    def _decoded(self, container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
+        for packet in self._packets(container, stream):
             self.packets += 1
+            if packet.size:
+                self.last_packet = packet
             try:
                 frames = packet.decode()
-            except av.FFmpegError:
+            except DAMAGE:
                 self.lost += 1
                 continue
             for frame in frames:
-                yield _as_float(frame), frame.sample_rate
+                check_format(self.name, frame.sample_rate, frame.layout.nb_channels)
+                yield frame
 
-    def vorbis(self, file: IO[bytes]) -> Iterator[tuple[Samples, int]]:
+    def _packets(
+        self, container: InputContainer, stream: AudioStream
+    ) -> Iterator[av.Packet[AudioStream]]:
+        """The packets; where the container is damaged, those after the damage, too."""
+        failed_at = -1
+        while True:
+            try:
+                yield from container.demux(stream)
+                return
+            except DAMAGE as error:
+                if failed_at == self.packets:  # nothing could be read since the last time
+                    seconds = self.position / self.rate if self.rate else 0.0
+                    raise AudioError(
+                        f"{self.name} is damaged after {seconds:.1f} s: {EXPECTED}, whole; {AGAIN}"
+                    ) from error
+                failed_at = self.packets
+                self.lost += 1
+
+    def vorbis(self, file: IO[bytes], seeking: bool) -> Iterator[tuple[Samples, int]]:
         file.seek(0)
         # What came before an error counts: `check` judges whether it is enough.
         with suppress(soundfile.SoundFileError), soundfile.SoundFile(file) as vorbis:
+            check_format(self.name, vorbis.samplerate, vorbis.channels)
+            if seeking:
+                self.position = vorbis.seek(int((self.start - PREROLL) * vorbis.samplerate))
             for block in vorbis.blocks(1 << 16, dtype="float32", always_2d=True):
                 yield block.T, vorbis.samplerate
 
@@ -157,6 +261,11 @@ class _Reader:
                 f"{channels} at {rate} Hz after {seconds:.1f} s: expected one format "
                 "throughout; export it again as wav"
             )
+        if seconds > LONGEST_SECONDS:
+            raise AudioError(
+                f"{self.name} is longer than {LONGEST_SECONDS / 3600:g} hours: expected a "
+                "recording of at most that; cut it into shorter ones"
+            )
         first = max(0, round(self.start * self.rate) - self.position)
         last = length
         if (seconds_left := self.end - seconds) * self.rate < last:
@@ -167,7 +276,7 @@ class _Reader:
         self.not_finite += samples.size - int(np.isfinite(samples).sum())
         return samples
 
-    def check(self, announced: float | None) -> None:
+    def check(self, announced: float | None, *, is_flac: bool) -> None:
         """Raise `AudioError` if what was decoded, now complete, is not what the file should be."""
         if not self.position:
             raise AudioError(
@@ -175,7 +284,11 @@ class _Reader:
                 f"cut off; {AGAIN}"
             )
         seconds = self.position / self.rate
-        if not self.done and announced is not None and seconds < announced - TRUNCATION_SECONDS:
+        short = announced is not None and seconds < announced - TRUNCATION_SECONDS
+        if is_flac and short and not self.done and self.last_packet is not None:
+            # One that was cut without being coded again announces its old length, and is all there.
+            short = not is_whole_flac_frame(bytes(self.last_packet))
+        if not self.done and short:
             raise AudioError(
                 f"{self.name} is truncated: expected the {announced:.2f} s that it announces, but "
                 f"only {seconds:.2f} s can be decoded; {AGAIN}, or give an end within that part"
@@ -186,15 +299,26 @@ class _Reader:
                 f"decoded, expected all; {AGAIN}"
             )
         if not self.any_wanted:
-            raise AudioError(
-                f"{self.name} is {seconds:.2f} s long: expected it to go on past the start at "
-                f"{self.start:g} s; choose an earlier start"
-            )
+            raise TooShortError(self.name, seconds, self.start)
         if self.not_finite:
             raise AudioError(
                 f"{self.name} holds {self.not_finite} samples that are NaN or infinite: expected "
                 "numbers between -1 and 1; export it again"
             )
+
+
+class _Source:
+    """An open file for FFmpeg, which in damaged files seeks to places that cannot be."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read, self.tell, self.seekable = file.read, file.tell, file.seekable
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
 
 
 @contextmanager
@@ -217,8 +341,13 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
         file.seek(0)
         try:
             # The open file, not its name: FFmpeg then has no say in what else is opened.
-            container = av.open(file, "r", options={"format_whitelist": DEMUXERS})
-        except (av.FFmpegError, ValueError) as error:
+            container = av.open(
+                _Source(file),
+                "r",
+                options={"format_whitelist": DEMUXERS},
+                metadata_errors="replace",
+            )
+        except DAMAGE as error:
             raise AudioError(
                 f"{name} is not audio that can be read: {EXPECTED}, complete, and not another kind "
                 "of file renamed; convert it to wav"
@@ -234,11 +363,16 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
                 raise AudioError(
                     f"{name} holds sound in a coding that is not known: {EXPECTED}; {AGAIN}"
                 )
+            context = container.streams.audio[0].codec_context
+            if context.sample_rate and context.channels:  # else the first frame tells
+                check_format(name, context.sample_rate, context.channels)
             yield file, container
 
 
 def _as_float(frame: av.AudioFrame) -> Samples:
     """Give a frame's samples as `(C, n)` in [-1, 1], whatever its sample format."""
+    if frame.format.is_planar and frame.layout.nb_channels >= PACKED_FROM:
+        [frame] = av.AudioResampler(format=frame.format.packed.name).resample(frame)
     data: npt.NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:  # (1, n * C)
         data = data.reshape(-1, frame.layout.nb_channels).T
@@ -248,51 +382,3 @@ def _as_float(frame: av.AudioFrame) -> Samples:
     if data.dtype.kind == "i":
         return samples / np.float32(2 ** (8 * data.dtype.itemsize - 1))
     return samples
-
-
-def _announced_seconds(file: IO[bytes], format_name: str, stream: AudioStream) -> float | None:
-    """Tell the length that a file's header promises; None where FFmpeg knows none or guesses."""
-    if stream.duration is None or stream.time_base is None:
-        return None
-    seconds = float(stream.duration * stream.time_base)
-    match format_name:
-        case "flac" | "mov,mp4,m4a,3gp,3g2,mj2":
-            return seconds
-        case "mp3" if _has_length_header(file):
-            return seconds
-        case "wav" if stream.bit_rate:  # FFmpeg has cut the length down to what the file holds
-            return seconds + 8 * _missing_bytes(file) / stream.bit_rate
-    return None
-
-
-def _has_length_header(file: IO[bytes]) -> bool:
-    """Tell whether an mp3's first frame is the Xing or Info header, which counts the frames."""
-    with _from_start(file):
-        head = file.read(10)
-        if head[:3] == b"ID3":  # ID3v2: its size is in four bytes of seven bits
-            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-            file.seek(10 + size)
-            head = b""
-        head += file.read(200)
-    return b"Xing" in head or b"Info" in head
-
-
-def _missing_bytes(file: IO[bytes]) -> int:
-    """Count the bytes that a wav's RIFF header announces and the file lacks."""
-    with _from_start(file):
-        head = file.read(8)
-        announced = 8 + int.from_bytes(head[4:8], "little")
-        size = file.seek(0, 2)
-    streamed = announced >= 0x7FFF0000  # the placeholders of writers that could not seek back
-    return 0 if streamed or head[:4] != b"RIFF" else max(0, announced - size)
-
-
-@contextmanager
-def _from_start(file: IO[bytes]) -> Iterator[None]:
-    """Read elsewhere in a file whose position is someone else's."""
-    position = file.tell()
-    file.seek(0)
-    try:
-        yield
-    finally:
-        file.seek(position)

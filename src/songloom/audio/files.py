@@ -52,13 +52,7 @@ def read_audio(
     where the file is missing, empty, not audio, truncated or damaged, holds NaN or infinite
     samples, is too long to hold in memory, or ends before `start`.
     """
-    if not (math.isfinite(start) and start >= 0):
-        raise RequestError(f"start is {start}, but must be a number of seconds from 0 up; try 0")
-    if end is not None and not end > start:
-        raise RequestError(
-            f"end is {end}, but must be more seconds than start ({start:g}); "
-            "leave it out for the end of the file"
-        )
+    _check_part(start, end)
     samples, sample_rate = decode(Path(path), start, math.inf if end is None else end)
     return Audio(torch.from_numpy(samples), sample_rate)
 
@@ -67,16 +61,20 @@ PIECE_SAMPLES = 1 << 16
 """Samples of a piece, or some more: packets are too short to be worth what is done for each."""
 
 
-def stream_audio(path: str | os.PathLike[str]) -> Iterator[Audio]:
+def stream_audio(
+    path: str | os.PathLike[str], *, start: float = 0.0, end: float | None = None
+) -> Iterator[Audio]:
     """Read an audio file of any length in pieces, which joined are what `read_audio` gives.
 
-    Raises `AudioError` as `read_audio` does, but after the last piece where a file turns out to be
-    truncated or damaged, or to hold samples that are NaN: nothing may be made of the pieces until
-    the last has come.
+    Raises `RequestError` and `AudioError` as `read_audio` does, but after the last piece where a
+    file turns out to be truncated or damaged, or to hold samples that are NaN: nothing may be made
+    of the pieces until the last has come.
     """
+    _check_part(start, end)
     gathered: list[Tensor] = []
     length = sample_rate = 0
-    for samples, sample_rate in decode_blocks(Path(path)):
+    last = math.inf if end is None else end
+    for samples, sample_rate in decode_blocks(Path(path), start, last):
         gathered.append(torch.from_numpy(samples))
         length += samples.shape[1]
         if length >= PIECE_SAMPLES:
@@ -84,6 +82,16 @@ def stream_audio(path: str | os.PathLike[str]) -> Iterator[Audio]:
             gathered, length = [], 0
     if gathered:
         yield Audio(torch.cat(gathered, dim=1), sample_rate)
+
+
+def _check_part(start: float, end: float | None) -> None:
+    if not (math.isfinite(start) and start >= 0):
+        raise RequestError(f"start is {start}, but must be a number of seconds from 0 up; try 0")
+    if end is not None and not end > start:
+        raise RequestError(
+            f"end is {end}, but must be more seconds than start ({start:g}); "
+            "leave it out for the end of the file"
+        )
 
 
 def read_seconds(path: str | os.PathLike[str]) -> float | None:

@@ -46,12 +46,16 @@ def no_separation(audio: Audio) -> Audio:
     return audio
 
 
+LOWEST_MUSIC_RATE = 8_000
+"""Hz; at a lower rate the end of a part that was cut out differs a little."""
 FFT = 2048
 HOP = 512
 MEDIAN_FRAMES = 31
 CHUNK_FRAMES = 1024
 MARGIN_FRAMES = MEDIAN_FRAMES // 2 + FFT // HOP
 """How far a sample of the result depends on its neighbours: half a median, and one window."""
+MARGIN_SECONDS = 2 * MARGIN_FRAMES * HOP / LOWEST_MUSIC_RATE
+"""What is read beyond the part of a recording that matters, so that its end comes out the same."""
 
 
 def harmonic_part(audio: Audio) -> Audio:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from songloom.audio.files import Audio
-from songloom.errors import RequestError
+from songloom.audio.limits import MOST_SAMPLES, check_format
+from songloom.errors import AudioError, RequestError
 
 
 def to_mono(samples: Tensor) -> Tensor:
@@ -38,10 +39,20 @@ def resample(samples: Tensor, from_rate: int, to_rate: int) -> Tensor:
     """Change the sample rate (Hz) of `samples (C, N)`, by soxr at high quality.
 
     Gives `(C, ceil(N * to_rate / from_rate))`: a clip never loses its last moment.
+
+    Raises `AudioError` for a rate that no recording has, or a result beyond memory.
     """
     if from_rate == to_rate:
         return samples
+    for rate in (from_rate, to_rate):
+        check_format("the sound", rate, samples.shape[0])
     length = -(-samples.shape[1] * to_rate // from_rate)
+    if length * samples.shape[0] > MOST_SAMPLES:
+        raise AudioError(
+            f"the sound is too long to hold in memory at {to_rate} Hz "
+            f"({length / to_rate / 60:.0f} minutes): expected at most {MOST_SAMPLES} samples; cut "
+            "it into shorter ones"
+        )
     resampled = soxr.resample(samples.T.contiguous().numpy(), from_rate, to_rate, quality="HQ")
     resampled = torch.from_numpy(resampled).T  # (C, its own rounding of the length)
     return torch.nn.functional.pad(resampled, (0, length - resampled.shape[1])).contiguous()
@@ -74,6 +85,8 @@ class _Resampler:
     """Changes the sample rate of pieces of one recording, as `resample` changes the whole's."""
 
     def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
+        for rate in (from_rate, to_rate):
+            check_format("the sound", rate, channels)
         self._from, self._to, self._channels = from_rate, to_rate, channels
         self._soxr = soxr.ResampleStream(from_rate, to_rate, channels, quality="HQ")
         self._taken = self._given = 0
