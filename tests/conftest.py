@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,28 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     cache = Path(__file__).parents[1] / ".pytest_cache" / f"numba-{worker}"
     os.environ["NUMBA_CACHE_DIR"] = str(cache)
 
+# A shell starts what runs in its background with Ctrl-C ignored, which programs that tests start
+# would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # On a machine that decides whether a change lands, property tests try the same examples every time.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+COLLECTED = pytest.StashKey[list[str]]()
+"""The names of all tests that were found, before any is left out or moved."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    config.stash[COLLECTED] = [item.nodeid for item in items]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument and place, as objects are: contents may hold the time."""
+    return argname if isinstance(val, bytes) else None
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -154,6 +154,7 @@ def test_an_archive_is_unpacked_with_what_lies_beside_the_songs(server: Serving)
         (zipped(**{"cover.jpg": b"x"}), "holds no songs"),
         (zipped(**{"a.mp3": b"x"})[:-30], "cannot be unpacked"),
     ],
+    ids=["a path out of it", "no songs", "cut off"],
 )
 def test_a_bad_archive_is_refused_and_leaves_nothing(
     server: Serving, content: bytes, said: str

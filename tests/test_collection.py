@@ -1,0 +1,55 @@
+"""Every process finds the same tests in the same order, as those that share them out must."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import COLLECTED
+
+ROOT = Path(__file__).parents[1]
+
+
+def collected(*arguments: str, seed: str) -> Iterator[str]:
+    """The names of the tests that a process with such hashes finds."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(
+        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return (line for line in done.stdout.splitlines() if "::" in line)
+
+
+def test_another_process_finds_the_same_tests_later(pytestconfig: pytest.Config) -> None:
+    """This process is the other one: it has hashes of its own, and found its tests before."""
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    arguments = [
+        str((pytestconfig.invocation_params.dir / path).relative_to(ROOT))
+        for path in pytestconfig.args
+    ]
+    assert list(collected(*arguments, seed=seed)) == pytestconfig.stash[COLLECTED]
+
+
+UNSTEADY = """
+import time
+import pytest
+@pytest.mark.parametrize("content", [str(time.time_ns()).encode(), b"same"])
+def test_bytes(content): ...
+@pytest.mark.parametrize("letter", {*"abcdefgh"})
+def test_a_set(letter): ...
+"""
+
+
+def test_bytes_are_named_by_their_place_and_sets_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "test_unsteady.py"
+    path.write_text(UNSTEADY)
+    conftest = ("-p", "tests.conftest", "--rootdir", str(tmp_path))
+    first, second = (list(collected(str(path), *conftest, seed=seed)) for seed in "12")
+    file = "test_unsteady.py"
+    assert first[:2] == second[:2] == [f"{file}::test_bytes[content{i}]" for i in range(2)]
+    assert sorted(first) == sorted(second)
+    assert first != second
