@@ -8,12 +8,15 @@ INSTALLED_NANO := $(VENV)/.installed-nano
 JS_CLIENT := tests/server/js/node_modules
 AXE := tests/browser/node_modules
 COG := .venv-cog
+# A process for each of two cores; files, which share what they need, stay together.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+NOT_QUICK := $(addprefix --ignore=tests/,browser server recipes benchmarks test_collection.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench vendor nano judge clean
+.PHONY: help install demo test test-quick test-hard check format bench vendor nano judge clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Install songloom with its development tools into .venv
 
@@ -21,7 +24,13 @@ demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write 
 	$(BIN)/python examples/demo.py demo
 
 test: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not gpu and not network" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not gpu and not network"
+
+test-quick: $(INSTALLED) ## Run the tests that start no server, browser or other program: under a minute
+	OMP_NUM_THREADS=1 $(PYTEST) $(NOT_QUICK) -m "not gpu and not network and not slow"
+
+test-hard: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run all in random order on a busy machine (HARD_OPTIONS="--runs 6")
+	$(BIN)/python -m tests.hard_run $(HARD_OPTIONS)
 
 check: $(INSTALLED) ## Lint, check the formatting and the types
 	$(BIN)/ruff check .

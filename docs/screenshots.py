@@ -15,8 +15,9 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.chromium import ARGUMENTS, chromium_program
+from tests.chromium import ARGUMENTS
 from tests.server.processes import ServerProcess, serving
+from tests.tools import find_chromium
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "page"
@@ -57,7 +58,7 @@ def main(folder: Path) -> None:
                 make(server, prompt, title, seconds, seed)
         trained = only(server, "/v1/library?kind=training")["id"]
         songs = only(server, "/v1/datasets")["id"]
-        browser = play.chromium.launch(executable_path=chromium_program(), args=ARGUMENTS)
+        browser = play.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         look(browser, server.url, "create", "#/create", DESKTOP, "light")
         look(browser, server.url, "create-phone", "#/create", PHONE, "dark")
         look(browser, server.url, "songs", f"#/train/{songs}", DESKTOP, "light")

@@ -1,12 +1,12 @@
 """The Chromium that this machine has, driven by playwright; tests are skipped without either."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
+from tests.tools import find_chromium
 
 ARGUMENTS = [
     "--headless",
@@ -20,12 +20,6 @@ ARGUMENTS = [
 ]
 
 
-def chromium_program() -> str | None:
-    """Where Chromium is: what the variable CHROMIUM says, or the first of its usual names."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
 @contextmanager
 def chromium(*further: str) -> Iterator[Any]:
     """A browser for the length of a block.
@@ -34,7 +28,7 @@ def chromium(*further: str) -> Iterator[Any]:
     could start none; so a browser should live for a module of tests, not for all of them.
     """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = chromium_program()
+    program = find_chromium()
     if program is None:
         pytest.skip("no Chromium was found (CHROMIUM may name one)")
     with playwright.sync_playwright() as engine:

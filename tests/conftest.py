@@ -1,12 +1,16 @@
 """Settings of all tests."""
 
 import os
+import random
 import signal
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.tools import missing_tools
 
 # Two processes that run tests must not share numba's cache of librosa's compiled functions: one
 # that read what the other was writing crashed.
@@ -28,14 +32,37 @@ COLLECTED = pytest.StashKey[list[str]]()
 """The names of all tests that were found, before any is left out or moved."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="run files, and tests in them, in random order"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.stash[COLLECTED] = [item.nodeid for item in items]
+    files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
+    seed = config.getoption("shuffle")
+    if seed is None:
+        # What takes long begins first, so that no process is left alone with it at the end.
+        files.sort(key=lambda tests: -sum("slow" in test.keywords for test in tests))
+    else:
+        chance = random.Random(seed)
+        chance.shuffle(files)
+        for tests in files:
+            chance.shuffle(tests)
+    items[:] = [test for tests in files for test in tests]
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument and place, as objects are: contents may hold the time."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    missing = ", ".join(missing_tools())
+    if missing and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line(f"Skipped, as this machine has no: {missing}")
 
 
 @pytest.fixture(autouse=True, scope="session")

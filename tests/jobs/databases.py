@@ -9,20 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools import find_postgres
+from tests.waiting import PATIENCE
+
 POSTGRES_USER = "postgres"
-
-
-def _programs() -> dict[str, str] | None:
-    places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-    path = os.pathsep.join([*map(str, places), os.environ.get("PATH", "")])
-    found = {name: shutil.which(name, path=path) for name in ("initdb", "pg_ctl")}
-    return {name: str(place) for name, place in found.items()} if all(found.values()) else None
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of an empty cluster on a socket of its own; skips the test where there is none."""
-    programs = _programs()
+    programs = find_postgres()
     pytest.importorskip("psycopg")
     if programs is None:
         pytest.skip("no PostgreSQL here")
@@ -44,7 +40,7 @@ def postgres() -> Iterator[str]:
 
     def run(*command: str) -> None:
         done = subprocess.run(
-            [*prefix, *command], cwd=home, capture_output=True, text=True, check=False, timeout=60
+            [*prefix, *command], cwd=home, capture_output=True, text=True, timeout=PATIENCE
         )
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -27,6 +27,7 @@ from songloom.jobs.executor import (
 from songloom.jobs.records import Job, new_id, now
 from songloom.jobs.store import Store
 from tests.server.fakes import FakeExecutor
+from tests.waiting import PATIENCE, wait_until_async
 
 PROGRESS = re.compile(r"^\s*\d+%\s*\|.+?\|\s*\d+/\d+")
 """How the official clients find progress in a log."""
@@ -73,7 +74,7 @@ class House:
         return await self.dispatcher.accept(job)
 
     async def done(self, job: Job) -> Job:
-        return await self.dispatcher.finished(job.id, 10)
+        return await self.dispatcher.finished(job.id, PATIENCE)
 
 
 Story = Callable[[House], Awaitable[None]]
@@ -138,10 +139,10 @@ def test_a_job_may_be_deleted_at_any_moment(
             return step(id, *args, **fields)
 
         monkeypatch.setattr(store, moment, late)
-        await until(lambda: store.job(doomed.id) is None)
+        await wait_until_async(lambda: store.job(doomed.id) is None)
         assert (await house.done(await house.make())).status == "succeeded"
         assert await house.dispatcher.cancel(doomed.id) is None
-        await until(lambda: doomed.id not in house.executor.running)
+        await wait_until_async(lambda: doomed.id not in house.executor.running)
 
     monkeypatch.setattr(dispatcher_module, "FLUSH_SECONDS", 0.05)
     tell(story, tmp_path)
@@ -153,7 +154,7 @@ def test_a_job_may_be_gone_when_its_end_is_told(
 ) -> None:
     async def story(house: House) -> None:
         gone = await house.make("hang")
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         house.store.finish(gone.id, "canceled")
         house.store.delete_job(gone.id)
         house.executor._tell(replace(end, id=gone.id))
@@ -165,7 +166,7 @@ def test_a_job_may_be_gone_when_its_end_is_told(
 def test_messages_do_not_tell_the_server_s_folders(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         job = await house.make("hang")
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         path = house.dispatcher.folder(job.id) / "inputs" / "input_audio" / "tune.wav"
         house.executor._tell(Logged(job.id, f"reading {path}"))
         house.executor._tell(Failed(job.id, f"{str(path)!r} is not audio; convert it to wav"))
@@ -179,12 +180,12 @@ def test_messages_do_not_tell_the_server_s_folders(tmp_path: Path) -> None:
 
 def test_the_server_is_ready_while_every_device_has_a_worker(tmp_path: Path) -> None:
     async def story(house: House) -> None:
-        await until(lambda: house.dispatcher.ready)
+        await wait_until_async(lambda: house.dispatcher.ready)
         first = house.dispatcher.ready_at
         house.executor._tell(WorkerGone("cpu"))
-        await until(lambda: not house.dispatcher.ready)
+        await wait_until_async(lambda: not house.dispatcher.ready)
         house.executor._tell(WorkerReady("cpu"))
-        await until(lambda: house.dispatcher.ready)
+        await wait_until_async(lambda: house.dispatcher.ready)
         assert house.dispatcher.ready_at == first is not None
 
     tell(story, tmp_path, devices=("cpu",))
@@ -203,7 +204,7 @@ def test_predictions_are_not_held_up_by_trainings_that_wait(tmp_path: Path) -> N
 def test_jobs_wait_for_a_place_and_the_queue_for_its_end(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         jobs = [await house.make("hang")]
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         jobs += [await house.make("piano") for _ in range(3)]
         with pytest.raises(QueueFullError):
             await house.make("piano")
@@ -216,16 +217,10 @@ def test_jobs_wait_for_a_place_and_the_queue_for_its_end(tmp_path: Path) -> None
     tell(story, tmp_path, room=1, queue_limit=3)
 
 
-async def until(met: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not met():
-            await asyncio.sleep(0.005)
-
-
 def test_cancelling(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         running, waiting = await house.make("hang"), await house.make("hang")
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         for job in (waiting, running):
             await house.dispatcher.cancel(job.id)
             ended = await house.done(job)
@@ -249,7 +244,7 @@ def test_a_job_that_is_cancelled_at_any_moment_ends_once(
         step = getattr(store, moment)
 
         def late(id: str, *args: object, **fields: object) -> object:
-            asyncio.run_coroutine_threadsafe(house.dispatcher.cancel(id), loop).result(5)
+            asyncio.run_coroutine_threadsafe(house.dispatcher.cancel(id), loop).result(PATIENCE)
             return step(id, *args, **fields)
 
         monkeypatch.setattr(store, moment, late)
@@ -295,7 +290,7 @@ def test_what_was_lost_together_is_tried_apart_before_it_counts(tmp_path: Path) 
         behind = await house.make("hang")
         poison = await house.make("lost-later hang")
         together = [*innocents, poison]
-        await until(lambda: len(house.executor.running) == 4)
+        await wait_until_async(lambda: len(house.executor.running) == 4)
         house.executor.end_words = {"hang": "piano", "lost-later": "lost"}
         for job in together:
             house.executor.lose(Lost(job.id, "it ended", shared=True, process_ended=True))
@@ -317,7 +312,7 @@ def test_what_was_lost_together_is_tried_apart_before_it_counts(tmp_path: Path) 
 def test_what_broke_off_in_a_process_that_lives_needs_no_other(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         job = await house.make("hang")
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         house.executor.end_words = {"hang": "piano"}
         house.executor.lose(Lost(job.id, "memory ran out"))
         assert (await house.done(job)).status == "succeeded"
@@ -332,10 +327,10 @@ def test_isolated_jobs_are_in_nobody_s_way(tmp_path: Path) -> None:
 
     async def story(house: House) -> None:
         suspects = [await house.make("hang") for _ in range(dispatcher_module.AT_ONCE)]
-        await until(lambda: len(house.executor.running) == len(suspects))
+        await wait_until_async(lambda: len(house.executor.running) == len(suspects))
         for job in suspects:
             house.executor.lose(Lost(job.id, "it ended", shared=True, process_ended=True))
-        await until(lambda: len(house.executor.submitted) == 2 * len(suspects))
+        await wait_until_async(lambda: len(house.executor.submitted) == 2 * len(suspects))
         house.executor.room += len(suspects)
         assert (await house.done(await house.make())).status == "succeeded"
 
@@ -351,15 +346,15 @@ def test_restarts_are_no_attempts(tmp_path: Path) -> None:
                     Job("long", "training", "cog", {"prompt": "hang"}, "nano"), limit=10
                 )
                 house.dispatcher._wake.set()
-            await until(lambda: house.executor.running)
+            await wait_until_async(lambda: house.executor.running)
 
         tell(begun, tmp_path, attempts=1)
 
     async def finished(house: House) -> None:
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         house.executor.end_words = {"hang": "piano"}
         house.executor.lose(Stopped("long"))
-        done = await house.dispatcher.finished("long", 10)
+        done = await house.dispatcher.finished("long", PATIENCE)
         assert (done.status, done.attempts) == ("succeeded", 1), done.error
 
     tell(finished, tmp_path, attempts=1)
@@ -380,9 +375,10 @@ def test_the_next_server_goes_on_with_what_the_last_one_left(tmp_path: Path) -> 
     async def story(house: House) -> None:
         for id, status in (("waiting", "succeeded"), ("running", "succeeded"),
                            ("unwanted", "canceled")):  # fmt: skip
-            job = await house.dispatcher.finished(id, 10)
+            job = await house.dispatcher.finished(id, PATIENCE)
             assert job.status == status
-        assert (await house.dispatcher.finished("running", 1)).attempts == 1  # not its failure
+        running = await house.dispatcher.finished("running", PATIENCE)
+        assert running.attempts == 1  # not its failure
         assert owed
 
     tell(story, tmp_path, on_owed=lambda: owed.append(None))
@@ -398,7 +394,7 @@ def test_a_deadline_survives_a_restart_and_a_clock_that_jumps(tmp_path: Path) ->
 
     async def story(house: House) -> None:
         for id in ("old", "future"):
-            assert (await house.dispatcher.finished(id, 5)).status == "canceled"
+            assert (await house.dispatcher.finished(id, PATIENCE)).status == "canceled"
 
     tell(story, tmp_path)
 
@@ -465,7 +461,7 @@ def test_results_can_be_sent_elsewhere_first(tmp_path: Path) -> None:
 def test_draining_begins_nothing_and_lets_what_runs_finish(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         running = await house.make("slow")
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         house.dispatcher.draining = True
         waiting = await house.make("piano")
         await house.dispatcher.drain(10)

@@ -35,6 +35,7 @@ from songloom.jobs.executor import (
 from songloom.jobs.local import LocalExecutor, LocalSettings
 from tests.dataset.songs import write_song
 from tests.tiny import tiny_diffusion, tiny_model
+from tests.waiting import PATIENCE
 
 ENDS = (Succeeded, Failed, Stopped, Lost)
 HANG_SECONDS = 6.0
@@ -67,7 +68,7 @@ class House:
             self.told.append(event)
             self._changed.set()
 
-    async def until(self, met: Callable[[WorkEvent], bool], seconds: float = 60) -> WorkEvent:
+    async def until(self, met: Callable[[WorkEvent], bool], seconds: float = PATIENCE) -> WorkEvent:
         """The first event from now on, or told already, that meets a condition."""
         async with asyncio.timeout(seconds):
             looked_at = 0

@@ -17,6 +17,7 @@ from songloom.jobs.records import StoredFile, now
 from songloom.jobs.retention import Retention
 from songloom.jobs.store import Store
 from tests.jobs.samples import job
+from tests.waiting import PATIENCE
 
 DAY = timedelta(days=1)
 
@@ -162,7 +163,7 @@ def test_a_fault_does_not_end_the_sweeping(house: House, monkeypatch: pytest.Mon
         nonlocal loop
         loop = asyncio.get_running_loop()
         running = asyncio.create_task(retention.run())
-        await asyncio.wait_for(swept.wait(), 10)
+        await asyncio.wait_for(swept.wait(), PATIENCE)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from songloom.jobs.turns import Turns
+from tests.waiting import PATIENCE
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_an_offer_lets_the_one_that_waits_go_first(tmp_path: Path) -> None:
     with training.turn():
         thread = threading.Thread(target=predict)
         thread.start()
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + PATIENCE
         while not order and time.monotonic() < ends:
             training.offer()
             time.sleep(0.01)

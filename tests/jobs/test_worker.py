@@ -30,6 +30,7 @@ from songloom.jobs.shelf import Shelf
 from songloom.jobs.turns import Turns
 from songloom.jobs.worker import Worker
 from tests.tiny import tiny_model
+from tests.waiting import PATIENCE
 
 ENDS = (Succeeded, Failed, Lost)
 
@@ -58,7 +59,7 @@ class House:
         self.worker.heard(Work(id, "prediction", fields, self.models[model], folder))
 
     def until(self, met: Callable[[WorkEvent], bool]) -> WorkEvent:
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + PATIENCE
         while True:
             event = self.told.get(timeout=max(0.01, ends - time.monotonic()))
             if met(event):

@@ -17,10 +17,11 @@ import pytest
 from songloom.server.library import ORIGINAL_IDS
 from songloom.settings import ORIGINAL
 from tests.server.processes import Hook
+from tests.tools import JAVASCRIPT_CLIENT
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ROOT / "tests" / "server" / "js" / "scenarios.js"
-PACKAGES = SCENARIOS.parent / "node_modules"
 TOKEN = "a-token-of-tests"
 ALIAS = f"{ORIGINAL}:{ORIGINAL_IDS[0]}"
 """What code names that ran on the hosted original."""
@@ -29,9 +30,7 @@ ALIAS = f"{ORIGINAL}:{ORIGINAL_IDS[0]}"
 def _missing() -> str:
     if shutil.which("node") is None:
         return "no Node"
-    return (
-        "" if (PACKAGES / "replicate").is_dir() else "no client: make tests/server/js/node_modules"
-    )
+    return "" if JAVASCRIPT_CLIENT.is_dir() else "no client: make tests/server/js/node_modules"
 
 
 needs_javascript = pytest.mark.skipif(bool(_missing()), reason=_missing())
@@ -58,7 +57,7 @@ def pretending_server(folder: Path) -> Iterator[str]:
             url = process.stdout.readline().strip()
             assert url, log.read_text()
             headers = {"Authorization": f"Bearer {TOKEN}"}
-            ends = time.monotonic() + 30
+            ends = time.monotonic() + PATIENCE
             while httpx.get(f"{url}/readyz", headers=headers).status_code != 200:
                 assert time.monotonic() < ends, log.read_text()
                 time.sleep(0.02)
@@ -78,7 +77,7 @@ def sound_at(url: object) -> bytes:
 def told(hook: Hook, status: str) -> tuple[dict[str, str], str]:
     """Headers and body of the webhook that tells of a status."""
     while True:
-        headers, payload = hook.received.get(timeout=10)
+        headers, payload = hook.received.get(timeout=PATIENCE)
         if payload["status"] == status:
             body = next(body for body in hook.bodies if json.loads(body) == payload)
             return headers, body.decode()

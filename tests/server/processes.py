@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from tests.waiting import PATIENCE
+
 
 class ServerProcess:
     """A running server.
@@ -40,9 +42,9 @@ class ServerProcess:
         assert said, self.log.read_text()
         self.url = said[-1]
         headers = {"Authorization": f"Bearer {tokens.rpartition(':')[2]}"} if tokens else {}
-        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE)
 
-    def until(self, met: Callable[[], object], seconds: float = 60) -> None:
+    def until(self, met: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Wait for something to be so."""
         ends = time.monotonic() + seconds
         while not met():
@@ -71,7 +73,7 @@ class ServerProcess:
         children = self.children()
         self.process.kill()
         self.process.wait()
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + PATIENCE
         while any(_lives(child) for child in children):
             assert time.monotonic() < ends, "workers outlived their server"
             time.sleep(0.02)
@@ -80,7 +82,7 @@ class ServerProcess:
         """End it as a service manager would; its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE)
 
 
 def _lives(pid: int) -> bool:

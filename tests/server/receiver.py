@@ -2,12 +2,12 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.waiting import wait_until
+
 ENDED = {"succeeded", "failed", "canceled"}
-PATIENCE = 10.0
 
 
 class Receiver:
@@ -53,8 +53,5 @@ class Receiver:
 
     def until_ended(self, path: str) -> list[dict[str, Any]]:
         """All webhooks that a path got, once the last one tells of an end."""
-        until = time.monotonic() + PATIENCE
-        while not (sent := self.posted.get(path)) or sent[-1]["status"] not in ENDED:
-            assert time.monotonic() < until, f"the last of {sent} tells of no end"
-            time.sleep(0.01)
-        return sent
+        wait_until(lambda: path in self.posted and self.posted[path][-1]["status"] in ENDED)
+        return self.posted[path]

@@ -1,7 +1,7 @@
 """A whole server in this process: real store, real routes, an executor that only pretends."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,10 @@ from songloom.server.app import make_app
 from songloom.server.services import Services, open_services
 from songloom.settings import ServeSettings
 from tests.server.fakes import FakeEar, FakeExecutor
+from tests.waiting import PATIENCE, wait_until
 
 HOST = "http://localhost"
 """What an open server on this machine may be called."""
-PATIENCE = 10.0
-"""Seconds after which something that should have happened has not."""
 
 
 @dataclass
@@ -50,14 +49,6 @@ class Serving:
         return job
 
 
-def eventually(met: Callable[[], object]) -> None:
-    """Wait for something to be so."""
-    until = time.monotonic() + PATIENCE
-    while not met():
-        assert time.monotonic() < until, "what should have happened has not"
-        time.sleep(0.005)
-
-
 @contextmanager
 def serving(
     folder: Path, executor: FakeExecutor | None = None, *, ready: bool = True, **settings: Any
@@ -70,10 +61,8 @@ def serving(
     try:
         app = make_app(services)
         with TestClient(app, base_url=HOST, raise_server_exceptions=False) as client:
-            until = time.monotonic() + PATIENCE
-            while ready and not services.dispatcher.ready:
-                assert time.monotonic() < until, "no worker became ready"
-                time.sleep(0.005)
+            if ready:
+                wait_until(lambda: services.dispatcher.ready)
             yield Serving(client, services, executor, stops)
     finally:
         services.store.close()

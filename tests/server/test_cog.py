@@ -5,7 +5,6 @@ import io
 import re
 import socket
 import threading
-import time
 import wave
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 from songloom.jobs.executor import Work
 from tests.server.fakes import FakeExecutor
 from tests.server.receiver import Receiver
-from tests.server.serving import PATIENCE, Serving, serving
+from tests.server.serving import Serving, serving
+from tests.waiting import PATIENCE, wait_until
 
 ASYNC = {"Prefer": "respond-async"}
 BELLS = {"input": {"prompt": "bells"}}
@@ -141,10 +141,7 @@ def test_cancelling_ends_the_wait_of_who_asked(server: Serving) -> None:
         target=lambda: answers.append(server.client.post("/predictions", json=body))
     )
     thread.start()
-    until = time.monotonic() + PATIENCE
-    while "c1" not in server.executor.running:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: "c1" in server.executor.running)
     canceled = server.client.post("/predictions/c1/cancel")
     assert (canceled.status_code, canceled.json()) == (200, {})
     answer = waited(answers, thread)

@@ -19,8 +19,9 @@ import pytest
 
 from tests.server.receiver import Receiver
 from tests.server.serving import Serving, serving
+from tests.tools import COG, has_cog
+from tests.waiting import PATIENCE
 
-ENVIRONMENT = Path(__file__).parents[2] / ".venv-cog"
 MODEL = Path(__file__).parent / "cog_model"
 ASYNC = {"Prefer": "respond-async"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
@@ -29,8 +30,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 @pytest.fixture(scope="module")
 def cog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of the real Cog."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not (ENVIRONMENT / ".installed").is_file():
+    python = COG / "bin" / "python"
+    if not has_cog():
         pytest.skip("Cog 0.9.4 is not installed; `make .venv-cog/.installed` says why")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -43,9 +44,9 @@ def cog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             stdout=output,
             stderr=output,
         )
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while not _ready(client):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, "Cog does not become ready:\n" + log.read_text()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from songloom.server.schema import cog_document
 from songloom.server.services import open_services
 from songloom.settings import ServeSettings
 from tests.server.fakes import FakeExecutor
-from tests.server.serving import PATIENCE, Serving
+from tests.server.serving import Serving
+from tests.waiting import PATIENCE, wait_until
 
 EXAMPLES = 4
 """Requests to each operation, of those that make sense and of those that do not."""
@@ -77,10 +77,7 @@ def described(tmp_path: Path) -> Iterator[BaseSchema]:
     services = open_services(chosen, FakeExecutor(room=64), ("cpu",))
     try:
         schema = schemathesis.openapi.from_asgi("/openapi.json", make_app(services))
-        until = time.monotonic() + PATIENCE
-        while not services.dispatcher.ready:
-            assert time.monotonic() < until, "no worker became ready"
-            time.sleep(0.005)
+        wait_until(lambda: services.dispatcher.ready)
         yield schema
         shutdown_lifespans()
     finally:
@@ -119,7 +116,7 @@ def attempt(operation: Any, mode: GenerationMode) -> None:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
-        answer = case.call(timeout=10)
+        answer = case.call(timeout=PATIENCE)
         assert answer.status_code < 500, f"{case.as_curl_command()}\n{answer.text}"
         if case.path.startswith("/v1") and answer.status_code >= 400:
             assert answer.headers["content-type"] == ["application/problem+json"]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from songloom.server.downloads import EVERY, Download, Downloads
+from tests.waiting import wait_until_async
 
 HALF = 'import sys, time; print(\'{"done": 5, "total": 10}\', flush=True)'
 SCRIPTS = {
@@ -29,19 +30,13 @@ def run(script: str, what: Callable[[Downloads], Awaitable[None]]) -> None:
     asyncio.run(inner())
 
 
-async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not met():
-            await asyncio.sleep(0.005)
-
-
 def test_a_model_arrives() -> None:
     async def what(downloads: Downloads) -> None:
         with downloads.watchers.watching(EVERY) as changes:
             downloads.start("small")
             assert downloads.running == {"small": Download(0, 0)}
             downloads.start("small")  # which changes nothing
-            await until(lambda: not downloads.running)
+            await wait_until_async(lambda: not downloads.running)
         assert [changes.get_nowait() for _ in range(changes.qsize())] == ["small"] * 4
         assert downloads.errors == {}
 
@@ -51,7 +46,7 @@ def test_a_model_arrives() -> None:
 def test_one_that_is_stopped_is_no_failure() -> None:
     async def what(downloads: Downloads) -> None:
         downloads.start("small")
-        await until(lambda: downloads.running["small"] == Download(5, 10))
+        await wait_until_async(lambda: downloads.running["small"] == Download(5, 10))
         await downloads.cancel("small")
         assert (downloads.running, downloads.errors) == ({}, {})
         await downloads.cancel("small")
@@ -67,7 +62,7 @@ def test_one_that_is_stopped_is_no_failure() -> None:
 def test_what_failed_is_remembered_until_the_next_try(script: str, error: str) -> None:
     async def what(downloads: Downloads) -> None:
         downloads.start("small")
-        await until(lambda: not downloads.running)
+        await wait_until_async(lambda: not downloads.running)
         assert error in downloads.errors["small"]
         downloads.start("small")
         assert downloads.errors == {}

@@ -309,7 +309,7 @@ def test_a_server_that_drips_is_left(tmp_path: Path) -> None:
         drip,
         rules=FetchRules(private_hosts=("songs.example",), seconds=0.3),
     )
-    assert sent > 3
+    assert sent > 0
 
 
 def test_a_body_that_does_not_end_is_left_at_the_limit(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.dataset.songs import write_song
 from tests.server.processes import Hook, serving
+from tests.waiting import PATIENCE
 
 LONG = {"prompt": "piano", "duration": 12, "seed": 7, "output_format": "flac"}
 LOCAL = ("--private-hosts", "127.0.0.1")
@@ -75,7 +76,7 @@ def test_a_training_goes_on_and_its_webhook_arrives(tmp_path: Path, hook: Hook) 
     assert hook.received.empty()
     hook.status = 200
     with serving(tmp_path, *LOCAL) as server:
-        _, told = hook.received.get(timeout=30)
+        _, told = hook.received.get(timeout=PATIENCE)
         assert (told["id"], told["status"]) == ("mine", "succeeded")
         version = server.job("mine", "training")["output"]["version"].rpartition(":")[2]
         answer = server.client.post(

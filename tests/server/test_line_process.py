@@ -7,6 +7,7 @@ import pytest
 
 from songloom.server import line_process
 from songloom.server.line_process import LineProcess, ProcessEndedError
+from tests.waiting import PATIENCE
 
 ECHO = "tests.server.echo_process"
 
@@ -70,7 +71,7 @@ def test_a_process_that_nobody_asks_ends(monkeypatch: pytest.MonkeyPatch) -> Non
         await echo.ask({})
         process = echo._process
         assert process is not None
-        await asyncio.wait_for(process.wait(), 10)
+        await asyncio.wait_for(process.wait(), PATIENCE)
         await asyncio.sleep(0)
         assert await echo.ask({"number": 3}) == {"number": 3}
 

@@ -1,12 +1,12 @@
 """What the server tells Prometheus."""
 
-import time
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.fakes import FakeExecutor
-from tests.server.serving import PATIENCE, Serving, serving
+from tests.server.serving import Serving, serving
+from tests.waiting import wait_until
 
 BELLS = {"input": {"prompt": "bells"}}
 ASYNC = {"Prefer": "respond-async"}
@@ -53,9 +53,8 @@ def test_what_there_is(tmp_path: Path) -> None:
     with serving(tmp_path, FakeExecutor(room=1)) as server:
         for _ in range(3):
             server.client.post("/predictions", json={"input": {"prompt": "hang"}}, headers=ASYNC)
-        until = time.monotonic() + PATIENCE
-        while (values := measured(server))["songloom_jobs_running", "prediction"] != 1:
-            assert time.monotonic() < until
+        wait_until(lambda: measured(server)["songloom_jobs_running", "prediction"] == 1)
+        values = measured(server)
         assert values["songloom_jobs_waiting", "prediction"] == 2
         assert values["songloom_jobs_waiting", "training"] == 0
         assert values[("songloom_webhooks_owed",)] == 0

@@ -14,6 +14,7 @@ from songloom.jobs.places import MADE_FOLDER
 from songloom.server import sounds as sounds_module
 from songloom.server.sounds import Sounds
 from tests.server.fakes import write_tone
+from tests.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -35,7 +36,7 @@ def run(what: Callable[[Sounds], Awaitable[None]]) -> None:
 
 async def forgotten(sounds: Sounds) -> None:
     """Wait until it is known that the process is gone."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while sounds._process is not None:
             await asyncio.sleep(0.01)
 

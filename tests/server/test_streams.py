@@ -142,22 +142,22 @@ def test_clients_hear_why_it_ended(status: Any, last: list[Any], tmp_path: Path)
     assert all_of(client_events(Scripted([ended], tmp_path), "j1", rendered)) == last
 
 
-async def two_events() -> AsyncIterator[streams.Event]:
+async def two_events(seconds_between: float) -> AsyncIterator[streams.Event]:
     yield "log", {"text": "one\ntwo"}
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(seconds_between)
     yield "logs", "one\ntwo\n"
 
 
 def test_events_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all_of(server_sent(two_events())) == [
+    assert all_of(server_sent(two_events(0))) == [
         b'event: log\ndata: {"text": "one\\ntwo"}\nid: 1\n\n',
         b"event: logs\ndata: one\ndata: two\ndata: \nid: 2\n\n",
     ]
     monkeypatch.setattr(streams, "PING_SECONDS", 0.02)
-    told = all_of(server_sent(two_events()))
+    told = all_of(server_sent(two_events(0.5)))
     pings = [piece for piece in told if piece.startswith(b":")]
     assert len(told) == 2 + len(pings)
-    assert 2 <= len(pings) <= 5
+    assert 2 <= len(pings) <= 25
 
 
 def test_a_watcher_that_goes_away_is_forgotten(tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ from songloom.server.signing import Signer
 from songloom.server.webhooks import WebhookSender, base_url, check_webhook, render_delivery
 from songloom.settings import ServeSettings
 from tests.server.loopback import HOST, Answer, Server, Visit
-
-PATIENCE = 10.0
+from tests.waiting import PATIENCE
 
 
 def told_by(visit: Visit) -> tuple[str, str]:

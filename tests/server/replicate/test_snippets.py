@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.clients import PACKAGES, ROOT, TOKEN, needs_javascript, sound_at
+from tests.server.clients import ROOT, TOKEN, needs_javascript, sound_at
+from tests.tools import JAVASCRIPT_CLIENT
 
 ADDRESS = "http://127.0.0.1:8000"
 DOCUMENT = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
@@ -50,7 +51,7 @@ def test_python(snippet: str, url: str, songs: Path) -> None:
 def test_javascript(snippet: str, url: str, tmp_path: Path) -> None:
     assert ADDRESS in snippet
     (tmp_path / "program.mjs").write_text(snippet.replace(ADDRESS, url))
-    (tmp_path / "node_modules").symlink_to(PACKAGES)
+    (tmp_path / "node_modules").symlink_to(JAVASCRIPT_CLIENT.parent)
     assert sound_at(run(["node", "program.mjs"], tmp_path, url))[:4] == b"RIFF"
 
 

@@ -19,18 +19,26 @@ from songloom.server.services import open_services
 from songloom.server.studio.checkpoints import checkpoint_events
 from songloom.settings import ServeSettings
 from tests.server.fakes import FakeExecutor
-from tests.server.serving import HOST, Serving, eventually
+from tests.server.serving import HOST, Serving
 from tests.server.test_downloads import SCRIPTS
 from tests.tiny import tiny_model
+from tests.waiting import wait_until
 
 
 @pytest.fixture
-def fetching(tmp_path: Path) -> Iterator[Serving]:
+def gate(tmp_path: Path) -> Path:
+    """A file; while it is there, downloads tell nothing."""
+    return tmp_path / "gate"
+
+
+@pytest.fixture
+def fetching(tmp_path: Path, gate: Path) -> Iterator[Serving]:
     """A server whose downloads begin, and do not end."""
     settings = ServeSettings(folder=tmp_path / "server", drain_seconds=0.0)
     executor = FakeExecutor()
     services = open_services(settings, executor, ("cpu",))
-    command = (sys.executable, "-c", SCRIPTS["endless"])
+    wait = f"import os, time\nwhile os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    command = (sys.executable, "-c", wait + SCRIPTS["endless"])
     services = replace(services, downloads=Downloads(command))
     with TestClient(make_app(services), base_url=HOST) as client:
         yield Serving(client, services, executor, [])
@@ -143,7 +151,7 @@ def test_fetching_and_thinking_better_of_it(fetching: Serving) -> None:
     assert begun.status_code == 202
     assert begun.json()["name"] == "small"
     assert begun.json()["download"] in ({"done": 0, "total": 0}, {"done": 5, "total": 10})
-    eventually(lambda: listed(fetching)["small"]["download"] == {"done": 5, "total": 10})
+    wait_until(lambda: listed(fetching)["small"]["download"] == {"done": 5, "total": 10})
     assert client.post("/v1/checkpoints/small/download").status_code == 202
     busy = client.delete("/v1/checkpoints/small")
     assert busy.status_code == 409
@@ -152,14 +160,16 @@ def test_fetching_and_thinking_better_of_it(fetching: Serving) -> None:
     assert (stopped.status_code, stopped.json()["download"]) == (200, None)
 
 
-def test_what_changes_is_told(fetching: Serving) -> None:
+def test_what_changes_is_told(fetching: Serving, gate: Path) -> None:
     services = fetching.services
+    gate.touch()
 
     async def watch() -> list[Any]:
         services.downloads.start("small")
         told = []
         async for name, model in checkpoint_events(services):
             told.append((name, model["name"], model["download"]))
+            gate.unlink(missing_ok=True)
             if model["download"] == {"done": 5, "total": 10}:
                 await services.downloads.cancel("small")
             if model["download"] is None:

@@ -4,9 +4,7 @@ import asyncio
 import io
 import json
 import tarfile
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ import soundfile
 from songloom.jobs.executor import Work
 from songloom.server.replicate.links import Links
 from songloom.server.studio.datasets import dataset_events
-from tests.server.serving import PATIENCE, Serving, serving
+from tests.server.serving import Serving, serving
+from tests.waiting import PATIENCE, wait_until, wait_until_async
 
 
 def made(server: Serving, name: str = "Waltzes") -> str:
@@ -43,10 +42,9 @@ def song(server: Serving, id: str, file: str) -> dict[str, Any]:
 
 def analysed(server: Serving, id: str) -> dict[str, Any]:
     """A data set once all its songs were listened to."""
-    until = time.monotonic() + PATIENCE
-    while any(s["status"] not in ("ready", "failed") for s in dataset(server, id)["songs"]):
-        assert time.monotonic() < until, "a song was never listened to"
-        time.sleep(0.005)
+    wait_until(
+        lambda: all(s["status"] in ("ready", "failed") for s in dataset(server, id)["songs"])
+    )
     return dataset(server, id)
 
 
@@ -283,12 +281,12 @@ def test_what_happens_is_told_until_it_is_removed(server: Serving) -> None:
 
     async def act() -> None:
         listening = asyncio.create_task(listen())
-        await asyncio.sleep(0.05)
+        await wait_until_async(lambda: len(told) == 1)
         store = server.services.datasets
         await asyncio.to_thread(store.rename, id, "New")
-        await asyncio.sleep(0.05)
+        await wait_until_async(lambda: len(told) == 2)
         await asyncio.to_thread(store.remove, id)
-        await asyncio.wait_for(listening, 5)
+        await asyncio.wait_for(listening, PATIENCE)
 
     assert server.client.portal is not None
     server.client.portal.call(act)
@@ -308,14 +306,6 @@ def trained_on(server: Serving, url: str, **input: Any) -> dict[str, Any]:
     return job
 
 
-def once(condition: Callable[[], Any]) -> Any:
-    until = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    return found
-
-
 def test_a_training_has_its_own_copy_of_songs_and_words(server: Serving) -> None:
     id = made(server, "My: waltzes")
     put(server, id, "album/a.txt", b"From a file.")
@@ -325,7 +315,8 @@ def test_a_training_has_its_own_copy_of_songs_and_words(server: Serving) -> None
     url = f"/v1/datasets/{id}/songs/{key}"
     server.client.patch(url, json={"bpm": 90, "key": None})
     job = trained_on(server, dataset(server, id)["urls"]["get"], one_same_description="hang")
-    work: Work = once(lambda: server.executor.submitted)[0]
+    wait_until(lambda: server.executor.submitted)
+    work: Work = server.executor.submitted[0]
     server.client.patch(url, json={"bpm": 100})
     server.client.delete(f"/v1/datasets/{id}")
     songs = Path(str(work.request["dataset_path"]))

@@ -7,7 +7,8 @@ from songloom.checkpoints.home import models_folder
 from songloom.jobs.executor import WorkerReady
 from songloom.jobs.records import Token
 from tests.server.fakes import FakeExecutor
-from tests.server.serving import Serving, eventually, serving
+from tests.server.serving import Serving, serving
+from tests.waiting import wait_until
 
 
 class Described(FakeExecutor):
@@ -32,7 +33,7 @@ def test_a_fresh_machine(server: Serving, tmp_path: Path) -> None:
 
 def test_a_worker_tells_what_its_device_is(tmp_path: Path) -> None:
     with serving(tmp_path, Described()) as server:
-        eventually(lambda: server.services.dispatcher.devices["cpu"].description)
+        wait_until(lambda: server.services.dispatcher.devices["cpu"].description)
         machine = server.client.get("/v1/machine").json()
     assert machine["device"] == "cpu:0"
     (device,) = machine["devices"]

@@ -1,14 +1,14 @@
 """What trainings tell beyond Replicate's surface, and how they go on."""
 
 import json
-import time
 from typing import Any
 
 import pytest
 
 from songloom.jobs.executor import Work
 from songloom.jobs.training_notes import COMPARISON, Preview, TrainingNotes
-from tests.server.serving import PATIENCE, Serving
+from tests.server.serving import Serving
+from tests.waiting import wait_until
 
 WAV = "data:audio/wav;base64,UklGRiQAAABXQVZF"
 
@@ -26,10 +26,7 @@ def train(server: Serving, words: str = "", **input: Any) -> str:
 
 def submitted(server: Serving, count: int) -> Work:
     """The work that was begun last, once so many were."""
-    until = time.monotonic() + PATIENCE
-    while len(server.executor.submitted) < count:
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    wait_until(lambda: len(server.executor.submitted) >= count)
     return server.executor.submitted[-1]
 
 
