@@ -472,6 +472,58 @@ def test_draining_begins_nothing_and_lets_what_runs_finish(tmp_path: Path) -> No
     tell(story, tmp_path)
 
 
+def test_trainings_save_while_predictions_finish(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        training, prediction = await house.make("hang", kind="training"), await house.make("slow")
+        await until(lambda: len(house.executor.running) == 2)
+        await house.dispatcher.drain(10)
+        assert (await house.done(prediction)).status == "succeeded"
+        saved = await house.dispatcher.finished(training.id, 0.1)
+        assert (saved.status, saved.attempts) == ("starting", 0)
+
+    tell(story, tmp_path)
+
+
+def test_time_to_drain_counts_from_the_wish_to_stop(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.make("hang")
+        await until(lambda: house.executor.running)
+        house.dispatcher.start_draining()
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(5):
+            await house.dispatcher.drain(0.2)
+
+    tell(story, tmp_path)
+
+
+def test_a_full_disk_does_not_keep_a_server_from_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> Job:
+        raise OutputError("the disk is full")
+
+    house = House(tmp_path)
+
+    async def told() -> Job:
+        async with house.running():
+            job = await house.make("piano")
+            stuck = await house.make("hang")
+            monkeypatch.setattr(house.store, "finish", full)
+            monkeypatch.setattr(house.store, "log", full)
+            await until(lambda: len(house.executor.submitted) == 2)
+            house.dispatcher._live[stuck.id].say("said last")
+        return job
+
+    async def in_time() -> Job:
+        async with asyncio.timeout(10):
+            return await told()
+
+    job = asyncio.run(in_time())
+    left = Store(f"sqlite:///{tmp_path / 'songloom.db'}").job(job.id)
+    assert left is not None
+    assert left.status == "processing"  # for the next server to take up
+
+
 def test_a_result_waits_for_room_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

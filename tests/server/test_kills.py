@@ -2,8 +2,10 @@
 
 import base64
 import os
+import resource
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +87,22 @@ def test_a_training_goes_on_and_its_webhook_arrives(tmp_path: Path, hook: Hook) 
             headers={"Prefer": "wait"},
         )
         assert answer.json()["status"] == "succeeded", answer.json()
+
+
+def test_a_server_stops_in_time_whatever_the_disk_does(tmp_path: Path) -> None:
+    with serving(tmp_path, "--drain-seconds", "1") as server:
+        server.client.put(
+            "/predictions/late", json={"input": LONG | {"duration": 120}},
+            headers={"Prefer": "respond-async"},
+        )  # fmt: skip
+        server.until_status("late", "processing")
+        # From now on every write is refused, as on a full disk.
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, 0))
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 1 + 5
+    with serving(tmp_path) as server:
+        assert server.job("late")["status"] in ("starting", "processing")
 
 
 def test_a_killed_upload_leaves_nothing_and_an_ended_server_its_work(tmp_path: Path) -> None:

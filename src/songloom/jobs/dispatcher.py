@@ -52,6 +52,8 @@ FLUSH_SECONDS = 1.0
 """Between writings of a job's log."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
 """Between two tries to write what has happened."""
+LAST_WORDS_SECONDS = 1.0
+"""How long the end of logs may take to be written when the server stops."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -100,6 +102,8 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self.draining = False
         """Whether the server is about to stop: nothing more is begun."""
+        self._draining_since: float | None = None
+        self._closing = False
         self.ready_at: datetime | None = None
         """When every device was ready for the first time."""
         self._ready_devices: set[str] = set()
@@ -205,13 +209,25 @@ class Dispatcher:
         finally:
             await asyncio.shield(self._close())
 
-    async def drain(self, seconds: float) -> None:
-        """Begin nothing more, and give what runs some time; trainings are saved, not awaited."""
+    def start_draining(self) -> None:
+        """Begin nothing more; the time that what runs is given counts from now. From any thread."""
         self.draining = True
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends and any(
-            live.submitted and live.kind == "prediction" for live in self._live.values()
-        ):
+        if self._draining_since is None:
+            self._draining_since = time.monotonic()
+
+    async def stop_trainings(self) -> None:
+        """Have trainings save their state and end; they wait for the next server then."""
+        for id, live in list(self._live.items()):
+            if live.submitted and live.kind == "training":
+                await self._executor.cancel(id)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, and give what runs until `seconds` after draining started."""
+        self.start_draining()
+        assert self._draining_since is not None
+        await self.stop_trainings()
+        ends = self._draining_since + seconds
+        while time.monotonic() < ends and any(live.submitted for live in self._live.values()):
             await asyncio.sleep(0.05)
 
     async def _recover(self) -> None:
@@ -494,14 +510,19 @@ class Dispatcher:
 
     async def _close(self) -> None:
         """End the work; what had not ended is taken up by the next server."""
-        self.draining = True
+        self.start_draining()
+        self._closing = True
         for live in self._live.values():
             if live.task is not None:
                 live.task.cancel()
         self._deadlines.forget_all()
         await self._executor.close()
-        for id in list(self._live):
-            await self._write_log(id)
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                for id in list(self._live):
+                    await self._write_log(id)
+        except (OutputError, TimeoutError) as error:
+            _LOG.error("the last lines of logs could not be written: %s", error)
 
     async def _job(self, id: str) -> Job:
         job = await self._persisted(self._store.job, id)
@@ -515,12 +536,20 @@ class Dispatcher:
         return await asyncio.to_thread(call, *args, **kwargs)
 
     async def _persisted(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The same for what has happened: on a full disk it is tried until it is written."""
+        """The same for what has happened: on a full disk it is tried until it is written.
+
+        A server that stops does not wait for that: the next one finds the jobs as they were.
+
+        Raises:
+            OutputError: it can't be written, and the server stops.
+        """
         pause = RETRY_SECONDS
         while True:
             try:
                 return await self._stored(call, *args, **kwargs)
             except OutputError as error:
+                if self._closing:
+                    raise
                 _LOG.error("the store can't be written; trying again in %.0f s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)

@@ -21,8 +21,8 @@ from songloom.jobs.worker_process import WorkerProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 """Seconds before a worker that died is started anew: the first time, and at most."""
-CLOSE_SECONDS = 20.0
-"""How long a training may take to save its state when the server stops."""
+CLOSE_SECONDS = 3.0
+"""How long processes may take to end once they are told; trainings were told before."""
 ISOLATION_SECONDS = 60.0
 """How long the process for isolated work waits for more before it is ended."""
 
@@ -109,17 +109,19 @@ class LocalExecutor:
     async def close(self) -> None:
         """End all processes; running trainings save their state first."""
         self._closed = True
-        for worker in self._workers():
-            await worker.send(Close())
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await asyncio.gather(*(worker.ended() for worker in self._workers()))
-        for worker in self._workers():
-            worker.kill()
+            async with asyncio.timeout(CLOSE_SECONDS):  # one that hangs does not even listen
+                await asyncio.gather(*(worker.close() for worker in self._workers()))
+        self.kill()
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._events.put_nowait(None)
+
+    def kill(self) -> None:
+        """End all processes by force."""
+        for worker in self._workers():
+            worker.kill()
 
     def _workers(self) -> list[WorkerProcess]:
         return [*self._predictors, self._isolated, *self._trainers.values()]

@@ -22,7 +22,7 @@ from songloom.jobs.executor import (
     WorkerStats,
     WorkEvent,
 )
-from songloom.jobs.wire import Cancel, Command, decode_event, encode
+from songloom.jobs.wire import Cancel, Close, Command, decode_event, encode
 
 START_SECONDS = 120.0
 """How long a process may be silent until it is ready, on a busy machine."""
@@ -119,8 +119,9 @@ class WorkerProcess:
             process.stdin.write(encode(command))
             await process.stdin.drain()
 
-    async def ended(self) -> None:
-        """Wait for the end of the process."""
+    async def close(self) -> None:
+        """Have the process end by itself, and wait until it has."""
+        await self.send(Close())
         if self._process is not None:
             await self._process.wait()
 

@@ -1,10 +1,12 @@
-"""From settings to a server that runs until it is told to stop."""
+"""From settings to a server that runs until it is told to stop, and then stops."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,10 @@ from songloom.settings import ServeSettings, listed
 
 _BACKLOG = 2048
 """Connections that may wait to be accepted."""
+STOP_SECONDS = 4.5
+"""How long after the time to drain a server that was told to stop is there at most."""
 _GPUS = Path("/proc/driver/nvidia/gpus")
+_LOG = logging.getLogger(__name__)
 
 
 def serve(settings: ServeSettings) -> None:
@@ -53,15 +58,17 @@ def serve(settings: ServeSettings) -> None:
 
         def stop() -> None:
             if server is not None:
-                server.should_exit = True
+                server.stop()
 
         services = open_services(settings, executor, devices, stop)
         try:
             check_binding(settings, services.store)
-            server = _Server(settings, services)
+            server = _Server(settings, services, executor.kill)
             server.run([listener])
         finally:
             services.store.close()
+            if server is not None:
+                server.ended.set()
 
 
 def devices_of(settings: ServeSettings) -> tuple[str, ...]:
@@ -80,8 +87,13 @@ def devices_of(settings: ServeSettings) -> tuple[str, ...]:
 class _Server(uvicorn.Server):
     """Says where it listens; begins nothing new once it was told to stop."""
 
-    def __init__(self, settings: ServeSettings, services: Services) -> None:
-        self._services = services
+    def __init__(
+        self, settings: ServeSettings, services: Services, kill_workers: Callable[[], None]
+    ) -> None:
+        self._services, self._kill_workers = services, kill_workers
+        self._stopping = False
+        self.ended = threading.Event()
+        """Set once nothing of the server is left that could hang."""
         super().__init__(
             uvicorn.Config(
                 make_app(services),
@@ -103,9 +115,28 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not the inherited way, which ends the process by that signal after all is done: a server
         # that was told to stop, and did, has not failed.
-        self._services.dispatcher.draining = True
         self.force_exit = self.should_exit
+        self.stop()
+
+    def stop(self) -> None:
+        """Begin nothing new, and be gone in time, whatever a disk or a client does."""
         self.should_exit = True
+        self._services.dispatcher.start_draining()
+        if not self._stopping:
+            self._stopping = True
+            threading.Thread(target=self._end_in_time, name="stopping", daemon=True).start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._services.dispatcher.stop_trainings()
+        await super().shutdown(sockets)
+
+    def _end_in_time(self) -> None:
+        """End the process if it is still there then: what it waits for may never come."""
+        if self.ended.wait(self._services.settings.drain_seconds + STOP_SECONDS):
+            return
+        _LOG.error("the server does not end by itself; what was not written is taken up again")
+        self._kill_workers()
+        os._exit(0)
 
 
 @contextmanager
