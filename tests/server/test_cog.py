@@ -48,6 +48,45 @@ def test_a_prediction_gives_its_audio(server: Serving) -> None:
     assert f"seed {server.job(body['id']).seed}" in body["logs"]
 
 
+def test_one_id_asked_for_several_times_at_once_is_one_prediction(server: Serving) -> None:
+    answers: list[Any] = []
+    together = threading.Barrier(5)
+
+    def put() -> None:
+        together.wait()
+        answers.append(server.client.put("/predictions/same", json=BELLS))
+
+    threads = [threading.Thread(target=put) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert [answer.status_code for answer in answers] == [200] * 5, [a.text for a in answers]
+    assert len({answer.json()["output"] for answer in answers}) == 1
+    assert [work.id for work in server.executor.submitted] == ["same"]
+    assert not server.services.awaited  # nothing is kept of those who have their answer
+
+
+def test_an_id_that_was_taken_meanwhile_is_shown_and_of_another_kind_refused(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the other request had come between the look and the acceptance."""
+    server.client.put("/predictions/same", json=BELLS, headers=ASYNC)
+    server.ended("same")
+    known = server.services.store.job
+    looks: list[str] = []
+
+    def not_yet(id: str) -> Any:
+        looks.append(id)
+        return None if len(looks) == 1 else known(id)
+
+    monkeypatch.setattr(server.services.store, "job", not_yet)
+    again = server.client.put("/predictions/same", json=BELLS, headers=ASYNC)
+    assert (again.status_code, again.json()["id"]) == (202, "same")
+    looks.clear()
+    assert server.client.post("/predictions", json=BELLS | {"id": "same"}).status_code == 409
+
+
 def test_several_pieces_come_as_a_list(server: Serving) -> None:
     answer = server.client.post("/predictions", json={"input": {"prompt": "bells", "count": 3}})
     assert [decoded(url)[:4] for url in answer.json()["output"]] == [b"RIFF"] * 3

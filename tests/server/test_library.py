@@ -11,6 +11,7 @@ import pytest
 
 from songloom.checkpoints.catalogue import KNOWN
 from songloom.checkpoints.home import models_folder
+from songloom.errors import ModelError
 from songloom.jobs.records import Job, Version
 from songloom.jobs.store import Store
 from songloom.server.library import ORIGINAL_IDS, Library
@@ -97,6 +98,29 @@ def test_any_version_of_the_original_may_be_asked_for(store: Store) -> None:
     found = library(store).resolve(ORIGINAL)
     assert found is not None
     assert (found.id, found.model) == (ORIGINAL_IDS[0], "nano")
+
+
+def test_an_id_may_be_cut_to_what_tells_it_from_others(store: Store) -> None:
+    trained("tapes")
+    published(store, ID, "me/tapes", "tapes")
+    near = ID[:10] + "0" * 54
+    published(store, near, "me/tapes", "tapes", training="t2")
+    models = library(store, model="small")
+    for reference in ("055c82cf", f"{ORIGINAL}:055c82cf", f"{ORIGINAL}:055c82cff5c1"):
+        version = models.resolve(reference)
+        assert version is not None
+        assert (version.id, version.title, version.model) == (ORIGINAL_IDS[4], ORIGINAL, "small")
+    for reference in (near[:11], f"me/tapes:{near[:11]}"):
+        version = models.resolve(reference)
+        assert version is not None
+        assert (version.id, version.model) == (near, "tapes")
+    for reference in (ID[:8], f"me/tapes:{ID[:10]}"):
+        with pytest.raises(ModelError, match=f"{ID} or {near}|{near} or {ID}"):
+            models.resolve(reference)
+    for reference in ("055c82c", "055c82cg", "me/tapes:055c82cf", f"me/other:{ID[:12]}"):
+        assert models.resolve(reference) is None, reference
+    trained("055c82cf")
+    assert model_of(models, "055c82cf") == "055c82cf"
 
 
 def test_the_original_trains_what_model_version_says(store: Store) -> None:

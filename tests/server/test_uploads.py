@@ -140,6 +140,17 @@ WHOLE = form(part("content", b"abc"))
         (form(part("content", b"a"), part("metadata", b'{"a": NaN}')), KIND, "an object in JSON"),
         (form(part("content", b"a"), part("metadata", b"[" * 100_000)), KIND, "an object"),
         (form(part("content", b"a"), part("metadata", b"\xff")), KIND, "an object in JSON"),
+        (form(part("content", b"a"), part("metadata", b'{"a": "\\ud800"}')), KIND, "whole char"),
+        (form(part("content", b"a"), part("metadata", b'{"\\ud800": 1}')), KIND, "whole char"),
+        (form(part("content", b"a"), part("metadata", b'{"a": 1e999}')), KIND, "an object in"),
+        (
+            form(
+                part("content", b"a"),
+                part("metadata", b'{"a":' + b"[" * 60 + b"]" * 60 + b"}"),
+            ),
+            KIND,
+            "at most 50 levels",
+        ),
         (form(part("type", b"x" * (LONGEST_FIELD + 1))), KIND, "type has more than"),
         (form(*[part("x", b"")] * 200), KIND, "more than 100 parts"),
         (b"--limit\r\nno colon\r\n\r\n", KIND, "can't be read"),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from songloom.jobs.executor import Stopped, Work, WorkerFreed, WorkerGone, WorkEvent
 from songloom.jobs.records import Kind
-from songloom.jobs.wire import Cancel, Close, Listen
+from songloom.jobs.wire import Cancel, Listen
 from songloom.jobs.worker_process import WorkerProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0

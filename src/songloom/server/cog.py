@@ -23,6 +23,8 @@ from songloom.server.schema import input_defaults
 from songloom.server.services import Services
 from songloom.server.webhooks import check_webhook
 
+ASYNCHRONOUS = "respond-async"
+"""What `Prefer` says where the answer is to come at once."""
 BUSY = "Already running a prediction"
 """What Cog says; here it means that as many wait as may."""
 
@@ -115,7 +117,10 @@ def _routes(kind: Kind) -> APIRouter:
         body: CogRequest,
         prefer: Annotated[str | None, Header()] = None,
     ) -> JSONResponse:
-        """Make one of a given id; one that is there already is shown."""
+        """Make one of a given id; one that is there already is shown.
+
+        Requests that come at the same time are one: each waits for the result if the first does.
+        """
         services = _services(request)
         if body.id is not None and body.id != id:
             message = "prediction ID must match the ID supplied in the URL"
@@ -124,9 +129,11 @@ def _routes(kind: Kind) -> APIRouter:
             )
         known = await asyncio.to_thread(services.store.job, id)
         if known is not None and known.kind == kind:
+            if id in services.awaited and prefer != ASYNCHRONOUS:
+                known = await services.dispatcher.finished(id, None)
             return await _answer(services, known, 200 if known.ended else 202)
         body = body.model_copy(update={"id": id})
-        return await _made(services, kind, body, prefer)
+        return await _made(services, kind, body, prefer, idempotent=True)
 
     @routes.post(f"/{kind}s/{{id:path}}/cancel")
     async def cancel(request: Request, id: str) -> JSONResponse:
@@ -142,21 +149,49 @@ def _routes(kind: Kind) -> APIRouter:
 
 
 async def _made(
-    services: Services, kind: Kind, body: CogRequest, prefer: str | None
+    services: Services,
+    kind: Kind,
+    body: CogRequest,
+    prefer: str | None,
+    *,
+    idempotent: bool = False,
 ) -> JSONResponse:
+    """Make a job, and wait for its end where the client does.
+
+    Args:
+        services: the server's parts.
+        kind: of the job.
+        body: of the request.
+        prefer: the header of that name.
+        idempotent: whether a job of that id, which another request was faster to make, is as good.
+    """
     # A worker that was lost later comes back: until then what is accepted waits.
     if services.dispatcher.ready_at is None or services.dispatcher.draining:
         raise HTTPException(
             503, "the server is still being set up, or is about to stop; retry soon"
         )
     job = await _checked(services, kind, body)
+    if prefer == ASYNCHRONOUS:
+        return await _answer(services, await _accepted(services, job, idempotent), 202)
+    services.awaited.add(job.id)  # before others can see it
     try:
-        job = await services.dispatcher.accept(job)
-    except (QueueFullError, DuplicateError):
+        job = await _accepted(services, job, idempotent)
+        job = await services.dispatcher.finished(job.id, None)
+    finally:
+        services.awaited.discard(job.id)
+    return await _answer(services, job, 200)
+
+
+async def _accepted(services: Services, job: Job, idempotent: bool) -> Job:
+    try:
+        return await services.dispatcher.accept(job)
+    except QueueFullError:
         raise HTTPException(409, BUSY) from None
-    if prefer == "respond-async":
-        return await _answer(services, job, 202)
-    return await _answer(services, await services.dispatcher.finished(job.id, None), 200)
+    except DuplicateError:
+        other = await asyncio.to_thread(services.store.job, job.id)
+        if not idempotent or other is None or other.kind != job.kind:
+            raise HTTPException(409, BUSY) from None
+        return other
 
 
 async def _checked(services: Services, kind: Kind, body: CogRequest) -> Job:

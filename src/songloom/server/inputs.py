@@ -7,7 +7,6 @@ tell (that a URL leads nowhere, or to no audio) makes the job fail.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import secrets
 import shutil
@@ -29,6 +28,7 @@ from songloom.request import GenerationRequest, TrainingRequest
 from songloom.server.contract import WireError, given, is_file_url, shown, wire_inputs
 from songloom.server.fetch import Fetcher
 from songloom.server.given_files import GivenFiles
+from songloom.server.json_values import can_be_kept, make_showable
 from songloom.server.library import Library
 from songloom.server.own_files import OwnFiles
 from songloom.server.signing import Signer
@@ -42,8 +42,6 @@ DRAWN_BELOW = 2**31
 DEMUCS = "demucs"
 """The program that removes vocals well."""
 _MOST_NAMED = 20
-_DEEPEST = 50
-"""How deep an unknown input may be nested: it is kept as it was sent."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,7 @@ def as_taken(kind: Kind, input: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return _read(kind, input).values
     except InputError:  # it was accepted by an earlier server, which took other inputs
-        return dict(input)
+        return {make_showable(name): make_showable(value) for name, value in input.items()}
 
 
 class Resolver:
@@ -276,7 +274,7 @@ def _read(kind: Kind, input: Mapping[str, Any]) -> _Read:
     known = {wire.name for wire in wire_inputs(kind)}
     unknown = [name for name in input if name not in known]
     for name in unknown:
-        if not _can_be_kept({name: input[name]}):
+        if not can_be_kept({name: input[name]}):
             message = f"{shown(name)} is nested too deeply, or holds what is no JSON; leave it out"
             problems.append(Problem(name.encode(errors="replace").decode(), message, "value_error"))
     if problems:
@@ -286,21 +284,6 @@ def _read(kind: Kind, input: Mapping[str, Any]) -> _Read:
         more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
         notes.append(f"left out, as no inputs are called so: {named}{more}")
     return _Read(values, tuple(notes))
-
-
-def _can_be_kept(value: Any, depth: int = _DEEPEST) -> bool:
-    """Whether a value can be stored, and written as JSON again."""
-    if isinstance(value, dict):
-        inner = [*value, *value.values()]
-    elif isinstance(value, list):
-        inner = value
-    else:
-        try:
-            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        except ValueError:
-            return False
-        return True
-    return depth > 0 and all(_can_be_kept(item, depth - 1) for item in inner)
 
 
 def _generation(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,8 @@ ORIGINAL_IDS = (
 _DATED = datetime(2026, 1, 1, tzinfo=UTC)
 """Clients want a date of every version; models that come with songloom have none of their own."""
 _ID = re.compile(r"[0-9a-f]{64}")
+_START = re.compile(r"[0-9a-f]{8,63}")
+"""How an id begins: people copy the first eight digits, which pages show."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,33 @@ class Library:
         """What a name or an id stands for; None where that is nothing.
 
         Args:
-            reference: `owner/name`, `owner/name:id`, an id, an alias, or a local model's name.
+            reference: `owner/name`, `owner/name:id`, an id, an alias, or a local model's name. Of
+                an id, eight digits are enough where no other begins with them.
+
+        Raises:
+            ModelError: several ids begin so.
         """
+        # What is called so wins, even if it looks like the start of an id.
+        named = None if ":" in reference else self._resolve(reference)
+        return named or self._resolve(self._with_whole_id(reference))
+
+    def _with_whole_id(self, reference: str) -> str:
+        """A reference by the whole id where it has only the start of one."""
+        title, colon, start = reference.rpartition(":")
+        if not _START.fullmatch(start):
+            return reference
+        versions = [v for v in self._all() if not title or v.title == title]
+        ids = dict.fromkeys(version.id for version in versions)
+        if title in ("", ORIGINAL):
+            ids |= dict.fromkeys(ORIGINAL_IDS)
+        found = [id for id in ids if id.startswith(start)]
+        if len(found) > 1:
+            raise ModelError(
+                f"{reference!r} may be {' or '.join(found)}; give more digits of the one you mean"
+            )
+        return f"{title}{colon}{found[0]}" if found else reference
+
+    def _resolve(self, reference: str) -> LibraryVersion | None:
         title, _, id = reference.partition(":")
         if reference in self._aliases or (id and title in self._aliases):
             return self._aliased(title, id, self._aliases.get(reference) or self._aliases[title])

@@ -64,6 +64,8 @@ class Services:
     started_at: datetime = field(default_factory=now)
     stop: Callable[[], None] = lambda: None
     """Ends the server as a signal would."""
+    awaited: set[str] = field(default_factory=set)
+    """Ids of jobs that a request of the Cog surface makes, or has made, and waits for."""
 
 
 def open_services(

@@ -19,6 +19,7 @@ from songloom.errors import OutputError, RequestError
 from songloom.jobs.records import StoredFile, new_id
 from songloom.server.filenames import safe_name
 from songloom.server.incoming import IncomingFile, incoming, remove_unfinished
+from songloom.server.json_values import DEEPEST, can_be_kept
 
 UNKNOWN_TYPE = "application/octet-stream"
 CONTENT = "content"
@@ -185,10 +186,10 @@ class _Form:
             found = json.loads(text or "{}", parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             found = None
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or not can_be_kept(found):
             raise RequestError(
-                f"metadata is {text[:100]!r}, but must be an object in JSON; correct it, or leave "
-                "it out"
+                f"metadata is {text[:100]!r}, but must be an object in JSON, of whole characters "
+                f"and at most {DEEPEST} levels; correct it, or leave it out"
             )
         return found
 

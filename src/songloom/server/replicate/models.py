@@ -124,8 +124,12 @@ def get_version(version: KnownVersion) -> dict[str, Any]:
 
 
 @router.delete("/{owner}/{name}/versions/{version}", status_code=status.HTTP_204_NO_CONTENT)
-def delete_version(version: KnownVersion, services: Serving) -> None:
-    """Remove a version that was trained here, with its weights, for good."""
+def delete_version(version: KnownVersion, services: Serving, request: Request) -> None:
+    """Remove a version that was trained here, with its weights, for good; by its whole id."""
+    if request.path_params["version"] != version.id:
+        raise ProblemError(
+            404, f"removing a version needs its whole id, which is {version.id}; give that"
+        )
     model = services.library.model(version.owner, version.name)
     if model is None or not model.mine:
         raise ProblemError(

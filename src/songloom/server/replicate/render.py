@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from songloom.jobs.records import Job, StoredFile
+from songloom.server.json_values import make_showable
 from songloom.server.replicate.links import Links
 
 LONGEST_INLINE = 1000
@@ -26,7 +27,10 @@ def render_job(job: Job, links: Links, *, model: str) -> dict[str, Any]:
         "id": job.id,
         "model": model,
         "version": job.version,
-        "input": {name: _shown(job, name, value, links) for name, value in job.input.items()},
+        "input": {
+            make_showable(name): _shown(job, name, value, links)
+            for name, value in job.input.items()
+        },
         "output": _output(job, links),
         "logs": job.logs,
         "error": job.error,
@@ -89,7 +93,7 @@ def render_file(file: StoredFile, links: Links) -> dict[str, Any]:
         "size": file.size,
         "etag": file.sha256,
         "checksums": {"sha256": file.sha256},
-        "metadata": dict(file.metadata),
+        "metadata": make_showable(dict(file.metadata)),
         "created_at": stamp(file.created_at),
         "expires_at": None,
         "urls": links.file(file.id),
@@ -118,7 +122,9 @@ def _output(job: Job, links: Links) -> Any:
 def _shown(job: Job, name: str, value: Any, links: Links) -> Any:
     """A value of the input; a file that came inside the request would make every answer huge."""
     inline = isinstance(value, str) and value.startswith("data:")
-    return links.given(job, name) if inline and len(value) > LONGEST_INLINE else value
+    if inline and len(value) > LONGEST_INLINE:
+        return links.given(job, name)
+    return make_showable(value)
 
 
 def _metrics(job: Job) -> dict[str, float]:
