@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,19 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it has its name by now, or never came to be
             temporary.unlink()
+
+
+def remove_unfinished(folder: Path, before: float) -> None:
+    """Remove what processes that were killed had not finished writing, in a folder and below.
+
+    Args:
+        folder: need not exist.
+        before: a time (`time.time()`); what was written since may belong to a process that lives.
+    """
+    for path in folder.rglob(".*.part"):
+        with suppress(OSError):  # it goes meanwhile, or may not be removed and does no harm
+            if path.stat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

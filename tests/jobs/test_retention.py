@@ -201,3 +201,23 @@ def test_the_bin_is_looked_after_whatever_is_kept(
     assert retention.sweep() == 1
     assert house.store.job("binned") is None
     assert house.store.job("kept") is not None
+
+
+def test_what_a_killed_server_left_half_is_removed_at_the_start(house: House) -> None:
+    house.ended_job("a")
+    made = house.jobs / "a" / "made"
+    made.mkdir()
+    (made / "output.wav.json").write_bytes(b"{}")
+    left = made / ".0123456789abcdef.part"
+    left.write_bytes(b"half of an outline")
+    os.utime(left, (0, 0))
+
+    async def begin() -> None:
+        running = asyncio.create_task(house.retention(unfinished=(house.jobs,)).run())
+        async with asyncio.timeout(10):
+            while left.exists():
+                await asyncio.sleep(0.01)
+        running.cancel()
+
+    asyncio.run(begin())
+    assert [path.name for path in made.iterdir()] == ["output.wav.json"]

@@ -50,6 +50,12 @@ def test_references_lead_somewhere(server: Serving) -> None:
             found = found[part]
 
 
+def test_the_page_cannot_be_framed(server: Serving) -> None:
+    headers = server.client.get("/docs").headers
+    assert headers["content-security-policy"] == "frame-ancestors 'none'"
+    assert headers["x-frame-options"] == "DENY"
+
+
 def test_the_page_needs_no_internet(server: Serving) -> None:
     page = server.client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")

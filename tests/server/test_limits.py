@@ -1,7 +1,9 @@
 """Bodies that are too large are refused: by what they announce, and by what really comes."""
 
+import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -10,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from songloom.server import limits
 from songloom.server.limits import BodyLimits
 
 LIMIT, FILE_LIMIT = 1000, 5000
@@ -92,3 +95,51 @@ def test_files_may_be_larger(client: TestClient) -> None:
 def test_other_paths_below_are_no_files(client: TestClient) -> None:
     answer = client.post("/v1/predictions", content=b"x" * (LIMIT + 1))
     assert answer.status_code == 413
+
+
+async def slowly(pieces: list[bytes], pause: float) -> tuple[int, list[Any]]:
+    """What is answered to a body whose pieces come with pauses; and what the route took of it."""
+    sent: list[Any] = []
+    left = list(pieces)
+
+    async def receive() -> Any:
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": left.pop(0), "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = BodyLimits(Starlette(routes=[Route("/v1/files", take, methods=["POST"])]),
+                     max_body=LIMIT, max_file=10**9)  # fmt: skip
+    scope = {"type": "http", "method": "POST", "path": "/v1/files", "headers": [],
+             "query_string": b""}  # fmt: skip
+    await app(scope, receive, send)
+    return sent[0]["status"], sent
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pause", "most"),
+    [
+        ([b"x"], 60.0, 1),  # it stops
+        ([b"x"] * 10_000, 0.01, 100),  # a byte now and then
+    ],
+)
+def test_a_body_that_does_not_come_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], pause: float, most: int
+) -> None:
+    monkeypatch.setattr(limits, "IDLE_SECONDS", 0.2)
+    taken.clear()
+    status, sent = asyncio.run(slowly(pieces, pause))
+    assert status == 408
+    assert b"too slowly" in sent[1]["body"]
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert taken[0] <= most
+
+
+def test_a_long_body_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as enough comes, and whatever the server itself takes between the pieces."""
+    monkeypatch.setattr(limits, "IDLE_SECONDS", 0.5)
+    taken.clear()
+    with pytest.raises(IndexError):  # the body never ends; all of it was taken
+        asyncio.run(slowly([bytes(1000)] * 40, 0.02))
+    assert taken == [40_000]

@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO, NoReturn
 
 from songloom.jobs.executor import WorkEvent
@@ -35,8 +36,11 @@ class Pipes:
     def send(self, line: bytes) -> None:
         """Send a line, its end included; from any thread."""
         with self._lock:
-            self._out.write(line)
-            self._out.flush()
+            try:
+                self._out.write(line)
+                self._out.flush()
+            except OSError:  # nobody is there any more to whom that could be said
+                os._exit(ABANDONED)
 
     def listen(self, heard: Callable[[Command], None]) -> None:
         """Have every command from now on handed to `heard`, in a thread of its own."""
@@ -66,8 +70,10 @@ class Pipes:
             self.send(json.dumps(answer).encode() + b"\n")
 
     def _read(self, heard: Callable[[bytes], None]) -> None:
-        for line in sys.stdin.buffer:
-            heard(line)
+        # Not `sys.stdin`: a process that ends while a thread holds its lock is a fatal error.
+        with suppress(OSError), os.fdopen(os.dup(0), "rb") as commands:
+            for line in commands:
+                heard(line)
         # The server is gone, even if it was killed. Its next process runs the work again, from the
         # last state that was saved; until then nothing must be in its way.
         os._exit(ABANDONED)

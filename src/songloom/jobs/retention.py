@@ -15,6 +15,7 @@ from songloom.errors import OutputError
 from songloom.jobs.places import folder_size
 from songloom.jobs.records import StoredFile, now
 from songloom.jobs.store import Store
+from songloom.whole_files import remove_unfinished
 
 SWEEP_SECONDS = 600.0
 """Between two looks."""
@@ -42,6 +43,7 @@ class Retention:
         caches: folders whose entries can be made again; what was not used for long goes first.
         keep_days: age from which jobs and files go.
         keep_bytes: what they may take; the oldest go first.
+        unfinished: folders where earlier processes may have left files that they did not finish.
         sweep_bin: removes what has been in the bin for long; returns how much that was.
     """
 
@@ -54,20 +56,23 @@ class Retention:
         files: Path,
         *,
         caches: tuple[Path, ...] = (),
+        unfinished: tuple[Path, ...] = (),
         keep_days: float | None,
         keep_bytes: int | None,
         sweep_bin: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store, self._jobs, self._files = store, jobs, files
         self._folder, self._remove_file = folder, remove_file
-        self._caches = caches
+        self._caches, self._unfinished = caches, unfinished
         self._keep_days, self._keep_bytes = keep_days, keep_bytes
         self._sweep_bin = sweep_bin
         self._base = (time.time(), _steady())
         self._distrusted_until = 0.0
 
     async def run(self) -> None:
-        """Look now and then, for ever."""
+        """Remove what earlier processes left half, then look now and then, for ever."""
+        for folder in self._unfinished:
+            await asyncio.to_thread(remove_unfinished, folder, self._base[0])
         while True:
             try:
                 await asyncio.to_thread(self.sweep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from songloom.jobs.training_notes import CLIPS
 from songloom.progress import ProgressCallback, ProgressEvent
 from songloom.training.state import BEST_FILE, FILE
 from songloom.training.tensorboard import TensorBoardLog
+from songloom.whole_files import remove_unfinished
 
 DATASET, LOGS = "dataset", "tensorboard"
 
@@ -34,6 +36,7 @@ def alone(run: Path, name: str) -> Iterator[None]:
             f"{run} cannot be written ({error}); set SONGLOOM_HOME to a folder that may be"
         ) from error
     try:
+        remove_unfinished(run, time.time())  # nobody else writes here now
         yield
     finally:
         lock.release()

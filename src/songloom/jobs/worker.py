@@ -306,6 +306,8 @@ class Worker:
                 on_event=lambda event: self._decoded(task, event),
                 cancelled=lambda: task.over,
             )
+            if piece.adapter is not None:  # which is attached by a name that tells versions apart
+                track = replace(track, model=task.work.model)
             number = f"-{index + 1}" if task.work.count > 1 else ""
             name = f"output{number}.{track.request.output_format}"
             track.save(task.work.folder / name)

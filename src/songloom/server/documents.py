@@ -17,6 +17,12 @@ from songloom.server.page import takes_gzip
 from songloom.server.schema import cog_document
 
 DOCUMENT = "/openapi.json"
+UNFRAMED = {
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 VERSION = "3.0.2"
 """Of OpenAPI: that of Cog 0.9, whose clients read the document."""
 
@@ -51,13 +57,15 @@ def add_documents(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         """All routes, to be read and tried."""
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url=DOCUMENT,
             title="songloom",
             swagger_js_url="/docs/assets/swagger-ui-bundle.js",
             swagger_css_url="/docs/assets/swagger-ui.css",
             swagger_favicon_url="/docs/assets/favicon-32x32.png",
         )
+        page.headers.update(UNFRAMED)  # or a stranger's page could have it clicked on
+        return page
 
 
 def _joined(app: FastAPI) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class GivenFiles:
         there = await asyncio.to_thread(_fetched_before, place)
         if there is not None:
             return GivenFile(there)
-        temporary, etag = place / f".{secrets.token_hex(8)}", ""
+        temporary, etag = place / f".{secrets.token_hex(8)}.part", ""
         own = await asyncio.to_thread(self._own.find, url)
         if isinstance(own, OwnDataset):
             await asyncio.to_thread(own.copy, temporary)

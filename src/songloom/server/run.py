@@ -21,6 +21,7 @@ from songloom.jobs.places import server_folder, turns_folder
 from songloom.server.app import make_app
 from songloom.server.auth import check_binding
 from songloom.server.logs import configure_logging
+from songloom.server.protocol import TimedProtocol
 from songloom.server.services import Services, open_services
 from songloom.settings import ServeSettings, listed
 
@@ -97,6 +98,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 make_app(services),
+                http=TimedProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,

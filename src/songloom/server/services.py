@@ -137,6 +137,7 @@ def open_services(
             files.remove,
             files_folder(settings),
             caches=(weights_folder(settings), unpacked_folder()),
+            unfinished=(jobs, datasets_folder(settings), weights_folder(settings)),
             keep_days=settings.keep_days,
             keep_bytes=None if settings.keep_gb is None else int(settings.keep_gb * 1e9),
             sweep_bin=bin.sweep,
