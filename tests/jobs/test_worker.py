@@ -28,6 +28,7 @@ from songloom.jobs.executor import (
 from songloom.jobs.places import made_of
 from songloom.jobs.shelf import Shelf
 from songloom.jobs.turns import Turns
+from songloom.jobs.wire import Cancel
 from songloom.jobs.worker import Worker
 from tests.tiny import tiny_model
 from tests.waiting import PATIENCE
@@ -195,6 +196,7 @@ def test_a_worker_that_hangs_says_by_whose_doing(
         event = house.told.get()
         if isinstance(event, Lost | Stopped):
             told[event.id] = event
+    house.worker.heard(Cancel("running"))
     released.set()
     assert codes == [worker_module.HUNG]
     assert told["running"] == Stopped("running")
