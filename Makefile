@@ -26,8 +26,8 @@ demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write 
 test: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
 	OMP_NUM_THREADS=1 $(PYTEST) -m "not gpu and not network"
 
-test-quick: $(INSTALLED) ## Run the tests that start no server, browser or other program: under a minute
-	OMP_NUM_THREADS=1 $(PYTEST) $(NOT_QUICK) -m "not gpu and not network and not slow"
+test-quick: $(INSTALLED) ## Run the fast tests alone, without servers and browsers: under a minute
+	OMP_NUM_THREADS=1 $(PYTEST) $(NOT_QUICK) -m "not gpu and not network and not slow and not browser"
 
 test-hard: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run all in random order on a busy machine (HARD_OPTIONS="--runs 6")
 	$(BIN)/python -m tests.hard_run $(HARD_OPTIONS)

@@ -45,13 +45,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     seed = config.getoption("shuffle")
     if seed is None:
         # What takes long begins first, so that no process is left alone with it at the end.
-        files.sort(key=lambda tests: -sum("slow" in test.keywords for test in tests))
+        files.sort(key=share_of_slow, reverse=True)
     else:
         chance = random.Random(seed)
         chance.shuffle(files)
         for tests in files:
             chance.shuffle(tests)
     items[:] = [test for tests in files for test in tests]
+
+
+def share_of_slow(tests: list[pytest.Item]) -> float:
+    slow = [test for test in tests if {"slow", "browser"} & set(test.keywords)]
+    return len(slow) / len(tests)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

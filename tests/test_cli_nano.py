@@ -16,7 +16,10 @@ from songloom.audio.files import Audio, read_audio, write_audio
 from songloom.audio.tags import read_tags
 from songloom.cli import main
 
-pytestmark = pytest.mark.filterwarnings("default")  # a library's warning is no fault of a user's
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # a library's warning is no fault of a user's
+]
 
 
 @pytest.fixture(autouse=True)

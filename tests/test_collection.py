@@ -24,6 +24,7 @@ def collected(*arguments: str, seed: str) -> Iterator[str]:
     return (line for line in done.stdout.splitlines() if "::" in line)
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same_tests_later(pytestconfig: pytest.Config) -> None:
     """This process is the other one: it has hashes of its own, and found its tests before."""
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
@@ -44,6 +45,7 @@ def test_a_set(letter): ...
 """
 
 
+@pytest.mark.slow
 def test_bytes_are_named_by_their_place_and_sets_are_noticed(tmp_path: Path) -> None:
     path = tmp_path / "test_unsteady.py"
     path.write_text(UNSTEADY)

@@ -138,6 +138,7 @@ COMPUTING = {
 """Modules of `jobs` that run in processes of their own; the server's has none of them."""
 
 
+@pytest.mark.slow
 def test_the_server_s_process_computes_nothing() -> None:
     folders = (PACKAGE / "jobs", PACKAGE / "server")
     paths = [path for folder in folders for path in folder.rglob("*.py")]

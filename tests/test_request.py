@@ -280,6 +280,7 @@ def values_of(spec: FieldSpec) -> st.SearchStrategy[Any]:
     return st.none() | values if spec.optional else values
 
 
+@pytest.mark.slow
 @given(st.fixed_dictionaries({name: values_of(spec) for name, spec in specs().items()}))
 def test_a_request_survives_json(values: dict[str, Any]) -> None:
     try:

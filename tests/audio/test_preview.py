@@ -43,6 +43,7 @@ def test_spectrogram_of_silence_is_blank() -> None:
     assert set("".join(art.splitlines()[:-1])) == {" "}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("art", [waveform_art, spectrogram_art])
 @given(data=st.data())
 def test_size(art, data: st.DataObject) -> None:  # type: ignore[no-untyped-def]

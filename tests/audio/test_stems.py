@@ -47,6 +47,7 @@ def test_harmonic_part_keeps_tones_and_drops_beats() -> None:
     assert kept.samples.abs().max() < 0.6  # of 1.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 1000, 4 * 512, 8 * 512 + 1, 20000])
 def test_harmonic_part_in_chunks_equals_the_whole(
     length: int, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def written(folder: Path, base: Path, config: LoraConfig = SMALL) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("melody", "channels", "targets"),
     [(False, 1, ("attention",)), *((melody, channels, TARGETS) for melody, channels in KINDS)],

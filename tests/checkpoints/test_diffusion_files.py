@@ -124,6 +124,7 @@ def test_fetched_for_musicgens_codec(
     same(read_diffusion(with_it / FOLDER, CPU), decoder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["transformers", "reference"])
 def test_a_models_own_comes_along_in_an_export(
     layout: Any, model: Path, decoder: MultiBandDiffusion, tmp_path: Path

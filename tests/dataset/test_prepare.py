@@ -265,6 +265,7 @@ def test_an_archive(tmp_path: Path) -> None:
     assert names - {".lock"} == {"dataset.json", "songs.jsonl", "tokens"}
 
 
+@pytest.mark.slow
 def test_processes_give_the_same(tmp_path: Path) -> None:
     songs = write_songs(tmp_path / "songs", 3)
     write_song(songs / "short.wav", seconds=0.5)
@@ -289,6 +290,7 @@ prepare(request, Path({folder!r}), on_event=lambda event: print(event.songs_done
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="counts on signals")
 def test_a_killed_preparation_goes_on_where_it_was(tmp_path: Path, coded: list[float]) -> None:
     songs, folder = write_songs(tmp_path / "songs", 6), tmp_path / "set"
@@ -305,6 +307,7 @@ def test_a_killed_preparation_goes_on_where_it_was(tmp_path: Path, coded: list[f
     assert len(coded) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="counts on signals")
 def test_a_song_that_ends_a_process_is_skipped(tmp_path: Path) -> None:
     songs = write_songs(tmp_path / "songs", 3)
@@ -325,6 +328,7 @@ def test_a_song_that_ends_a_process_is_skipped(tmp_path: Path) -> None:
     assert "ended the process that decoded it (exit code -9)" in prepared.skipped[0].reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_it_can_be_stopped(tmp_path: Path, processes: int) -> None:
     songs = write_songs(tmp_path / "songs", 4)
@@ -427,6 +431,7 @@ def test_vocals_are_removed_before_coding_and_after_labelling(
 HASHES = st.lists(st.text("0123456789abcdef", min_size=16, max_size=16), unique=True, max_size=60)
 
 
+@pytest.mark.slow
 @given(HASHES, st.sampled_from([0.0, 0.1, 0.5]))
 def test_some_songs_are_held_out(hashes: list[str], share: float) -> None:
     held_out = choose_held_out(hashes, share)

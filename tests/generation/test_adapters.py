@@ -64,6 +64,7 @@ def merged(config: LMConfig, name: str | None) -> LM:
     return lm
 
 
+@pytest.mark.slow
 @CONFIGS
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())

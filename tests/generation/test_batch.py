@@ -34,6 +34,7 @@ def done(piece: Piece) -> bool:
     return piece.done == piece.frames
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     durations=st.lists(st.sampled_from([0.1, 0.3, 0.7, 2.5, 4.5]), min_size=1, max_size=5),

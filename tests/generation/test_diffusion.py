@@ -37,6 +37,7 @@ def request(**fields: object) -> GenerationRequest:
     return GenerationRequest(**{**given, **fields})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mono", "stereo"])
 def test_the_same_tokens_sound_otherwise(models: dict[str, songloom.Model], kind: str) -> None:
     model = models[kind]
@@ -50,6 +51,7 @@ def test_the_same_tokens_sound_otherwise(models: dict[str, songloom.Model], kind
     assert track.request == asked
 
 
+@pytest.mark.slow
 def test_alone_or_in_a_batch(models: dict[str, songloom.Model]) -> None:
     model = models["stereo"]
     requests = [request(seed=1), request(seed=2, multi_band_diffusion=False), request(seed=3)]
@@ -58,6 +60,7 @@ def test_alone_or_in_a_batch(models: dict[str, songloom.Model]) -> None:
         assert torch.equal(model.generate(asked).audio, track.audio)
 
 
+@pytest.mark.slow
 def test_the_seed_decides(models: dict[str, songloom.Model]) -> None:
     model = models["mono"]
     # Greedy tokens are the same for all seeds, so what differs is the noise.

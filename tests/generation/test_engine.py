@@ -44,6 +44,7 @@ def test_golden_tokens(name: str, key: str) -> None:
         assert torch.equal(together[i], golden[key][i])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [TEXT, MELODY], ids=["text", "melody"])
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())

@@ -56,6 +56,7 @@ def request(**fields: object) -> GenerationRequest:
 KINDS = ["text", "text-stereo", "melody", "melody-stereo"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_track_has_what_was_asked_for(models: dict[str, songloom.Model], kind: str) -> None:
     model = models[kind]
@@ -70,6 +71,7 @@ def test_a_track_has_what_was_asked_for(models: dict[str, songloom.Model], kind:
     assert track.audio.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_mixed_requests_together_equal_each_alone(
     models: dict[str, songloom.Model], kind: str, clip: Path

@@ -29,6 +29,7 @@ def test_what_is_no_song_is_refused_without_its_place(tmp_path: Path) -> None:
     assert str(tmp_path) not in error
 
 
+@pytest.mark.slow
 def test_a_process_listens_goes_on_after_a_bad_song_and_is_replaced(tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp3"
     bad.write_bytes(b"")

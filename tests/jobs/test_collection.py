@@ -22,6 +22,7 @@ def ids(store: Store, **wanted: Any) -> list[str]:
     return [kept.job.id for kept in found]
 
 
+@pytest.mark.slow
 def test_the_newest_come_first_page_by_page(store: Store) -> None:
     for number in range(5):
         add(store, str(number))

@@ -121,6 +121,7 @@ def test_a_failure_is_the_job_s_own(tmp_path: Path) -> None:
     tell(story, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["begin", "finish", "log"])
 def test_a_job_may_be_deleted_at_any_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -424,6 +425,7 @@ def test_waiting_has_an_end(tmp_path: Path) -> None:
     tell(story, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_job_can_be_watched_from_any_moment_on(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         job = await house.make("slow")
@@ -458,6 +460,7 @@ def test_results_can_be_sent_elsewhere_first(tmp_path: Path) -> None:
     tell(story, tmp_path, publish=publish)
 
 
+@pytest.mark.slow
 def test_draining_begins_nothing_and_lets_what_runs_finish(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         running = await house.make("slow")

@@ -17,6 +17,7 @@ from songloom.jobs.download_worker import fetch
 from tests.hub import Hub
 from tests.tiny import tiny_model
 
+pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "songloom.jobs.download_worker"]
 
 

@@ -37,6 +37,7 @@ from tests.dataset.songs import write_song
 from tests.tiny import tiny_diffusion, tiny_model
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.slow
 ENDS = (Succeeded, Failed, Stopped, Lost)
 HANG_SECONDS = 6.0
 

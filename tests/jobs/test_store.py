@@ -308,6 +308,7 @@ for number in range(100_000):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_that_it_was_told(url: str, store: Store) -> None:
     command = [sys.executable, "-c", KILLED, url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

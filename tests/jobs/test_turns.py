@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from songloom.jobs.turns import Turns
 from tests.waiting import PATIENCE
 
@@ -49,6 +51,7 @@ def test_an_offer_that_nobody_wants_costs_nothing(tmp_path: Path) -> None:
         assert Turns(tmp_path, "cpu").held_elsewhere()
 
 
+@pytest.mark.slow
 def test_a_killed_process_frees_the_device(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"

@@ -75,6 +75,7 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_large_model_takes_turns_with_a_training(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_models_that_nobody_uses_make_room_for_others(
     assert loaded.model.info.name == house.models[1]
 
 
+@pytest.mark.slow
 def test_where_memory_is_short_work_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(shelf_module, "free_memory", lambda device: 0)

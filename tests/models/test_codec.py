@@ -53,6 +53,7 @@ def test_matches_the_network_at_once(pad_mode: str, layers: int) -> None:
     torch.testing.assert_close(codec.decode(expected), samples, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     frames=st.integers(1, 90),

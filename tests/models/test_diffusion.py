@@ -97,6 +97,7 @@ def without_norms(network: nn.Module) -> None:
                 child.weight.data *= 1.7  # norms would keep signals from fading away
 
 
+@pytest.mark.slow
 def test_but_for_norms_windows_give_what_the_whole_gives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

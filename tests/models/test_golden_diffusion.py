@@ -79,6 +79,7 @@ def test_equaliser(expected: dict[str, Tensor], codec: Codec) -> None:
     close(ours, expected["re_eq_output"][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("least_channels", [1, 10_000])
 def test_whole_decoding(
     decoder: MultiBandDiffusion,

@@ -22,6 +22,7 @@ from tests.server.serving import Serving, serving
 from tests.tools import COG, has_cog
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.slow
 MODEL = Path(__file__).parent / "cog_model"
 ASYNC = {"Prefer": "respond-async"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")

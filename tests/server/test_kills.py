@@ -15,6 +15,7 @@ from tests.dataset.songs import write_song
 from tests.server.processes import Hook, serving
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.slow
 LONG = {"prompt": "piano", "duration": 12, "seed": 7, "output_format": "flac"}
 LOCAL = ("--private-hosts", "127.0.0.1")
 

@@ -4,8 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.server.processes import serving
 
+pytestmark = pytest.mark.slow
 CLIENTS, EACH = 24, 2
 
 

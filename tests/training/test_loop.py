@@ -43,6 +43,7 @@ def stop_after(steps: int) -> Any:
     return lambda: next(asked, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize(("optimizer", "lr"), [("adamw", 0.02), ("adafactor", 1), ("dadam", 1)])
 def test_it_learns(tmp_path: Path, full: bool, optimizer: str, lr: float) -> None:
@@ -121,6 +122,7 @@ def kill_after(updates: int, delay: float, folder: Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
@@ -353,12 +355,14 @@ def test_heads_and_conditions_learn_where_asked(tmp_path: Path) -> None:
     assert all(tensor.any() for tensor in ups.values())
 
 
+@pytest.mark.slow
 def test_half_precision_learns(tmp_path: Path) -> None:
     asked = request(precision="bfloat16", epochs=1, updates_per_epoch=40, lr=0.02)
     result = trainer(tmp_path, asked, held_out=[SONGS[1]]).run()
     assert result.state.measured[-1].loss < LEARNED * result.state.measured[0].loss
 
 
+@pytest.mark.slow
 def test_the_caption_counts(tmp_path: Path) -> None:
     """Two songs that only their captions tell apart: the right caption must help."""
     songs = [tune("a", 40, seed=1), tune("b", 40, seed=2)]

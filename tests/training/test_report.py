@@ -200,6 +200,7 @@ def told_with(a: str, b: str, c: str) -> str:
 PLAIN = Page(told_with("a", "b", "c"))
 
 
+@pytest.mark.slow
 @given(texts, texts, texts)
 def test_text_is_never_more_than_text(a: str, b: str, c: str) -> None:
     page = Page(told_with(a, b, c))

@@ -33,6 +33,7 @@ def test_silence_is_infinitely_quiet() -> None:
     assert dynamics(Audio(torch.zeros(2, 10 * RATE), RATE)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("levels", "words"),
     [

@@ -24,6 +24,7 @@ def chords(tonic: int, mode: str, progression: tuple[str, ...], off: float = 0.0
     return np.concatenate(sound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["major", "minor"])
 def test_all_keys(mode: str) -> None:
     for progression in PROGRESSIONS[mode]:

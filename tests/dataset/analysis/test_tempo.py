@@ -28,6 +28,7 @@ def sounds(bpm: int) -> list[Sound]:
     ]
 
 
+@pytest.mark.slow
 def test_tempo_and_its_octave() -> None:
     ratios = []
     for bpm in range(60, 201, 10):
@@ -41,6 +42,7 @@ def test_tempo_and_its_octave() -> None:
     assert (np.abs(octaves * 2 - np.rint(octaves * 2)) < 0.2).mean() > 0.7
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(st.floats(80, 160))
 def test_tempo_is_exact_and_independent_of_level(bpm: float) -> None:

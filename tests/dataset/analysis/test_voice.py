@@ -41,6 +41,7 @@ def test_a_wavering_singer_is_a_voice() -> None:
         assert 0.5 <= heard.confidence <= 0.7
 
 
+@pytest.mark.slow
 def test_instruments_are_no_voice() -> None:
     random = np.random.default_rng(0)
     for bpm in (70, 100, 130):
@@ -53,6 +54,7 @@ def test_instruments_are_no_voice() -> None:
         assert heard.word == "instrumental"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waver", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_song_with_a_singer_is_never_instrumental(waver: float, seed: int) -> None:

@@ -14,6 +14,7 @@ def sound(samples: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 511, 512, 16_000, 20_001])
 def test_equals_essentia(samples: int) -> None:
     standard = pytest.importorskip("essentia.standard", reason="essentia is not installed")

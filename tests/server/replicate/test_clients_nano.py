@@ -13,6 +13,7 @@ from tests.dataset.songs import write_song
 from tests.server.clients import javascript, needs_javascript, sound_at
 from tests.server.processes import ServerProcess, serving
 
+pytestmark = pytest.mark.slow
 TOKEN = "a-real-token"
 SHORT = {"prompt": "music box", "duration": 1, "seed": 3}
 BRIEF = {

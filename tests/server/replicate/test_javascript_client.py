@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import replicate
 
 from songloom.server.library import ORIGINAL_IDS
 from tests.server.clients import ALIAS, javascript, needs_javascript, sound_at, told
 from tests.server.processes import Hook
 
-pytestmark = needs_javascript
+pytestmark = [pytest.mark.slow, needs_javascript]
 
 
 def test_run_with_a_file(url: str, tune: Path) -> None:

@@ -18,6 +18,8 @@ from tests.server.clients import ALIAS, TOKEN, sound_at, told
 from tests.server.processes import Hook
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 
 def test_run_with_a_file(url: str, client: replicate.Client, tune: Path) -> None:
     with tune.open("rb") as file:

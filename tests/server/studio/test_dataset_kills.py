@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.server.processes import serving
 
+pytestmark = pytest.mark.slow
 SONG = Path(__file__).parents[3] / "examples" / "songs" / "01-brass-key.ogg"
 
 
