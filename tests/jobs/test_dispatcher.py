@@ -478,7 +478,7 @@ def test_draining_begins_nothing_and_lets_what_runs_finish(tmp_path: Path) -> No
 def test_trainings_save_while_predictions_finish(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         training, prediction = await house.make("hang", kind="training"), await house.make("slow")
-        await until(lambda: len(house.executor.running) == 2)
+        await wait_until_async(lambda: len(house.executor.running) == 2)
         await house.dispatcher.drain(10)
         assert (await house.done(prediction)).status == "succeeded"
         saved = await house.dispatcher.finished(training.id, 0.1)
@@ -490,7 +490,7 @@ def test_trainings_save_while_predictions_finish(tmp_path: Path) -> None:
 def test_time_to_drain_counts_from_the_wish_to_stop(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         await house.make("hang")
-        await until(lambda: house.executor.running)
+        await wait_until_async(lambda: house.executor.running)
         house.dispatcher.start_draining()
         await asyncio.sleep(0.2)
         async with asyncio.timeout(5):
@@ -513,7 +513,7 @@ def test_a_full_disk_does_not_keep_a_server_from_stopping(
             stuck = await house.make("hang")
             monkeypatch.setattr(house.store, "finish", full)
             monkeypatch.setattr(house.store, "log", full)
-            await until(lambda: len(house.executor.submitted) == 2)
+            await wait_until_async(lambda: len(house.executor.submitted) == 2)
             house.dispatcher._live[stuck.id].say("said last")
         return job
 
