@@ -15,7 +15,7 @@ PACKAGE = Path(songloom.__file__).parent
 # A room may import the rooms of earlier lines; rooms that share a line do not know each other.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"whole_files"},
+    {"whole_files", "machine"},
     {"progress"},
     {"fields"},
     {"request"},

@@ -19,6 +19,11 @@ from songloom.checkpoints.catalogue import (
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import TrainedModel, trained_model, trained_models
 from songloom.checkpoints.hub import cached_folder
+from songloom.checkpoints.precision_records import (
+    PrecisionRecord,
+    read_records,
+    shape_of_config,
+)
 from songloom.errors import ModelError
 
 
@@ -43,6 +48,9 @@ class ModelListing:
     """The last three are trained models; a broken one lacks files."""
     base: str = ""
     """The model that a trained one was made from; empty if unknown."""
+    precisions: tuple[PrecisionRecord, ...] = ()
+    """What `--dtype auto` was measured to mean for models of this shape on a CPU; empty where it
+    has not been yet, and for small models, which are not measured."""
 
 
 def list_models() -> tuple[ModelListing, ...]:
@@ -71,6 +79,7 @@ def _known(model: KnownModel) -> ModelListing:
         path=path,
         size_bytes=None if path is None else _size(path),
         kind="embedded" if model.name == NANO else "official",
+        precisions=_precisions(_config_of(path)),
     )
 
 
@@ -105,11 +114,8 @@ def _base(model: TrainedModel, seen: set[str]) -> ModelListing:
 
 def _in_folder(name: str, folder: Path | None) -> ModelListing:
     """What a whole model's files say; hardly anything where there is no such folder."""
-    config: dict[str, Any] = {}
-    try:
-        if folder is not None:
-            config = read_json(folder / "config.json")
-    except ModelError:
+    config = _config_of(folder)
+    if not config:
         folder = None
     decoder = config.get("decoder")
     channels = decoder.get("audio_channels", 1) if isinstance(decoder, dict) else None
@@ -123,7 +129,21 @@ def _in_folder(name: str, folder: Path | None) -> ModelListing:
         local=folder is not None,
         path=folder,
         size_bytes=None,
+        precisions=_precisions(config),
     )
+
+
+def _config_of(folder: Path | None) -> dict[str, Any]:
+    """A model's `config.json`; empty where there is none that can be read."""
+    try:
+        return {} if folder is None else read_json(folder / "config.json")
+    except ModelError:
+        return {}
+
+
+def _precisions(config: dict[str, Any]) -> tuple[PrecisionRecord, ...]:
+    shape = shape_of_config(config)
+    return tuple(record for record in read_records() if record.situation.shape == shape)
 
 
 def _size(folder: Path) -> int:

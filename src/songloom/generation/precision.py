@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 
 from songloom.errors import ModelError
-from songloom.models.linear import has_half_linear, pack_half
+from songloom.generation.candidates import HALF, Candidate, choose_candidate, cpu_candidates
+from songloom.models.linear import has_half_linear
 from songloom.models.lm import LM
 
 DType = Literal["auto", "float32", "float16", "bfloat16"]
@@ -36,16 +37,17 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
-def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
+def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype | None:
     """The precision of the weights that "auto" or a name means on a device.
+
+    Returns:
+        None for "auto" on a CPU: that depends on the model, see `prepare_for_inference`.
 
     Raises:
         ModelError: the precision is unknown, or has no fast path here.
     """
     if dtype == "auto":
-        if device.type == "cpu" and not has_half_linear():
-            return torch.float32
-        return torch.float16
+        return None if device.type == "cpu" else torch.float16
     if dtype not in _DTYPES:
         raise ModelError(
             f"dtype is {dtype!r}; expected one of auto, {', '.join(_DTYPES)}; use auto if unsure"
@@ -63,16 +65,34 @@ def packs(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cpu" and dtype == torch.float16
 
 
-def prepare_for_inference(lm: LM, device: torch.device, dtype: torch.dtype) -> LM:
-    """Put the weights into their precision, in place, one layer at a time where they are packed."""
+def prepare_for_inference(lm: LM, device: torch.device, dtype: torch.dtype | None) -> torch.dtype:
+    """Put the weights into their precision, in place; None is the fastest on this CPU.
+
+    Returns:
+        The precision of the weights.
+    """
     lm.eval().requires_grad_(False)
-    if packs(device, dtype):
-        pack_half(lm)
-        return lm.float()
-    return lm.to(device, dtype)
+    if dtype is None:
+        candidate = _fastest(lm)
+    elif packs(device, dtype):
+        candidate = HALF
+    else:
+        lm.to(device, dtype)
+        return dtype
+    candidate.prepare(lm)
+    return candidate.dtype
 
 
-ONE_THREAD_BELOW = 512
+def _fastest(lm: LM) -> Candidate:
+    """What "auto" means for a model on the CPU.
+
+    A small model's steps are too short for the choice to matter: it has half precision wherever
+    that is packed, without being measured.
+    """
+    return cpu_candidates()[-1] if is_small(lm) else choose_candidate(lm)
+
+
+SMALL_BELOW = 512
 """Hidden size below which a step of a few rows is too little work to share among threads."""
 ENOUGH_ROWS = 8
 """Rows that make a small model's step worth sharing all the same."""
@@ -84,8 +104,12 @@ def threads_for(lm: LM, rows: int) -> int | None:
     A small model's operations take microseconds. Sharing them gains nothing on an idle machine, and
     on a busy one every operation waits for the thread that was put aside: 60 times slower, seen.
     """
-    small = lm.device.type == "cpu" and lm.config.hidden_size < ONE_THREAD_BELOW
-    return 1 if small and rows < ENOUGH_ROWS else None
+    return 1 if lm.device.type == "cpu" and is_small(lm) and rows < ENOUGH_ROWS else None
+
+
+def is_small(lm: LM) -> bool:
+    """Whether a step of a few rows takes so little that neither threads nor precision matter."""
+    return lm.config.hidden_size < SMALL_BELOW
 
 
 @contextmanager
