@@ -5,8 +5,10 @@ import gzip
 import io
 import lzma
 import random
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -66,7 +68,7 @@ every_kind = pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.__name
 def unpacked(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
     folder = path.parent / "unpacked"
     folder.mkdir()
-    files = unpack(path, folder, limits)
+    files = unpack(path, folder, limits).files
     assert sorted(files.values()) == sorted(folder.rglob("*"))  # nothing else, nowhere else
     return {name: file.read_bytes() for name, file in files.items()}
 
@@ -117,6 +119,8 @@ def test_any_name_survives(
 @every_kind
 def test_names_that_disks_refuse(tmp_path: Path, pack: Pack) -> None:
     members = [
+        ("A: Side one.wav", b"0"),
+        ("B:side/Z:.wav", b"7"),
         (f"{'long ' * 100}.wav", b"1"),
         ("Song.wav", b"2"),
         ("song.wav", b"3"),
@@ -128,9 +132,114 @@ def test_names_that_disks_refuse(tmp_path: Path, pack: Pack) -> None:
 
 
 @every_kind
+def test_what_does_not_come_out_is_reported(tmp_path: Path, pack: Pack) -> None:
+    members = [
+        ("a.wav", b"1"),
+        ("...Baby One More Time.wav", b"2"),
+        ("...And Justice For All/One.wav", b"3"),
+        ("live.WMA", b"4"),
+        ("cover.jpg", b"5"),
+        (".hidden.wav", b"6"),
+        (".git/b.wav", b"7"),
+        ("__MACOSX/._a.wav", b"8"),
+        ("x/.DS_Store", b"9"),
+        ("Thumbs.db", b"0"),
+    ]
+    (tmp_path / "unpacked").mkdir()
+    unpacked = unpack(pack(tmp_path / "songs", members), tmp_path / "unpacked")
+    assert list(unpacked.files) == [
+        "a.wav", "...Baby One More Time.wav", "...And Justice For All/One.wav", "live.WMA",
+    ]  # fmt: skip
+    hidden = "a dot before its name, or its folder's, hides it; rename it"
+    assert {each.file: each.reason for each in unpacked.skipped} == {
+        "cover.jpg": "it is neither a song nor a description of one (txt, json)",
+        ".hidden.wav": hidden,
+        ".git/b.wav": hidden,
+    }
+
+
+@every_kind
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_members_with_one_name_the_last_counts_and_the_others_are_reported(
+    tmp_path: Path, pack: Pack
+) -> None:
+    path = pack(tmp_path / "songs", [("a.wav", b"1"), ("./a.wav", b"2"), ("a.wav", b"3")])
+    (tmp_path / "unpacked").mkdir()
+    unpacked = unpack(path, tmp_path / "unpacked")
+    assert [file.read_bytes() for file in unpacked.files.values()] == [b"3"]
+    assert [each.file for each in unpacked.skipped] == ["a.wav", "a.wav"]
+    assert len(list((tmp_path / "unpacked").iterdir())) == 1
+
+
+def pack_legacy_zip(path: Path, names: list[str], encoding: str, *, told: bool = False) -> Path:
+    """Write a zip as older programs do: names in a code page, without the flag of UTF-8.
+
+    Args:
+        path: of the zip.
+        names: of its members, which hold them.
+        encoding: of the names.
+        told: whether an extra field has the names in UTF-8 as well, as Info-ZIP writes.
+    """
+    aliases: dict[bytes, bytes] = {}
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            raw = name.encode(encoding)
+            # zipfile would not write such a name, but one of the same length.
+            alias = chr(ord("A") + number) * len(raw)
+            info = zipfile.ZipInfo(alias)
+            if told:
+                body = b"\1" + struct.pack("<I", zlib.crc32(raw)) + name.encode()
+                info.extra = struct.pack("<HH", 0x7075, len(body)) + body
+            archive.writestr(info, f"<{number}>")
+            aliases[alias.encode()] = raw
+    content = path.read_bytes()
+    for given_name, raw in aliases.items():
+        assert content.count(given_name) == 2
+        content = content.replace(given_name, raw)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp932", ["音楽/可能.wav", "音楽/可能.txt", "ソロ.wav"]),
+        ("cp932", ["表示/十.wav", "スーパー.wav"]),
+        ("gbk", ["慢板圆舞曲/钢琴.wav"]),
+        ("big5", ["鋼琴/功夫.wav"]),
+        ("cp949", ["느린 왈츠.wav"]),
+        ("cp866", ["Кино - Группа крови.wav"]),
+        ("cp437", ["Café/Größe.wav"]),
+        ("cp1252", ["Café/Größe\u2014naïve.wav"]),
+        ("utf-8", ["日本/可能.wav", "Café.wav"]),
+    ],
+)
+def test_names_in_the_code_pages_of_older_programs(
+    tmp_path: Path, encoding: str, names: list[str]
+) -> None:
+    path = pack_legacy_zip(tmp_path / "songs.zip", names, encoding)
+    assert unpacked(path) == {name: f"<{n}>".encode() for n, name in enumerate(names)}
+
+
+def test_a_name_that_is_told_in_utf8_beside_another_encoding(tmp_path: Path) -> None:
+    names = ["Вальс 01 Я.wav", "x.wav"]
+    path = pack_legacy_zip(tmp_path / "songs.zip", names, "koi8-r", told=True)
+    assert set(unpacked(path)) == set(names)
+
+
+def test_a_tar_with_names_in_a_code_page(tmp_path: Path) -> None:
+    path = tmp_path / "songs.tar"
+    with tarfile.open(path, "w", encoding="cp932", format=tarfile.GNU_FORMAT) as archive:
+        member = tarfile.TarInfo("可能/能.wav")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+    assert unpacked(path) == {"可能/能.wav": b"x"}
+
+
+@every_kind
 @pytest.mark.parametrize(
     "name",
-    ["../a.wav", "a/../../b.wav", "/etc/a.wav", "..\\a.wav", "\\a.wav", "C:\\a.wav", "C:a.wav"],
+    ["../a.wav", "a/../../b.wav", "/etc/a.wav", "..\\a.wav", "\\a.wav", "C:\\a.wav", "c:/a.wav"],
 )
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, pack: Pack, name: str) -> None:
     path = pack(tmp_path / "songs", [("fine.wav", b"1"), (name, b"2")])

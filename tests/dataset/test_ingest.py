@@ -32,6 +32,39 @@ def test_nested_folders_and_any_case(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_every_file_is_a_song_or_reported(tmp_path: Path) -> None:
+    songs = ["...And Justice For All/One.wav", "...Baby.wav", "hum.webm", "live.WMA", "logic.caf"]
+    write(tmp_path, *songs, "v.mka", "A: Side one.wav", "cover.jpg", ".hidden.wav", ".git/b.wav")
+    write(tmp_path, "rip.log", "x/.DS_Store", "x/._live.wma", "__MACOSX/a.wav", "x/Thumbs.db")
+    found = find_songs(tmp_path)
+    assert [song.name for song in found.found] == [
+        "...And Justice For All/One.wav", "...Baby.wav", "A: Side one.wav", "hum.webm", "live.WMA",
+        "logic.caf", "v.mka",
+    ]  # fmt: skip
+    hidden = "a dot before its name, or its folder's, hides it; rename it"
+    useless = "it is neither a song nor a description of one (txt, json)"
+    assert {skipped.file: skipped.reason for skipped in found.skipped} == {
+        ".git": hidden, ".hidden.wav": hidden, "cover.jpg": useless, "rip.log": useless,
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_that_come_out_alike_are_numbered(tmp_path: Path) -> None:
+    write(tmp_path, *(os.fsdecode(b"x%c.wav" % byte) for byte in (0xE8, 0xE9, 0xEA)))
+    songs = find_songs(tmp_path).found
+    assert [song.name for song in songs] == ["x\ufffd (2).wav", "x\ufffd (3).wav", "x\ufffd.wav"]
+    assert {song.path.read_bytes() for song in songs} == {b"x\xe8.wav", b"x\xe9.wav", b"x\xea.wav"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs rights for links")
+def test_a_link_to_itself_is_reported(tmp_path: Path) -> None:
+    write(tmp_path, "a.wav")
+    (tmp_path / "b.wav").symlink_to(tmp_path / "b.wav")
+    (skipped,) = find_songs(tmp_path).skipped
+    assert skipped.file == "b.wav"
+    assert "cannot be opened" in skipped.reason or "nothing" in skipped.reason
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_names_with_newlines_and_bytes_that_are_no_text(tmp_path: Path) -> None:
     write(tmp_path, "line\nbreak.wav", os.fsdecode(b"latin \xe9.wav"))

@@ -83,7 +83,7 @@ def test_names_of_songs(tmp_path: Path, called: str, song: str) -> None:
         ("file,bpm\na.wav,fast\n", r"line 2: bpm is 'fast', but must be a number"),
         ("file,caption\na.wav,one,two\n", r"line 2 has 3 cells, but there are 2 columns; put quot"),
         ('file,caption\na.wav,"open\n', r"line 2 is not CSV"),
-        (b"file,caption\na.wav,\xe4\n", r"is not UTF-8 text \(at byte 19\).*CSV UTF-8"),
+        (b"file,caption\na.wav,\xe4\x00\n", r"is no text \(at byte 19\).*CSV UTF-8"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str | bytes, problem: str) -> None:
@@ -108,3 +108,10 @@ def test_any_caption_comes_through(
     writer.writerows([["file", "caption"], ["a.wav", caption]])
     said = table(tmp_path_factory.mktemp("table"), out.getvalue())
     assert said["a.wav"].caption == (caption.strip() or None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+def test_tables_as_spreadsheets_write_them(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes("file;caption\r\na.wav;Größe, naïve\r\n".encode(encoding))
+    assert read_table(path, ["a.wav"])["a.wav"].caption == "Größe, naïve"

@@ -14,7 +14,7 @@ from songloom.dataset.sidecars import Sidecars, read_json
 from songloom.dataset.values import Written
 from songloom.errors import DatasetError
 
-ANY_TEXT = st.text(st.characters(codec="utf-8"))
+ANY_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
 def said(folder: Path, song: str, **files: str | bytes) -> Written:
@@ -144,9 +144,7 @@ def test_broken_json(tmp_path: Path, content: str) -> None:
         said(tmp_path, "a.wav", a_json=content)
 
 
-def test_other_encodings_and_huge_files(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"^a\.txt is not UTF-8 text \(byte 0 is 0xff\)"):
-        said(tmp_path, "a.wav", a_txt=b"\xff\xfea\0")
+def test_huge_files(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"^a\.txt is longer than"):
         said(tmp_path, "a.wav", a_txt=b"a" * (2 << 20))
 
@@ -193,3 +191,131 @@ def test_labels_can_be_said_to_be_unknown(tmp_path: Path) -> None:
     path.write_text('{"unknown": ["colour"]}')
     with pytest.raises(DatasetError, match="'colour', but must be names of labels"):
         read_json(path, path.name)
+
+
+def sidecars(folder: Path, *songs: str, **texts: str) -> Sidecars:
+    """Descriptions that say their own names, beside these songs."""
+    files = {}
+    for number, name in enumerate(texts.values()):
+        files[name] = folder / f"{number}{Path(name).suffix}"
+        content = json.dumps({"caption": name}) if name.lower().endswith("json") else name
+        files[name].write_text(content, encoding="utf-8")
+    return Sidecars(files, songs)
+
+
+COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
+
+
+@pytest.mark.parametrize(
+    ("song", "text"),
+    [
+        ("Waltz.wav", "waltz.txt"),
+        ("x/WALTZ.WAV", "X/waltz.wav.Txt"),
+        (f"{COMPOSED}.wav", f"{DECOMPOSED}.txt"),
+        (f"{DECOMPOSED}.wav", f"{COMPOSED}.json"),
+        ("STRA\u00dfE.wav", "strasse.txt"),
+        ("song.wav", "song.caption.txt"),
+        ("song.wav", "song_prompt.txt"),
+        ("song.wav", "Song.wav.Description.txt"),
+        ("a/01. One.flac", "a/01. One.caption.txt"),
+    ],
+)
+def test_names_that_mean_the_same_song(tmp_path: Path, song: str, text: str) -> None:
+    beside = sidecars(tmp_path, song, a=text)
+    assert beside.of(song).caption == text
+    assert beside.explain_unused([song]) == []
+
+
+def test_a_description_stays_with_the_song_of_that_very_name(tmp_path: Path) -> None:
+    songs = [
+        "Waltz.wav",
+        "waltz.wav",
+        "a.wav",
+        "a_text.wav",
+        f"{COMPOSED}.wav",
+        f"{DECOMPOSED}.wav",
+    ]
+    beside = sidecars(tmp_path, *songs, a="Waltz.txt", b="a_text.txt", c=f"{DECOMPOSED}.txt")
+    assert {song: beside.of(song).caption for song in songs} == {
+        "Waltz.wav": "Waltz.txt",
+        "waltz.wav": None,
+        "a.wav": None,
+        "a_text.wav": "a_text.txt",
+        f"{COMPOSED}.wav": None,
+        f"{DECOMPOSED}.wav": f"{DECOMPOSED}.txt",
+    }
+
+
+def test_descriptions_of_no_song_are_explained(tmp_path: Path) -> None:
+    songs = ["a.wav", "x/b.mp3"]
+    beside = sidecars(
+        tmp_path,
+        *songs,
+        a="a.txt",
+        b="b.txt",
+        c="README.txt",
+        d="a.lyrics.txt",
+        e="a.TXT",
+        f="x/b.json",
+    )
+    unused = {each.file: each.reason for each in beside.explain_unused(songs)}
+    assert list(unused) == ["README.txt", "a.lyrics.txt", "a.txt", "b.txt"]
+    assert "lyrics are not used" in unused["a.lyrics.txt"]
+    assert "it describes no song" in unused["b.txt"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Café, naïve, 日本".encode("utf-16"),
+        "Café, naïve, 日本".encode("utf-8-sig"),
+        "Café, naïve, 日本".encode("utf-32"),
+        b"\xfe\xff" + "Café, naïve, 日本".encode("utf-16-be"),
+    ],
+)
+def test_texts_in_unicode_are_read(tmp_path: Path, content: bytes) -> None:
+    assert said(tmp_path, "a.wav", a_txt=content).caption == "Café, naïve, 日本"
+    written = json.dumps({"caption": "Café", "bpm": 90}, ensure_ascii=False)
+    assert said(tmp_path, "b.wav", b_json=written.encode("utf-16")).caption == "Café"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Warm piano", "utf-16-le"),
+        ("Café Größe, naïve “warm”", "cp1252"),
+        ("Señor Ñandú", "latin-1"),
+        ("Тёплое пианино, медленный вальс", "cp1251"),
+        ("温かいピアノの曲", "cp932"),
+        ("温暖的钢琴曲、缓慢", "gbk"),
+        ("溫暖的鋼琴曲", "big5"),
+        ("따뜻한 피아노 음악", "cp949"),
+    ],
+)
+def test_texts_as_windows_writes_them_are_read(tmp_path: Path, text: str, encoding: str) -> None:
+    assert said(tmp_path, "a.wav", a_txt=text.encode(encoding)).caption == text
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(range(128, 256)) * 3, b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"]
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(DatasetError, match=r"a\.txt is no text .*: save it again as UTF-8"):
+        said(tmp_path, "a.wav", a_txt=content)
+
+
+def test_the_files_of_ace_step(tmp_path: Path) -> None:
+    written = said_json(
+        tmp_path,
+        {
+            "caption": "Warm.",
+            "bpm": 90,
+            "keyscale": "A minor",
+            "timesignature": "3",
+            "language": "en",
+        },
+    )
+    assert (written.labels.key, written.labels.bpm) == ("A minor", 90)
+    assert written.caption == "Warm, 3/4 time"
+    assert said_json(tmp_path, {"timesignature": "6/8"}).caption == "6/8 time"
+    assert said_json(tmp_path, {"is_instrumental": True}).labels.voice == "instrumental"

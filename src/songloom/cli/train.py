@@ -70,6 +70,8 @@ def train(
 
 
 def _report_songs(prepared: "Prepared", as_json: bool) -> None:
+    from songloom.dataset.files import summarize_skipped
+
     dataset = prepared.dataset
     if as_json:
         result = {
@@ -96,8 +98,8 @@ def _report_songs(prepared: "Prepared", as_json: bool) -> None:
             for song in dataset.songs
         ],
     )
-    for skipped in prepared.skipped:
-        print(f"skipped {skipped.file!r}: {skipped.reason}", file=sys.stderr)
+    for file, reason in summarize_skipped(prepared.skipped):
+        print(f"skipped {file}: {reason}", file=sys.stderr)
     minutes = dataset.seconds / 60
     songs = "1 song" if len(dataset.songs) == 1 else f"{len(dataset.songs)} songs"
     print(

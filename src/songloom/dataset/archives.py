@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from songloom.dataset.files import is_wanted
+from songloom.dataset.encodings import guess_names
+from songloom.dataset.files import Skipped, explain_unwanted, is_wanted
 from songloom.errors import DatasetError, OutputError
 
 
@@ -36,6 +39,16 @@ class Limits:
     members: int = 100_000
 
 
+@dataclass(frozen=True)
+class Unpacked:
+    """What came out of an archive."""
+
+    files: dict[str, Path]
+    """Songs and what describes them, by their names in the archive, with `/` between folders."""
+    skipped: tuple[Skipped, ...]
+    """Members that are not among them, those excepted that systems leave behind."""
+
+
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip, a tar or something compressed, told by its first bytes.
 
@@ -45,16 +58,13 @@ def is_archive(path: Path) -> bool:
     return _kind(path) is not None
 
 
-def unpack(path: Path, folder: Path, limits: Limits | None = None) -> dict[str, Path]:
+def unpack(path: Path, folder: Path, limits: Limits | None = None) -> Unpacked:
     """Unpack the songs of an archive, and what lies beside them, into an existing folder.
 
     Args:
         path: a zip, or a tar with or without compression, told by its content.
         folder: where the files go, under names of ours.
         limits: counted while it is unpacked, whatever the archive says of itself.
-
-    Returns:
-        The files, by the names that they have in the archive, with `/` between folders.
 
     Raises:
         DatasetError: it is broken, encrypted, hostile or too large, or holds no files at all.
@@ -64,13 +74,22 @@ def unpack(path: Path, folder: Path, limits: Limits | None = None) -> dict[str, 
     budget = _Budget(path, limits or Limits())
     members = _zip_members(path, budget) if kind == "zip" else _tar_members(path, kind, budget)
     files: dict[str, Path] = {}
+    skipped: list[Skipped] = []
     try:
-        for parts, content in members:
-            if content is None or not is_wanted(parts):
+        for number, (parts, content) in enumerate(members):
+            name = "/".join(parts)
+            if content is None:
                 continue
-            target = folder / f"{len(files):06}{PurePosixPath(parts[-1]).suffix.lower()}"
+            if not is_wanted(parts):
+                if reason := explain_unwanted(parts):
+                    skipped.append(Skipped(name, reason))
+                continue
+            target = folder / f"{number:06}{PurePosixPath(parts[-1]).suffix.lower()}"
             _store(content, target)
-            files["/".join(parts)] = target
+            if name in files:  # as in an archive that was added to: the last one counts
+                files[name].unlink()
+                skipped.append(Skipped(name, "the archive holds another of that name after it"))
+            files[name] = target
     except (tarfile.ReadError, EOFError) as error:
         if kind in _MAGIC and not budget.members:
             raise _unusable(budget, f"compressed by {kind}, but broken or no tar") from error
@@ -81,9 +100,12 @@ def unpack(path: Path, folder: Path, limits: Limits | None = None) -> dict[str, 
         raise _unusable(budget, f"broken ({error})") from error
     if not budget.members:
         raise DatasetError(f"{path} is an empty archive: expected songs in it; pack it again")
-    return files
+    return Unpacked(files, tuple(skipped))
 
 
+DRIVE = r"[A-Za-z]:[/\\]"
+"""How a path on a drive of Windows begins; "A: Side one.wav" is a title."""
+_UTF8_FLAG = 0x800
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -147,7 +169,7 @@ class _Budget:
                 "expected songs; unpack it yourself and name the folder"
             )
         parts = re.split(r"[/\\]", name)
-        if ".." in parts or parts[0] == "" or re.match("[A-Za-z]:", name) or "\0" in name:
+        if ".." in parts or parts[0] == "" or re.match(DRIVE, name) or "\0" in name:
             raise DatasetError(
                 f"{self.path} holds a member named {name!r}, which leads out of the archive's "
                 "folder: expected relative names; do not trust this archive, or pack it again"
@@ -186,19 +208,62 @@ class _Counted:
 
 
 def _zip_members(path: Path, budget: _Budget) -> Iterator[tuple[tuple[str, ...], _Readable | None]]:
-    """Folders and names, with the contents of the files that are wanted."""
+    """Folders and names, with the contents of files."""
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            parts = budget.next_member(info.orig_filename)  # `filename` is cut at a NUL byte
+        infos = archive.infolist()
+        for info, name in zip(infos, _zip_names(infos), strict=True):
+            parts = budget.next_member(name)
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise budget.refuse("a link or a device")
-            if info.is_dir() or not is_wanted(parts):
+            if info.is_dir():
                 yield parts, None
+                continue
+            if not is_wanted(parts):
+                yield parts, _UNREAD
                 continue
             if info.flag_bits & 1:
                 raise _unusable(budget, "encrypted")
             with archive.open(info) as content:
                 yield parts, _Counted(content, budget)
+
+
+_UNREAD = io.BytesIO()
+"""The content of a member that nobody wants, which is not even decompressed."""
+
+
+def _zip_names(members: list[zipfile.ZipInfo]) -> list[str]:
+    """Names of members; those without the flag of UTF-8 in the encoding that they are in.
+
+    zipfile takes them for cp437. `filename` is cut at a NUL byte, `orig_filename` is not.
+    """
+    raw = [
+        info.orig_filename.encode("cp437")
+        for info in members
+        if not info.flag_bits & _UTF8_FLAG and not info.orig_filename.isascii()
+    ]
+    encoding = guess_names(raw)
+    return [
+        info.orig_filename
+        if info.flag_bits & _UTF8_FLAG or info.orig_filename.isascii()
+        else _told_name(info) or info.orig_filename.encode("cp437").decode(encoding, "replace")
+        for info in members
+    ]
+
+
+def _told_name(info: zipfile.ZipInfo) -> str:
+    """The name in Info-ZIP's extra field for UTF-8, which goes beside one in another encoding."""
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        content, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == _UNICODE_PATH and content[:1] == b"\1" and len(content) > 5:
+            raw = info.orig_filename.encode("cp437", "replace")
+            if struct.unpack("<I", content[1:5])[0] == zlib.crc32(raw):
+                return content[5:].decode("utf-8", "replace")
+    return ""
+
+
+_UNICODE_PATH = 0x7075
 
 
 class _Member(tarfile.TarInfo):
@@ -230,7 +295,7 @@ def _tar_members(
         stream: Any = _Counted(opened, budget)
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
             for member in archive:
-                parts = budget.next_member(member.name)
+                parts = budget.next_member(_tar_name(member.name))
                 if member.isdir():
                     yield parts, None
                 elif member.isreg() and not member.issparse():  # else more is written than read
@@ -239,6 +304,12 @@ def _tar_members(
                     raise budget.refuse("a link, a device or a sparse file")
         while stream.read(1 << 20):  # only at its end does a compressed file tell if it was whole
             pass
+
+
+def _tar_name(name: str) -> str:
+    """A name as it was meant, where its bytes are no UTF-8."""
+    raw = name.encode("utf-8", "surrogateescape")
+    return raw.decode(guess_names([raw]), "replace")
 
 
 def _store(content: _Readable, target: Path) -> None:

@@ -11,7 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from songloom.dataset.archives import is_archive, unpack
-from songloom.dataset.files import is_audio, is_wanted
+from songloom.dataset.files import (
+    EXPECTED,
+    Skipped,
+    explain_unwanted,
+    is_audio,
+    is_hidden,
+    is_leftover,
+    is_sidecar,
+    is_wanted,
+)
 from songloom.errors import DatasetError
 
 
@@ -28,23 +37,17 @@ class SongFile:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A file that is not used."""
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Songs:
     """What was found."""
 
     found: tuple[SongFile, ...]
     """By name, in an order that does not depend on the machine."""
     skipped: tuple[Skipped, ...]
-    """Songs that are there twice, links that were not followed."""
+    """Files that are of no use, songs that are there twice, links that were not followed."""
     files: Mapping[str, Path]
     """All files that are songs or may describe one, by name."""
+    whole: bool = True
+    """Whether all of `files` were given, and not merely lie beside the one that was."""
 
 
 @contextmanager
@@ -61,8 +64,8 @@ def open_songs(path: Path, scratch: Path) -> Iterator[Songs]:
         yield find_songs(path)
         return
     with TemporaryDirectory(dir=scratch, prefix=UNPACKED, ignore_cleanup_errors=True) as folder:
-        files = unpack(path, Path(folder))
-        yield _songs(path, {_name(name): file for name, file in files.items()}, [])
+        unpacked = unpack(path, Path(folder))
+        yield _songs(path, unpacked.files, list(unpacked.skipped))
 
 
 UNPACKED = ".unpacked-"
@@ -72,9 +75,10 @@ UNPACKED = ".unpacked-"
 def find_songs(path: Path) -> Songs:
     """Find the songs of a folder, or take a single file for one whatever its name.
 
-    Sub-folders are searched, hidden files and `__MACOSX` passed over, and extensions may be in any
-    case. A link to a file counts as that file; a link to a folder is not followed, since it may
-    lead anywhere, round in circles too, and is reported. Of songs with the same bytes one is kept.
+    Sub-folders are searched, and extensions may be in any case. What systems leave behind
+    (`.DS_Store`, `__MACOSX`, ...) is passed over; what else is of no use is reported. A link to a
+    file counts as that file; a link to a folder is not followed, since it may lead anywhere, round
+    in circles too, and is reported. Of songs with the same bytes one is kept.
 
     Raises:
         DatasetError: there are no songs.
@@ -84,7 +88,20 @@ def find_songs(path: Path) -> Songs:
         files[_name(path.name)] = path
         return _songs(path, files, [], songs=(_name(path.name),))
     skipped: list[Skipped] = []
-    return _songs(path, dict(_walk(path, path, skipped)), skipped)
+    return _songs(path, _with_own_names(_walk(path, path, skipped)), skipped)
+
+
+def _with_own_names(found: Iterator[tuple[str, Path]]) -> dict[str, Path]:
+    """Files by name; two whose bytes are no text may come out alike, and are numbered."""
+    files: dict[str, Path] = {}
+    for name, path in found:
+        stem, dot, suffix = name.rpartition(".")
+        number, own = 1, name
+        while own in files:
+            number += 1
+            own = f"{stem} ({number}){dot}{suffix}"
+        files[own] = path
+    return files
 
 
 def _songs(
@@ -93,11 +110,11 @@ def _songs(
     skipped: list[Skipped],
     songs: tuple[str, ...] | None = None,
 ) -> Songs:
-    names = sorted(name for name in files if is_audio(name)) if songs is None else songs
+    names = songs or sorted(name for name in files if is_audio(name))
     if not names:
         raise DatasetError(
-            f"{source} holds no songs: expected wav, flac, mp3, ogg, opus, m4a, mp4, aac or aiff "
-            "files, in it or in folders within; choose another folder or archive"
+            f"{source} holds no songs: expected {EXPECTED}, in it or in folders within; choose "
+            "another folder or archive"
         )
     found: dict[str, SongFile] = {}
     for name in names:
@@ -111,7 +128,7 @@ def _songs(
             skipped.append(Skipped(name, f"it is the same file as {found[digest].name}"))
         else:
             found[digest] = SongFile(name, files[name], digest)
-    return Songs(tuple(found.values()), tuple(skipped), files)
+    return Songs(tuple(found.values()), tuple(skipped), files, whole=songs is None)
 
 
 def _walk(root: Path, folder: Path, skipped: list[Skipped]) -> Iterator[tuple[str, Path]]:
@@ -126,19 +143,32 @@ def _walk(root: Path, folder: Path, skipped: list[Skipped]) -> Iterator[tuple[st
         skipped.append(Skipped(_within(root, folder), f"it cannot be opened ({error.strerror})"))
         return
     for entry in entries:
-        path = folder / entry.name
-        if not is_wanted((entry.name,)) and not entry.is_dir():
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            if not entry.name.startswith(".") and entry.name != "__MACOSX":
-                yield from _walk(root, path, skipped)
-        elif entry.is_dir():
-            skipped.append(Skipped(_within(root, path), "it is a link to a folder"))
-        elif entry.is_file():
+        path, name = folder / entry.name, (entry.name,)
+        kind = _kind(entry)
+        unwanted = kind != "folder" and not is_wanted(name)
+        if unwanted or is_hidden(name) or is_leftover(name):
+            if reason := explain_unwanted(name):
+                skipped.append(Skipped(_within(root, path), reason))
+        elif kind == "file":
             yield _within(root, path), path
+        elif kind == "folder" and not entry.is_symlink():
+            yield from _walk(root, path, skipped)
+        elif kind == "folder":
+            skipped.append(Skipped(_within(root, path), "it is a link to a folder"))
         else:
-            reason = "it is a link to nothing" if entry.is_symlink() else "it is no plain file"
-            skipped.append(Skipped(_within(root, path), reason))
+            skipped.append(Skipped(_within(root, path), kind))
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """ "file" or "folder", behind links, too; or what it is instead."""
+    try:
+        if entry.is_dir():
+            return "folder"
+        if entry.is_file():
+            return "file"
+    except OSError as error:  # a link that leads to itself, say
+        return f"it cannot be opened ({error.strerror})"
+    return "it is a link to nothing" if entry.is_symlink() else "it is no plain file"
 
 
 def _siblings(path: Path) -> list[Path]:
@@ -146,7 +176,7 @@ def _siblings(path: Path) -> list[Path]:
     return [
         entry
         for entry in (path.parent.iterdir() if path.parent.is_dir() else ())
-        if is_wanted((entry.name,)) and not is_audio(entry.name) and entry.is_file()
+        if is_wanted((entry.name,)) and is_sidecar(entry.name) and entry.is_file()
     ]
 
 

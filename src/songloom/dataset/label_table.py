@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from songloom.dataset.encodings import decode_text
 from songloom.dataset.labels import LABEL_NAMES
+from songloom.dataset.sidecars import fold_name
 from songloom.dataset.values import Written, written
 from songloom.errors import DatasetError
 
@@ -27,7 +28,7 @@ def read_table(path: Path, songs: Iterable[str]) -> Mapping[str, Written]:
     several values in a cell have ";" or "|" between them.
 
     Args:
-        path: the CSV file, in UTF-8, with any line ends.
+        path: the CSV file, in UTF-8 or what Windows writes, with any line ends.
         songs: names of all songs there are.
 
     Raises:
@@ -56,7 +57,7 @@ def read_table(path: Path, songs: Iterable[str]) -> Mapping[str, Written]:
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Rows with the lines on which they end."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decode_text(path.read_bytes())
     except OSError as error:
         raise DatasetError(
             f"{str(path)!r} cannot be opened ({error.strerror}): expected a CSV file of labels; "
@@ -64,7 +65,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         ) from error
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{path} is not UTF-8 text (at byte {error.start}): expected a CSV file of labels; "
+            f"{path} is no text (at byte {error.start}): expected a CSV file of labels; "
             "save it again as CSV UTF-8"
         ) from error
     head = text.partition("\n")[0]
@@ -99,14 +100,14 @@ def _index(songs: Iterable[str]) -> Mapping[str, set[str]]:
     for song in songs:
         path = PurePosixPath(song)
         for called in (song, str(path.with_suffix("")), path.name, path.stem):
-            index[_folded(called)].add(song)
+            index[fold_name(called)].add(song)
     return index
 
 
 def _song(called: str, index: Mapping[str, set[str]], where: str) -> str:
-    key = _folded(called.strip().replace("\\", "/").removeprefix("./"))
+    key = fold_name(called.strip().replace("\\", "/").removeprefix("./"))
     found = index.get(key, set())
-    exact = {song for song in found if _folded(song) == key}
+    exact = {song for song in found if fold_name(song) == key}
     found = exact or found
     if len(found) == 1:
         return next(iter(found))
@@ -117,8 +118,3 @@ def _song(called: str, index: Mapping[str, set[str]], where: str) -> str:
     close = difflib.get_close_matches(key, index, n=1)
     hint = f"did you mean {min(index[close[0]])!r}?" if close else "correct it, or delete the row"
     raise DatasetError(f"{where}: there is no song {called!r}; {hint}")
-
-
-def _folded(name: str) -> str:
-    """Names that look the same are the same: disks differ in how they keep accents."""
-    return unicodedata.normalize("NFC", name).casefold()

@@ -17,8 +17,8 @@ from songloom.audio.vocals import resolved
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.model_codec import ModelCodec, model_path, read_model_codec
 from songloom.dataset.edits import Edits, read_edits
-from songloom.dataset.files import is_audio
-from songloom.dataset.ingest import UNPACKED, Skipped, SongFile, Songs, open_songs
+from songloom.dataset.files import Skipped, is_audio
+from songloom.dataset.ingest import UNPACKED, SongFile, Songs, open_songs
 from songloom.dataset.label import labellers_for
 from songloom.dataset.label_table import read_table
 from songloom.dataset.labels import Labeller
@@ -119,9 +119,10 @@ def prepare(
             raise _nothing(request.dataset_path, skipped)
         edited = tuple(edits.applied_to(song) for song in unedited)
         write_dataset(Dataset(folder, info, edited), (*unedited, *edits.deleted))
+    skipped = [*songs.skipped, *skipped]
     return Prepared(
         dataset=read_dataset(folder),
-        skipped=(*songs.skipped, *skipped),
+        skipped=tuple(each for each in skipped if not _is_table(each.file, request)),
         coded=len(progress.tasks) - len(progress.skipped),
         seconds=time.monotonic() - started,
     )
@@ -215,7 +216,7 @@ def _written(
     names = [name for name in songs.files if is_audio(name)] + [song.name for song in songs.found]
     table = {} if request.labels is None else read_table(request.labels, dict.fromkeys(names))
     common = Written(request.one_same_description)
-    sidecars = Sidecars(songs.files)
+    sidecars = Sidecars(songs.files, names)
     written: dict[SongFile, Written] = {}
     skipped = []
     for song in songs.found:
@@ -230,7 +231,15 @@ def _written(
             continue
         of_table = table.get(song.name, Written())
         written[song] = common.overridden_by(beside).overridden_by(of_table)
-    return written, skipped
+    unused = sidecars.explain_unused(names) if songs.whole else []
+    return written, [*skipped, *unused]
+
+
+def _is_table(file: str, request: PrepareRequest) -> bool:
+    """Whether a file among the songs is the table of labels, which is used."""
+    return request.labels is not None and (
+        (request.dataset_path / file).absolute() == request.labels.absolute()
+    )
 
 
 def _unedited(
@@ -345,7 +354,8 @@ def _held(folder: Path, info: DatasetInfo) -> Iterator[None]:
 
 
 def _nothing(path: Path, skipped: Sequence[Skipped]) -> DatasetError:
-    reasons = "; ".join(f"{each.file!r}: {each.reason}" for each in skipped[:3])
+    songs_first = sorted(skipped, key=lambda each: not is_audio(each.file))
+    reasons = "; ".join(f"{each.file!r}: {each.reason}" for each in songs_first[:3])
     return DatasetError(
         f"{path} holds no song that can be used: expected at least one; correct them ({reasons})"
     )

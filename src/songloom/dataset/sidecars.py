@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from songloom.dataset.files import SIDECARS
+from songloom.dataset.encodings import decode_text
+from songloom.dataset.files import Skipped, is_audio, is_sidecar
 from songloom.dataset.values import Written, label_names, text_value, written
 from songloom.errors import DatasetError
 
@@ -17,7 +23,7 @@ LARGEST = 1 << 20
 _NAMES = {
     "caption": ("caption", "description", "text", "prompt"),
     "bpm": ("bpm", "tempo"),
-    "key": ("key",),
+    "key": ("key", "keyscale", "key_scale"),
     "dynamics": ("dynamics",),
     "voice": ("voice",),
     "genre": ("genre", "genres"),
@@ -27,34 +33,121 @@ _NAMES = {
 """What we call things, and what others call them; the reference library's names are among them."""
 
 
+_CAPTION_MARKS = ("caption", "description", "prompt", "text", "tags")
+"""What others put before ".txt": `song.caption.txt`, `song_prompt.txt`."""
+_UNUSED_MARKS = ("lyrics", "lrc")
+
+
+@dataclass(frozen=True)
+class _Sidecar:
+    """A file that may describe a song."""
+
+    name: str
+    path: Path
+    stem: str
+    """What the song is called, with or without its ending."""
+    rank: int
+    """Place among the kinds; a later one wins."""
+
+
 class Sidecars:
     """The descriptions that lie beside songs."""
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        """Take all files, by their names within the folder or archive of the songs."""
-        # Extensions may be in any case, names may not.
-        self._files = {
-            _key(name): path
-            for name, path in sorted(files.items())
-            if PurePosixPath(name).suffix.lower() in SIDECARS
-        }
+    def __init__(self, files: Mapping[str, Path], songs: Iterable[str] = ()) -> None:
+        """Take files that may be descriptions, and the names of all songs that they may be about.
+
+        Args:
+            files: by their names within the folder or archive of the songs; songs may be among
+                them.
+            songs: names of more songs.
+        """
+        every_song = [*(name for name in files if is_audio(name)), *songs]
+        self._stems = {stem for song in every_song for stem in _stems(song)}
+        self._by_stem: dict[str, list[_Sidecar]] = defaultdict(list)
+        for name, path in sorted(files.items()):
+            for sidecar in _sidecars(name, path, self._stems):
+                self._by_stem[fold_name(sidecar.stem)].append(sidecar)
 
     def of(self, song: str) -> Written:
         """What is written beside the song of that name.
 
         A text file is the caption; a JSON file may hold a caption and labels, and wins where both
-        have one. `song.wav.txt` wins over `song.txt`, which may belong to several songs.
+        have one. `song.wav.txt` wins over `song.txt`, which may belong to several songs. Names
+        that differ in case only, or in how accents are composed, are the same where no other song
+        has that very name.
 
         Raises:
             DatasetError: a file cannot be understood.
         """
         said = Written()
-        for stem in (str(PurePosixPath(song).with_suffix("")), song):
-            for suffix, read in ((".txt", read_text), (".json", read_json)):
-                path = self._files.get(stem + suffix)
-                if path is not None:
-                    said = said.overridden_by(read(path, PurePosixPath(stem + suffix).name))
+        for sidecar in self._about(song):
+            read = read_json if sidecar.rank == _JSON else read_text
+            said = said.overridden_by(read(sidecar.path, PurePosixPath(sidecar.name).name))
         return said
+
+    def explain_unused(self, songs: Iterable[str]) -> list[Skipped]:
+        """The files that are about none of these songs, and why they are not used."""
+        every = {side.name: side for sides in self._by_stem.values() for side in sides}
+        used = {sidecar.name for song in songs for sidecar in self._about(song)}
+        return [
+            Skipped(name, _why_unused(name, self._stems))
+            for name in sorted(every)
+            if name not in used
+        ]
+
+    def _about(self, song: str) -> list[_Sidecar]:
+        """The files that describe a song, the last of which wins."""
+        chosen = []
+        for stem in _stems(song):
+            candidates = self._by_stem.get(fold_name(stem), ())
+            for rank in range(_JSON + 1):
+                same = [side for side in candidates if side.rank == rank]
+                exact = [side for side in same if side.stem == stem]
+                others = [side for side in same if side.stem not in self._stems]
+                chosen += (exact or others)[:1]
+        return chosen
+
+
+_MARKED, _PLAIN, _JSON = range(3)
+
+
+def fold_name(name: str) -> str:
+    """Equal for names that look the same: disks differ in case and in how they keep accents."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _stems(song: str) -> tuple[str, str]:
+    return str(PurePosixPath(song).with_suffix("")), song
+
+
+def _sidecars(name: str, path: Path, stems: AbstractSet[str]) -> Iterator[_Sidecar]:
+    """Readings of a file's name; `a_text.txt` is about `a` unless there is a song `a_text`."""
+    if not is_sidecar(name):
+        return
+    stem, suffix = name[: name.rindex(".")], PurePosixPath(name).suffix.lower()
+    if suffix == ".json":
+        yield _Sidecar(name, path, stem, _JSON)
+        return
+    yield _Sidecar(name, path, stem, _PLAIN)
+    named = _without_mark(stem, _CAPTION_MARKS)
+    if named and stem not in stems:
+        yield _Sidecar(name, path, named, _MARKED)
+
+
+def _without_mark(stem: str, marks: Sequence[str]) -> str:
+    """The stem before a mark such as ".caption"; empty where there is none."""
+    match = re.fullmatch(rf"(.*[^/])[._-]({'|'.join(marks)})", stem, re.IGNORECASE | re.DOTALL)
+    return match[1] if match else ""
+
+
+def _why_unused(name: str, stems: AbstractSet[str]) -> str:
+    stem = name[: name.rindex(".")]
+    if _without_mark(stem, _UNUSED_MARKS) in stems:
+        return "lyrics are not used: a model learns from what describes the sound"
+    return (
+        "it describes no song: expected the name of one with txt or json as its ending, such as "
+        "'waltz.txt' for 'waltz.mp3'; rename it"
+    )
 
 
 def read_text(path: Path, name: str) -> Written:
@@ -65,7 +158,7 @@ def read_text(path: Path, name: str) -> Written:
         name: what errors call it.
 
     Raises:
-        DatasetError: it cannot be read as UTF-8.
+        DatasetError: it cannot be read as a text.
     """
     return Written(text_value("caption", _decoded(path, name), name))
 
@@ -73,7 +166,8 @@ def read_text(path: Path, name: str) -> Written:
 def read_json(path: Path, name: str) -> Written:
     """A caption and labels as JSON, under our names or the reference library's.
 
-    Keywords, which have no place of their own, become part of the caption. `unknown` names labels
+    Keywords and a time signature, which have no place of their own, become part of the caption.
+    `unknown` names labels
     that are to stay so, whatever analysis hears. What is not about the
     sound (artist, title, sample rate, ...) is passed over.
 
@@ -95,10 +189,27 @@ def read_json(path: Path, name: str) -> Written:
     values: dict[str, Any] = {}
     for ours, names in _NAMES.items():
         values[ours] = next((content[key] for key in names if content.get(key)), None)
+    if content.get("is_instrumental") is True and not values["voice"]:
+        values["voice"] = "instrumental"
     said = written(values, name)
     caption = _with_keywords(said.caption, content.get("keywords"), name)
+    caption = _with_keywords(caption, _time_signature(content, name), name)
     unknown = label_names(content.get("unknown"), name) - set(said.labels.known)
     return Written(caption, said.labels, unknown)
+
+
+def _time_signature(content: Mapping[str, Any], name: str) -> str | None:
+    """As words: "3/4" and 3, as ACE-Step has it, are "3/4 time"."""
+    value = next((content[key] for key in _TIME_SIGNATURES if content.get(key)), None)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    beats = text_value("timesignature", value, name)
+    if beats is None:
+        return None
+    return f"{beats}/{8 if beats == '6' else 4} time" if beats.isdecimal() else f"{beats} time"
+
+
+_TIME_SIGNATURES = ("timesignature", "time_signature")
 
 
 def _with_keywords(caption: str | None, keywords: Any, name: str) -> str | None:
@@ -108,11 +219,6 @@ def _with_keywords(caption: str | None, keywords: Any, name: str) -> str | None:
     if caption is None or words is None:
         return caption or words
     return f"{caption.rstrip('.')}, {words}"
-
-
-def _key(name: str) -> str:
-    suffix = PurePosixPath(name).suffix
-    return name.removesuffix(suffix) + suffix.lower()
 
 
 def _decoded(path: Path, name: str) -> str:
@@ -129,9 +235,9 @@ def _decoded(path: Path, name: str) -> str:
             "shorten or remove it"
         )
     try:
-        return content.decode("utf-8-sig")
+        return decode_text(content)
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{name} is not UTF-8 text (byte {error.start} is {content[error.start]:#04x}): "
-            "save it again as UTF-8, or remove it"
+            f"{name} is no text (byte {error.start} is {content[error.start]:#04x}): save it "
+            "again as UTF-8, or remove it"
         ) from error

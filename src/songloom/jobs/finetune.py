@@ -21,6 +21,7 @@ from songloom.checkpoints.components import Components
 from songloom.checkpoints.home import model_folder, run_folder, trained_model
 from songloom.checkpoints.load import load_components
 from songloom.dataset import manifest
+from songloom.dataset.files import summarize_skipped
 from songloom.dataset.manifest import Dataset, is_dataset, read_dataset
 from songloom.dataset.prepare import check_fits, prepare
 from songloom.errors import DatasetError, OutputError, TrainingError
@@ -132,8 +133,8 @@ def _dataset(
         prepared = prepare(
             request, run / DATASET, on_event=tell, cancelled=cancelled, device=device
         )
-        for skipped in prepared.skipped:
-            tell(Notice(f"{skipped.file!r} is left out: {skipped.reason}"))
+        for file, reason in summarize_skipped(prepared.skipped):
+            tell(Notice(f"{file} is left out: {reason}"))
         dataset = prepared.dataset
     if all(song.held_out for song in dataset.songs):
         raise DatasetError(

@@ -3,14 +3,17 @@
 import asyncio
 import io
 import json
+import re
 import tarfile
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 
+from songloom.dataset.files import AUDIO
 from songloom.jobs.executor import Work
 from songloom.server.replicate.links import Links
 from songloom.server.studio.datasets import dataset_events
@@ -209,6 +212,78 @@ def test_a_new_file_takes_the_place_of_an_old_one_and_its_edits(server: Serving)
     assert after["caption"] == "Mine"
     assert analysed(server, id)["songs"][0]["seconds"] == 6
     assert len(list(server.services.datasets.files(id).iterdir())) == 1
+
+
+LONG = "Очень длинное название песни, которое не помещается в имя файла на диске " * 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{LONG}{number}.wav" for number in ("I", "II", "III", "IV")],
+        ["who?.wav", "who*.wav", "who%.wav", "who:.wav", "who_.wav"],
+        ["Waltz.wav", "waltz.wav", "WALTZ.WAV"],
+        ["Caf\u00e9.wav", "Cafe\u0301.wav"],
+        ["...Baby.wav", "Baby.wav", "Baby .wav", " Baby.wav"],
+        ["CON.wav", "_CON.wav", "con.wav"],
+        ["a\u200bb.wav", "ab.wav", "a\nb.wav"],
+    ],
+    ids=["long", "signs", "case", "accents", "dots", "reserved", "invisible"],
+)
+@pytest.mark.parametrize("way", ["one by one", "archive"])
+def test_names_never_collide_and_edits_stay(server: Serving, names: list[str], way: str) -> None:
+    id = made(server)
+    if way == "archive":
+        files = {name: name.encode() for name in names}
+        files |= {f"{name}.txt": f"About {name}".encode() for name in names}
+        put(server, id, "songs.zip", zipped(**files))
+    else:
+        first = put(server, id, names[0], names[0].encode())["songs"][0]
+        server.client.patch(f"/v1/datasets/{id}/songs/{first['id']}", json={"caption": "Mine"})
+        for name in names[1:]:
+            put(server, id, name, name.encode())
+            put(server, id, f"{name}.txt", f"About {name}".encode())
+    songs = {song["file"]: song["caption"] for song in dataset(server, id)["songs"]}
+    about = {name: f"About {name}".strip() for name in names}
+    assert songs == (about if way == "archive" else about | {names[0]: "Mine"})
+    folder = server.services.datasets.folder / "copy"
+    server.services.datasets.copy(id, folder)
+    copied = {p.read_bytes().decode(): p for p in folder.iterdir() if p.suffix.lower() == ".wav"}
+    assert set(copied) == set(names)
+    assert len({p.name.casefold() for p in copied.values()}) == len(names)
+    for name, path in copied.items():
+        said = json.loads(path.with_name(f"{path.name}.json").read_text("utf-8"))
+        assert said["caption"] == songs[name]
+        assert len(path.name.encode()) <= 140
+
+
+def test_the_page_takes_the_songs_that_are_read() -> None:
+    script = (files("songloom.server") / "static/train/files.js").read_text(encoding="utf-8")
+    [listed] = re.findall(r"const ENDINGS = (.*?);", script, re.DOTALL)
+    endings = "".join(re.findall(r'"([^"]*)"', listed)).split()
+    assert {f".{ending}" for ending in endings} == AUDIO
+
+
+def test_a_long_name_finds_its_description(server: Serving) -> None:
+    id = made(server)
+    put(server, id, f"{LONG}.flac", b"one")
+    [song] = put(server, id, f"{LONG}.txt", b"A slow waltz.")["songs"]
+    assert (song["file"], song["caption"]) == (f"{LONG}.flac", "A slow waltz.")
+
+
+def test_what_an_archive_holds_is_used_or_reported(server: Serving) -> None:
+    id = made(server)
+    content = zipped(
+        **{
+            "a/live.wma": b"1", "a/Live.txt": b"Loud.", "a/cover.jpg": b"2", "README.txt": b"3",
+            ".hidden.wav": b"4", "__MACOSX/a/._live.wma": b"5",
+        }
+    )  # fmt: skip
+    added = put(server, id, "x/songs.zip", content)
+    assert [(s["file"], s["caption"]) for s in added["songs"]] == [("x/a/live.wma", "Loud.")]
+    assert {each["file"] for each in added["skipped"]} == {
+        "x/a/cover.jpg", "x/README.txt", "x/.hidden.wav",
+    }  # fmt: skip
 
 
 def test_edits_win_are_checked_and_can_be_taken_back(server: Serving) -> None:

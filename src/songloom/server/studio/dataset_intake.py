@@ -12,15 +12,15 @@ from tempfile import TemporaryDirectory
 from starlette.concurrency import run_in_threadpool
 
 from songloom.dataset.archives import Limits, is_archive, unpack
-from songloom.dataset.files import is_wanted
+from songloom.dataset.files import EXPECTED, Skipped, is_wanted
 from songloom.errors import DatasetError, RequestError
 from songloom.server.incoming import incoming
 from songloom.server.studio.dataset_names import song_place
-from songloom.server.studio.dataset_store import Added, DatasetStore, NewFile, Skipped
+from songloom.server.studio.dataset_store import Added, DatasetStore, NewFile
 
 MOST_UNPACKED = 4
 """Sizes of the largest upload that an archive may unpack to."""
-_TAKEN = "a song (wav, flac, mp3, ogg, opus, m4a, mp4, aac or aiff)"
+_TAKEN = f"a song ({EXPECTED})"
 
 
 async def take_upload(
@@ -70,16 +70,17 @@ def _unpacked(store: DatasetStore, id: str, archive: NewFile, max_bytes: int) ->
     ) as folder:
         try:
             limits = Limits(total_bytes=MOST_UNPACKED * max_bytes)
-            members = unpack(archive.path, Path(folder), limits)
+            unpacked = unpack(archive.path, Path(folder), limits)
         except DatasetError as error:
             # Where it lies on the server is no business of whoever sent it.
             said = str(error).replace(str(archive.path), repr(archive.place))
             raise RequestError(said) from None
         skipped: list[Skipped] = []
-        added = store.add(id, list(_members(members, within, skipped)))
-    if not added.songs and not added.skipped and not skipped:
+        skipped += [Skipped(str(within / each.file), each.reason) for each in unpacked.skipped]
+        added = store.add(id, list(_members(unpacked.files, within, skipped)))
+    if not unpacked.files:
         raise RequestError(f"{archive.place!r} holds no songs, but must have some: {_TAKEN}")
-    return Added(added.songs, (*skipped, *added.skipped))
+    return Added(added.songs, (*skipped, *added.skipped, *added.unused))
 
 
 def _members(

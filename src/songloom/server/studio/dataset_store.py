@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from songloom.dataset.files import is_audio
-from songloom.dataset.sidecars import Sidecars, read_json, read_text
+from songloom.dataset.files import Skipped, is_audio
+from songloom.dataset.sidecars import Sidecars, fold_name, read_json, read_text
 from songloom.errors import DatasetError, OutputError
 from songloom.jobs.records import new_id
 from songloom.server.copies import link
-from songloom.server.studio.dataset_names import folded
+from songloom.server.studio.dataset_names import folded, training_names
 from songloom.server.studio.dataset_records import (
     DatasetSong,
     SongDataset,
@@ -52,20 +52,14 @@ class NewFile:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A file that is not taken."""
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Added:
     """What became of new files."""
 
     songs: tuple[DatasetSong, ...]
     """New ones, and those of which something else is known now."""
     skipped: tuple[Skipped, ...]
+    unused: tuple[Skipped, ...] = ()
+    """Descriptions of no song that is there yet; they are kept, in case that one comes."""
 
 
 class DatasetStore:
@@ -136,23 +130,28 @@ class DatasetStore:
         """
         with self._lock:
             dataset = self._datasets[id]
-            songs = {folded(song.file): song for song in dataset.songs}
+            songs = {song.file: song for song in dataset.songs}
             descriptions = dict(dataset.descriptions)
             touched: set[str] = set()
             skipped: list[Skipped] = []
             for file in new:
                 if is_audio(file.place):
-                    reason = self._add_song(id, file, songs)
+                    place, reason = self._add_song(id, file, songs)
                     if not reason:
-                        touched.add(folded(file.place))
+                        touched.add(place)
                 else:
                     reason = self._add_description(id, file, descriptions)
                 if reason:
                     skipped.append(Skipped(file.place, reason))
             files = self.files(id)
-            beside = Sidecars({place: files / name for place, name in descriptions.items()})
-            for key in list(songs) if descriptions != dataset.descriptions else list(touched):
-                written = as_values(beside.of(songs[key].file))
+            beside = Sidecars({place: files / name for place, name in descriptions.items()}, songs)
+            looks = {fold_name(PurePosixPath(place).stem) for place in touched}
+            described_anew = descriptions != dataset.descriptions
+            for key in list(songs):
+                # A new song may have the very name of what another was described by until now.
+                if not described_anew and fold_name(PurePosixPath(key).stem) not in looks:
+                    continue
+                written = as_values(beside.of(key))
                 if written != songs[key].written:
                     songs[key] = replace(songs[key], written=written)
                     touched.add(key)
@@ -160,10 +159,12 @@ class DatasetStore:
             after = self._put(replace(dataset, songs=in_order, descriptions=descriptions))
             if not dataset.stored <= after.stored:
                 self._sweep(id)
-        changed = tuple(song for song in in_order if folded(song.file) in touched)
+            described = [file.place for file in new if file.place in descriptions]
+            unused = {each.file: each for each in beside.explain_unused(songs)}
+        changed = tuple(song for song in in_order if song.file in touched)
         for song in changed:
             self._tell(id, song)
-        return Added(changed, tuple(skipped))
+        return Added(changed, tuple(skipped), tuple(unused[p] for p in described if p in unused))
 
     def copy(self, id: str, folder: Path) -> None:
         """Make a folder of a data set's songs as they are now, with files that describe them.
@@ -180,10 +181,12 @@ class DatasetStore:
             if not songs:
                 named = repr(dataset.name) if dataset else id
                 raise DatasetError(f"the data set {named} has no songs to train on; add some to it")
+            names = training_names(song.file for song in songs)
             for song in songs:
-                link(self.files(id) / song.stored, folder / song.file)
+                target = folder / names[song.file]
+                link(self.files(id) / song.stored, target)
                 description = json.dumps(song.description(), ensure_ascii=False)
-                (folder / f"{song.file}.json").write_text(description, encoding="utf-8")
+                target.with_name(f"{target.name}.json").write_text(description, encoding="utf-8")
 
     def change_song(
         self, id: str, song: str, change: Callable[[DatasetSong], DatasetSong], *, keep: bool = True
@@ -217,17 +220,18 @@ class DatasetStore:
             self._sweep(id)
         self._tell(id, dataset)
 
-    def _add_song(self, id: str, file: NewFile, songs: dict[str, DatasetSong]) -> str:
-        """Take a song; why not, if it is not taken."""
-        key = folded(file.place)
+    def _add_song(self, id: str, file: NewFile, songs: dict[str, DatasetSong]) -> tuple[str, str]:
+        """Take a song; the place that it has, and why not, if it is not taken."""
         same = next((song for song in songs.values() if song.sha256 == file.sha256), None)
         if same is not None:
-            return "" if folded(same.file) == key else f"it is the same recording as {same.file!r}"
+            alike = folded(same.file) == folded(file.place)
+            return same.file, "" if alike else f"it is the same recording as {same.file!r}"
         stored = self._store(id, file)
         song = DatasetSong(new_id(), file.place, stored, file.size, file.sha256)
-        before = songs.get(key)
-        songs[key] = song if before is None else replace(song, id=before.id, edits=before.edits)
-        return ""
+        before = songs.get(file.place)
+        song = song if before is None else replace(song, id=before.id, edits=before.edits)
+        songs[file.place] = song
+        return file.place, ""
 
     def _add_description(self, id: str, file: NewFile, descriptions: dict[str, str]) -> str:
         place = PurePosixPath(file.place)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from songloom.dataset.values import label_value, text_value
 from songloom.errors import DatasetError
+from songloom.server.filenames import safe_name
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.jobs import EVENT_STREAM
 from songloom.server.replicate.links import Links
@@ -189,7 +190,7 @@ def hear_song(dataset: Known, song: KnownSong, services: Serving) -> Response:
     return FileResponse(
         path,
         media_type=_TYPES.get(path.suffix, UNKNOWN_TYPE),
-        filename=song.file.rpartition("/")[2],
+        filename=safe_name(song.file.rpartition("/")[2]),
         content_disposition_type="inline",
         headers=SAFE,
     )
@@ -273,6 +274,8 @@ _TYPES = {
     ".mp3": "audio/mpeg", ".wav": "audio/wav", ".wave": "audio/wav", ".flac": "audio/flac",
     ".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg", ".m4a": "audio/mp4",
     ".mp4": "audio/mp4", ".aac": "audio/aac", ".aif": "audio/aiff", ".aiff": "audio/aiff",
+    ".m4b": "audio/mp4", ".m4v": "audio/mp4", ".mka": "audio/x-matroska",
+    ".webm": "audio/webm", ".weba": "audio/webm", ".wma": "audio/x-ms-wma", ".caf": "audio/x-caf",
 }  # fmt: skip
 """Types of songs by the ends of their names; systems' own tables differ."""
 

@@ -1,6 +1,13 @@
 // What people drop or choose: what of it can be used, in what order, and a name for it.
 
-const SONG = /\.(wav|flac|mp3|ogg|opus|m4a|mp4|aac|aiff?)$/i;
+// As in dataset/files.py, which a test holds.
+const ENDINGS = "wav wave bwf w64 aif aiff aifc caf au snd flac mp3 mp2 mpga ogg oga opus spx m4a m4b m4r mp4 m4v mov 3gp 3g2 aac adts "
+  + "mka mkv webm weba wma wmv asf avi flv mpg mpeg mts m2ts amr ac3 eac3 ape wv tta dsf";
+const SONG = new RegExp(`\\.(${ENDINGS.replaceAll(" ", "|")})$`, "i");
+/** What systems leave behind, and nobody meant to give. */
+const LEFT_BEHIND = /^(\._.*|\.ds_store|__macosx|thumbs\.db|desktop\.ini|\.localized|@eadir|\$recycle\.bin|\.appledouble|\.directory)$/i;
+/** Hidden by a dot; "...And Justice For All" is a title. */
+const HIDDEN = /^\.(?!\.)/;
 const WORDS = /\.(txt|json)$/i;
 const ARCHIVE = /\.(zip|tar|tgz|gz|bz2|xz)$/i;
 
@@ -16,8 +23,9 @@ const ARCHIVE = /\.(zip|tar|tgz|gz|bz2|xz)$/i;
  * @returns {{usable: ChosenFile[], aside: string[]}}
  */
 export function sorted(files) {
-  const seen = files.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX"));
-  const usable = seen.filter(({ path }) => SONG.test(path) || WORDS.test(path) || ARCHIVE.test(path));
+  const seen = files.filter(({ path }) => !path.split("/").some((part) => LEFT_BEHIND.test(part)));
+  const usable = seen.filter(({ path }) => (SONG.test(path) || WORDS.test(path) || ARCHIVE.test(path))
+    && !path.split("/").some((part) => HIDDEN.test(part)));
   const order = (path) => `${path.replace(/\.[^./]+$/, "").toLowerCase()} ${WORDS.test(path) ? 1 : 0}`;
   usable.sort((one, other) => order(one.path).localeCompare(order(other.path), undefined, { numeric: true }));
   const kept = new Set(usable);
@@ -38,4 +46,4 @@ export function nameFor(files) {
 }
 
 /** For the file chooser. */
-export const ACCEPTED = "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a,.mp4,.aac,.aif,.aiff,.txt,.json,.zip,.tar,.tgz,.gz";
+export const ACCEPTED = `audio/*,.${ENDINGS.replaceAll(" ", ",.")},.txt,.json,.zip,.tar,.tgz,.gz`;
