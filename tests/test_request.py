@@ -405,3 +405,13 @@ def test_a_training_is_a_preparation_with_more() -> None:
     prepare = fields_of(PrepareRequest)
     assert fields_of(TrainingRequest)[: len(prepare)] == prepare
     assert TrainingRequest(Path("songs"), epochs=4, updates_per_epoch=25).steps == 100
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.example/a.wav", "HTTP://x/a", "s3://b/a", "file:///a.wav", "data:/x"]
+)
+def test_a_url_in_the_place_of_a_file_is_named_as_such(url: str) -> None:
+    """A path that is made of one has lost a slash, and there is no such file."""
+    for value in (url, Path(url)):
+        with pytest.raises(RequestError, match=r"input_audio is '.*', a URL, .* download it first"):
+            GenerationRequest(input_audio=value)  # type: ignore[arg-type]

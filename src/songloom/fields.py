@@ -8,6 +8,7 @@ made from `fields_of(request class)`, so none of them can disagree with what is 
 
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from numbers import Real
@@ -74,6 +75,11 @@ class FieldSpec:
         """
         if self.optional and (value is None or _is_unset(value, self.option.unset)):
             return None
+        if self.type is Path and _URL.match(str(value)):
+            raise RequestError(
+                f"{self.name} is {str(value)!r}, a URL, but must be {self.expectation} on this "
+                "machine; download it first (curl -LO URL), and give the path"
+            )
         try:
             parsed = _PARSERS[self.type](value)
         except (TypeError, ValueError):
@@ -205,6 +211,10 @@ def _finite_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise TypeError
     return float(value)
+
+
+_URL = re.compile(r"(?:https?|ftps?|s3|gs|file|data):/", re.IGNORECASE)
+"""How a URL begins, also one that was made a path, which has lost a slash."""
 
 
 def _path(value: Any) -> Path:

@@ -283,6 +283,18 @@ class TrainingRequest(PrepareRequest):
         RequestError: a value or a combination of values makes no sense.
     """
 
+    def __post_init__(self) -> None:
+        """Bring every value into its declared type, then check the pieces that are compared."""
+        super().__post_init__()
+        longest = max_duration()
+        # The default is no wish of anyone's: its pieces are as long as they may be.
+        asked = self.previews > 0 and self.preview_seconds != TrainingRequest.preview_seconds
+        if asked and self.preview_seconds > longest:
+            raise RequestError(
+                f"preview_seconds is {self.preview_seconds:g} s, but at most {longest:g} s are "
+                f"allowed; ask for less, or set {MAX_DURATION_VARIABLE} to a higher limit"
+            )
+
     name: Annotated[
         str | None,
         Option("What the new model is called; none is named after the songs."),

@@ -408,3 +408,19 @@ def test_tags_that_are_no_utf8(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"XXXX", "Café".encode("cp1252")))
     assert read_audio(path).seconds == 0.2
     assert read_tags(path)["title"] == "Caf\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"Rar!\x1a\x07\x01\x00", "a RAR archive"),
+        (b"7z\xbc\xaf\x27\x1c\x00\x04", "a 7z archive"),
+        (b"PK\x03\x04\x14\x00", "a zip archive"),
+        (b"\x1f\x8b\x08\x00", "a gzip archive"),
+    ],
+)
+def test_an_archive_is_to_be_unpacked_not_converted(tmp_path: Path, head: bytes, kind: str) -> None:
+    (tmp_path / "songs.wav").write_bytes(head + bytes(1000))
+    with pytest.raises(AudioError, match=f"is {kind}: .*unpack it first") as raised:
+        read_audio(tmp_path / "songs.wav")
+    assert "convert" not in str(raised.value)

@@ -273,3 +273,41 @@ def test_others_may_reach_a_server_only_with_tokens(
     monkeypatch.delenv(VARIABLE)
     add(store, "laptop")
     check_binding(everywhere, store)
+
+
+def test_a_page_of_another_site_may_ask_with_a_token(store: Store) -> None:
+    """Browsers ask first, without the token, and then look at the answer's header."""
+    shown = add(store, "laptop")
+    page = {"origin": "https://app.example"}
+    with client_of(store) as client:
+        asked = client.options(
+            "/v1/predictions",
+            headers=page
+            | {
+                "access-control-request-method": "POST",
+                "access-control-request-headers": "authorization,content-type,prefer",
+            },
+        )
+        assert asked.status_code == 204
+        assert asked.headers["access-control-allow-origin"] == "*"
+        assert "POST" in asked.headers["access-control-allow-methods"]
+        allowed = asked.headers["access-control-allow-headers"]
+        assert allowed == "authorization,content-type,prefer"  # a star would leave the first out
+        for headers, status in ((page | shown, 200), (page, 401)):
+            answer = client.post("/v1/predictions", headers=headers)
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-origin" not in client.get("/", headers=shown).headers
+
+
+@pytest.mark.parametrize("settings", [{}, {"allow_anonymous": True}])
+def test_an_open_server_is_closed_to_pages_of_others(
+    store: Store, settings: dict[str, bool]
+) -> None:
+    with client_of(store, **settings) as client:
+        for method in ("OPTIONS", "GET", "POST"):
+            headers = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+            answer = client.request(method, "/v1/predictions", headers=headers)
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+        assert "songloom tokens create" in answer.json()["detail"]

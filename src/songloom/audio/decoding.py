@@ -19,6 +19,7 @@ import numpy.typing as npt
 import soundfile
 
 from songloom.audio.headers import announced_seconds, is_whole_flac_frame
+from songloom.audio.kinds import HEAD, archive_of
 from songloom.audio.limits import LONGEST_SECONDS, MOST_SAMPLES, check_format
 from songloom.errors import AudioError, TooShortError
 
@@ -348,6 +349,12 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
                 metadata_errors="replace",
             )
         except DAMAGE as error:
+            file.seek(0)
+            if archive := archive_of(file.read(HEAD)):
+                raise AudioError(
+                    f"{name} is {archive}: {EXPECTED}; unpack it first (songs to train on may also "
+                    "be a zip or a tar)"
+                ) from error
             raise AudioError(
                 f"{name} is not audio that can be read: {EXPECTED}, complete, and not another kind "
                 "of file renamed; convert it to wav"

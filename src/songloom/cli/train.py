@@ -134,5 +134,6 @@ def _report_training(trained: "FineTuned", as_json: bool) -> None:
         print("training ended early, as asked: not all updates were made", file=sys.stderr)
     if before is not None and after is not None:
         print(f"loss on held-out songs: {before:.3f} before, {after:.3f} after", file=sys.stderr)
-    print(f"what it learned, to see and hear: {trained.report}", file=sys.stderr)
+    if trained.report.is_file():
+        print(f"what it learned, to see and hear: {trained.report}", file=sys.stderr)
     print(f"use it: songloom generate --model '{trained.name}' 'your prompt'", file=sys.stderr)

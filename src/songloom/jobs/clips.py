@@ -12,11 +12,11 @@ from typing import Any
 
 from songloom.audio.files import Audio, write_audio
 from songloom.checkpoints.components import Components
-from songloom.errors import Cancelled
+from songloom.errors import Cancelled, OutputError, SongloomError
 from songloom.generation.model import Model
 from songloom.jobs.training_notes import CLIPS, COMPARISON
 from songloom.progress import Notice, ProgressCallback, TrainingPreview
-from songloom.request import GenerationRequest
+from songloom.request import GenerationRequest, max_duration
 from songloom.training.memorisation import MemorisationCheck, longest_of
 from songloom.training.memorisation_section import finding
 from songloom.training.memory import is_out_of_memory
@@ -53,25 +53,27 @@ class Previews:
         self._tell, self._cancelled = tell, cancelled
 
     def make(self, step: int) -> None:
-        """Make the clip of a step; one that can't be made is no reason to stop training.
-
-        Raises:
-            OutputError: it can't be written.
-        """
-        request = GenerationRequest(prompt=self._prompt, duration=SECONDS, seed=SEED)
+        """Make the clip of a step; one that can't be made is no reason to stop training."""
         try:
+            seconds = min(SECONDS, max_duration())
+            request = GenerationRequest(prompt=self._prompt, duration=seconds, seed=SEED)
             model = Model(self._base, self._base.lm.dtype)
             track = model.generate(request, cancelled=self._cancelled)
         except Cancelled:
             return  # the training is asked next, and saves its state
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            self._tell(Notice(f"there is no memory for a clip after {step} updates"))
+        except (RuntimeError, MemoryError, SongloomError) as error:
+            if is_out_of_memory(error):
+                self._tell(Notice(f"there is no memory for a clip after {step} updates"))
+            else:
+                self._tell(Notice(f"there is no clip after {step} updates: {error}"))
             return
         path = self._folder / f"preview-{step:06}.mp3"
-        self._folder.mkdir(exist_ok=True)
-        write_audio(path, Audio(track.normalized(), track.sample_rate), format="mp3")
+        try:
+            self._folder.mkdir(exist_ok=True)
+            write_audio(path, Audio(track.normalized(), track.sample_rate), format="mp3")
+        except (OSError, OutputError) as error:
+            self._tell(Notice(f"there is no clip after {step} updates: {error}"))
+            return
         self._tell(TrainingPreview(step, self._prompt, path))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,26 +26,35 @@ from songloom.dataset import manifest
 from songloom.dataset.files import summarize_skipped
 from songloom.dataset.manifest import Dataset, is_dataset, read_dataset
 from songloom.dataset.prepare import check_fits, prepare
-from songloom.errors import DatasetError, OutputError, TrainingError
+from songloom.errors import (
+    Cancelled,
+    DatasetError,
+    ModelError,
+    OutputError,
+    SongloomError,
+    TrainingError,
+)
 from songloom.generation.model import Model, load
 from songloom.generation.precision import resolve_device
 from songloom.generation.track import Track
 from songloom.jobs.clips import Previews, keep_comparison
+from songloom.jobs.feasibility import check_feasible
 from songloom.jobs.runs import DATASET, alone, clear_state, logged
 from songloom.jobs.training_notes import REPORT
 from songloom.models.lm import LM
 from songloom.progress import Notice, ProgressCallback, Stage
-from songloom.request import GenerationRequest, TrainingRequest
+from songloom.request import GenerationRequest, TrainingRequest, max_duration
 from songloom.training.batches import Song
 from songloom.training.captions import full_caption
 from songloom.training.loop import Trainer, TrainingResult
 from songloom.training.memorisation import MemorisationCheck, TokenisedSong, check_memorisation
 from songloom.training.plan import make_plan, make_trainable
-from songloom.training.publish import write_about, write_weights
+from songloom.training.publish import write_about, write_card, write_weights
 from songloom.training.report import write_report
 from songloom.training.state import Measured
 from songloom.training.summary import ClipPair, SongSummary, TrainingSummary
 
+_LOG = logging.getLogger(__name__)
 PREVIEW_SEED = 1000
 """Seed of the first piece that is generated for comparing; the others follow."""
 
@@ -99,7 +110,7 @@ def train(
     """
     tell = on_event or (lambda event: None)
     name = request.name or _name_after(request.dataset_path)
-    target, run = model_folder(name), run_folder(name)
+    target, run = _folders(request, name)
     with alone(run, name):
         if restart:
             clear_state(run)
@@ -111,6 +122,7 @@ def train(
         device = resolve_device(request.device)
         tell(Stage(f"loading {request.model_version}"))
         base = load_components(request.model_version, on_event=on_event)
+        check_feasible(request, base, device, run)
         tell(Stage("preparing the songs"))
         dataset = _dataset(request, run, base, tell, cancelled)
         tell(Stage("training"))
@@ -197,14 +209,21 @@ def _published(
     """Write the model, listen to it, and give it its name at last."""
     summary = _summary(request, name, base, dataset, result)
     target = model_folder(name)
+    clips: list[ClipPair] = []
+    memorisation: MemorisationCheck | None = None
     new, old = (target.with_name(f".{age}-{secrets.token_hex(4)}") for age in ("new", "old"))
     try:
         new.mkdir(parents=True)
         write_weights(new, base, request, summary.base)
-        clips, memorisation = _compared(request, dataset, new, summary.base, tell, cancelled)
-        keep_comparison(run, clips, summary.before, summary.after, memorisation)
-        write_report(new / REPORT, summary, clips, memorisation)
-        write_about(new, request, summary, memorisation, _facts(name, summary, dataset, result))
+        with _expendable("what was compared", tell):
+            clips, memorisation = _compared(request, dataset, new, summary.base, tell, cancelled)
+        with _expendable("the clips that were compared", tell):
+            keep_comparison(run, clips, summary.before, summary.after, memorisation)
+        with _expendable("the report", tell):
+            write_report(new / REPORT, summary, clips, memorisation)
+        with _expendable("the model card", tell):
+            write_card(new, summary, memorisation)
+        write_about(new, request, _facts(name, summary, dataset, result))
         if target.exists():  # a restart replaces what there was
             target.replace(old)
         new.replace(target)
@@ -228,6 +247,19 @@ def _published(
     )
 
 
+@contextmanager
+def _expendable(name: str, tell: ProgressCallback) -> Iterator[None]:
+    """Say that something is missing which could not be made: the trained model is worth more."""
+    try:
+        yield
+    except Cancelled:
+        raise
+    except Exception as error:
+        _LOG.debug("%s could not be made", name, exc_info=True)
+        reason = error if isinstance(error, SongloomError) else f"{type(error).__name__}: {error}"
+        tell(Notice(f"{name} could not be made, but the model is there: {reason}"))
+
+
 def _compared(
     request: TrainingRequest,
     dataset: Dataset,
@@ -240,8 +272,9 @@ def _compared(
     prompts = _preview_prompts(dataset, request.previews)
     if not prompts:
         return [], None
+    seconds = min(request.preview_seconds, max_duration())
     pieces = [
-        GenerationRequest(prompt=prompt, duration=request.preview_seconds, seed=PREVIEW_SEED + i)
+        GenerationRequest(prompt=prompt, duration=seconds, seed=PREVIEW_SEED + i)
         for i, prompt in enumerate(prompts)
     ]
 
@@ -337,6 +370,23 @@ def _facts(
         "held_out_loss_before": None if before is None else round(before.loss, 4),
         "held_out_loss_after": None if after is None else round(after.loss, 4),
     }
+
+
+def _folders(request: TrainingRequest, name: str) -> tuple[Path, Path]:
+    """The folders of the model and of its training.
+
+    Raises:
+        ModelError: no model may be called so.
+    """
+    try:
+        return model_folder(name), run_folder(name)
+    except ModelError as error:
+        if request.name is not None:
+            raise
+        raise ModelError(
+            f"the model would be named after {str(request.dataset_path)!r}, but {error}; give it "
+            "another one with --name"
+        ) from None
 
 
 def _name_after(songs: Path) -> str:

@@ -15,7 +15,7 @@ from statistics import median
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import FACTS, model_folder, run_folder, trained_model
 from songloom.checkpoints.packed import pack
-from songloom.errors import Cancelled, SongloomError, TrainingError
+from songloom.errors import Cancelled, OutputError, SongloomError, TrainingError
 from songloom.jobs.environment import suit_training
 from songloom.jobs.executor import (
     Failed,
@@ -110,8 +110,12 @@ class TrainingWorker:
         self._tell(Logged(work.id, "writing the weights"))
         model = model_folder(request.name)
         pack(model, work.folder / WEIGHTS)
-        shutil.copyfile(model / REPORT, work.folder / REPORT)
-        notes.finish(run_folder(request.name) / CLIPS)
+        try:
+            if (model / REPORT).is_file():
+                shutil.copyfile(model / REPORT, work.folder / REPORT)
+            notes.finish(run_folder(request.name) / CLIPS)
+        except (OSError, OutputError) as error:  # the model is there, and worth more
+            self._tell(Logged(work.id, f"note: report or clips can't be kept: {error}"))
         metrics = {"predict_time": time.monotonic() - began, **notes.speeds()}
         facts = read_json(model / FACTS)
         for name in ("held_out_loss_before", "held_out_loss_after"):

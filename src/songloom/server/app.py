@@ -15,10 +15,11 @@ from songloom import __version__
 from songloom.errors import OutputError, SongloomError
 from songloom.server import cog, page
 from songloom.server.auth import Authentication
+from songloom.server.bodies import explain_body
 from songloom.server.documents import add_documents
 from songloom.server.limits import BodyLimits
 from songloom.server.logs import RequestLog
-from songloom.server.replicate.problems import ProblemError, problem_response
+from songloom.server.replicate.problems import UNREADABLE, ProblemError, problem_response
 from songloom.server.replicate.routes import routers
 from songloom.server.services import Services
 from songloom.server.studio.routes import routers as studio_routers
@@ -108,6 +109,7 @@ def _add_operations(app: FastAPI, services: Services) -> None:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    error = explain_body(error, request.headers.get("content-type", ""))
     if _is_v1(request):
         return problem_response(error)
     detail = [
@@ -121,7 +123,9 @@ async def _refused(request: Request, error: Exception) -> Response:
     if _is_v1(request):
         return problem_response(error)
     assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+    return JSONResponse(
+        {"detail": UNREADABLE.get(error.detail, error.detail)}, error.status_code, error.headers
+    )
 
 
 async def _expected(request: Request, error: Exception) -> Response:

@@ -2,7 +2,8 @@
 
 Without tokens, a page of any web site could speak to a server on the visitor's machine, by giving
 its own name that address (DNS rebinding) or by sending a form there. So an open server looks at
-the headers Host and Origin, which pages can't choose.
+the headers Host and Origin, which pages can't choose. A token is what a page of any site can have:
+there, browsers are told (CORS) that pages may ask, since no browser shows a token by itself.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import time
 from collections.abc import Mapping
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from songloom.errors import OutputError, RequestError
 from songloom.jobs.store import Store
@@ -29,6 +30,7 @@ VARIABLE = "SONGLOOM_TOKENS"
 OPEN_PATHS = frozenset({"/livez"})
 _FRESH_SECONDS = 1.0
 _UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, QUERY"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -152,7 +154,12 @@ class Authentication:
             if fault:
                 await refuse(scope, send, _FORBIDDEN, fault)
                 return
-        elif not name and not self._is_signed(scope):
+        elif "origin" in headers:
+            send = _open_to_pages(send)
+            if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+                await _allow_page(send, headers)
+                return
+        if not (name or admits_all(self._settings, known) or self._is_signed(scope)):
             await _ask_for_token(scope, send, headers)
             return
         await self._app(scope, receive, send)
@@ -179,8 +186,35 @@ class Authentication:
             return ""
         return (
             f"the request comes from a page of {origin!r}, but without tokens this server answers "
-            "only to its own; set public_url to what browsers reach it by, or make a token"
+            "only to its own; set public_url to what browsers reach it by, or make a token "
+            "(`songloom tokens create NAME`) and have the page send it as Authorization: Bearer"
         )
+
+
+def _open_to_pages(send: Send) -> Send:
+    """Let pages of other sites read an answer: their request was refused, or showed a token."""
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Access-Control-Allow-Origin"] = "*"
+            headers["Access-Control-Expose-Headers"] = "*"
+        await send(message)
+
+    return answer
+
+
+async def _allow_page(send: Send, headers: Headers) -> None:
+    """Answer what a browser asks before it lets a page of another site send a request."""
+    allowed = {
+        "Access-Control-Allow-Methods": _METHODS,
+        "Access-Control-Allow-Headers": headers.get("access-control-request-headers", "*"),
+        "Access-Control-Max-Age": "600",
+        "Vary": "Access-Control-Request-Headers",
+    }
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in allowed.items()]
+    await send({"type": "http.response.start", "status": 204, "headers": raw})
+    await send({"type": "http.response.body"})
 
 
 def _holder(headers: Headers, known: Mapping[str, str]) -> str:

@@ -47,21 +47,25 @@ def write_weights(
     write_adapter(folder, lora_state(lm), lora_config(request), lm.config, base)
 
 
-def write_about(
-    folder: Path,
-    request: TrainingRequest,
-    summary: TrainingSummary,
-    memorisation: MemorisationCheck | None,
-    facts: Mapping[str, Any],
+def write_about(folder: Path, request: TrainingRequest, facts: Mapping[str, Any]) -> None:
+    """Write what songloom is to know about a trained model beside its weights.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(folder / FACTS, _as_json(facts))
+    write_text(folder / REQUEST, _as_json(request.to_mapping()))
+
+
+def write_card(
+    folder: Path, summary: TrainingSummary, memorisation: MemorisationCheck | None
 ) -> None:
-    """Write what is known about a trained model beside its weights: for people and for songloom.
+    """Write the model card, for people.
 
     Raises:
         OutputError: it cannot be written.
     """
     write_text(folder / "README.md", model_card(summary, memorisation))
-    write_text(folder / FACTS, _as_json(facts))
-    write_text(folder / REQUEST, _as_json(request.to_mapping()))
 
 
 def _write_whole(folder: Path, components: Components) -> None:

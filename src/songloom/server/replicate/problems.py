@@ -24,6 +24,11 @@ from songloom.errors import (
 )
 
 PROBLEM_JSON = "application/problem+json"
+UNREADABLE = {
+    "There was an error parsing the body": "the body can't be read as text, but must be JSON in "
+    "UTF-8; send it so"
+}
+"""Better words for what the framework says."""
 RETRY_SECONDS = 10
 """What clients are told to wait when the queue is full."""
 
@@ -100,7 +105,7 @@ def _said(error: HTTPException) -> str:
         "Not Found": "there is nothing at this URL; see /docs for what there is",
         "Method Not Allowed": "this URL does not take that method; see the header Allow",
     }
-    return details.get(error.detail, error.detail)
+    return (UNREADABLE | details).get(error.detail, error.detail)
 
 
 def _invalid(error: RequestValidationError) -> ProblemError:
@@ -110,7 +115,7 @@ def _invalid(error: RequestValidationError) -> ProblemError:
         _, *place = fault["loc"]  # without "body" or "query"
         described = fault["msg"]
         if fault["type"] == "json_invalid":
-            place, described = [], f"the body is not JSON: {fault['ctx']['error']}; correct it"
+            place = []
         named = ".".join(map(str, place)) or "body"
         fields.append(InvalidField(named, described, fault["type"]))
     detail = "; ".join(_in_a_sentence(field) for field in fields)
@@ -121,7 +126,8 @@ def _in_a_sentence(field: InvalidField) -> str:
     """A fault with the name of its field, which songloom's own messages begin with."""
     name = field.field.rpartition(".")[2]
     described = field.description
-    return described if described.startswith(f"{name} ") else f"{field.field}: {described}"
+    names_itself = described.startswith((f"{name} ", f"the {name} "))
+    return described if names_itself else f"{field.field}: {described}"
 
 
 def _field_named_by(error: RequestError) -> InvalidField:
