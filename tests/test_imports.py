@@ -127,6 +127,7 @@ COMPUTING = {
     "sound_worker",
     "clips",
     "estimation_worker",
+    "feasibility",
     "finetune",
     "runs",
     "shelf",
