@@ -142,10 +142,18 @@ async def server_sent(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
         upcoming.cancel()
 
 
-async def growing_audio(dispatcher: Watched, id: str) -> AsyncIterator[bytes]:
-    """A prediction's audio from its beginning, as MP3, until the prediction ends."""
+async def growing_audio(
+    dispatcher: Watched, id: str, start: int = 0
+) -> AsyncGenerator[bytes, None]:
+    """A prediction's audio as MP3, until the prediction ends.
+
+    Args:
+        dispatcher: tells of the prediction.
+        id: of the prediction.
+        start: the first byte that is wanted.
+    """
     path = dispatcher.folder(id) / STREAM_FILE
-    read = 0
+    read = start
     await dispatcher.listen(id)
     async with aclosing(dispatcher.watch(id)) as events:
         async for event in events:

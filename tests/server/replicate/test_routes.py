@@ -332,6 +332,36 @@ def test_a_prediction_is_heard_while_it_is_generated(server: Serving) -> None:
     assert (whole.status_code, whole.content) == (206, b"RIFF")
 
 
+def test_ranges_of_what_is_still_generated(server: Serving) -> None:
+    """As Safari asks: for two bytes first, and for nothing more where it does not get them."""
+    answer = made(server, "hang")
+    id, url = answer["id"], answer["urls"]["audio"]
+    server.once(id, "processing")
+    head = server.client.head(url)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["accept-ranges"] == "bytes"
+    assert head.headers["content-type"] == "audio/mpeg"
+    stream = server.services.dispatcher.folder(id) / "stream.mp3"
+    stream.write_bytes(b"\xff\xfb" + bytes(range(100)))
+
+    def part(wanted: str, **headers: str) -> Any:
+        return server.client.get(url, headers={"Range": wanted, **headers})
+
+    two = part("bytes=0-1")
+    assert (two.status_code, two.content) == (206, b"\xff\xfb")
+    assert two.headers["content-range"] == "bytes 0-1/*"
+    assert two.headers["content-length"] == "2"
+    some = part("bytes=2-5")
+    assert (some.content, some.headers["content-range"]) == (bytes(range(4)), "bytes 2-5/*")
+    tag = two.headers["etag"]
+    server.client.post(f"/v1/predictions/{id}/cancel")
+    server.ended(id)
+    # Whoever had begun with the stream goes on with it, not with another file.
+    rest = part("bytes=100-", **{"If-Range": tag})
+    assert (rest.status_code, rest.content) == (206, bytes([98, 99]))
+    assert rest.headers["content-range"] == "bytes 100-101/102"
+
+
 def test_a_prediction_without_audio_says_so(
     shared: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, status
+from fastapi import APIRouter, Depends, Header, Request, status
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -18,10 +17,10 @@ from songloom.server.replicate.creation import PredictionBody, new_job
 from songloom.server.replicate.headers import wait_seconds
 from songloom.server.replicate.jobs import job_routes, known_job, shown
 from songloom.server.replicate.links import Links
+from songloom.server.replicate.live_audio import ended_stream, head_response, live_response
 from songloom.server.replicate.outputs import file_response
 from songloom.server.replicate.problems import InvalidField, ProblemError
 from songloom.server.services import Services
-from songloom.server.streams import growing_audio
 
 router = APIRouter(tags=["predictions"])
 Known = Annotated[Job, Depends(known_job("prediction"))]
@@ -77,29 +76,30 @@ async def create_prediction_of_model(
 router.include_router(job_routes("prediction"))
 
 
+@router.head("/v1/predictions/{id}/audio", include_in_schema=False)
 @router.get("/v1/predictions/{id}/audio", response_class=StreamingResponse)
-async def hear_prediction(job: Known, services: Serving) -> Response:
-    """Its audio while it is generated, as MP3; once it has ended, its first result."""
+async def hear_prediction(
+    request: Request, job: Known, services: Serving, range: Text = "", if_range: Text = ""
+) -> Response:
+    """Its audio while it is generated, as MP3; once it has ended, its first result.
+
+    Ranges may be asked for, of what is still growing as well.
+    """
     if not job.ended:
-        audio = growing_audio(services.dispatcher, job.id)
-        first = await anext(audio, None)
-        if first is not None:
-            headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-            return StreamingResponse(
-                _joined(first, audio), media_type="audio/mpeg", headers=headers
-            )
+        if request.method == "HEAD":
+            return head_response(job)
+        live = await live_response(services.dispatcher, job, range)
+        if live is not None:
+            return live
         job = await services.dispatcher.finished(job.id, 0)
+    stream = ended_stream(services.dispatcher, job, if_range)
+    if stream is not None:
+        return stream
     if job.output is None:
         raise ProblemError(
             410, f"prediction {job.id!r} is {job.status} and has no audio; GET it to see why"
         )
     return file_response(services.dispatcher.folder(job.id), job, job.output["files"][0])
-
-
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
 
 
 async def _made(

@@ -3,6 +3,7 @@ import { api } from "../api.js";
 import { Button } from "./button.js";
 import { html, useEffect, useRef, useSignal } from "./html.js";
 import { pauseAll } from "./player.js";
+import { toast } from "./toast.js";
 
 /**
  * @param {{src: string, label: string, onState?: (playing: boolean) => void}} props `src` grows
@@ -37,7 +38,12 @@ export function LivePlayer({ src, label, onState }) {
       tell("idle");
     };
     tell("waiting");
-    audio.play().catch(() => tell("idle"));
+    audio.play().catch((error) => {
+      if (error.name === "AbortError") return;  // it was stopped before it began
+      sound.current = null;
+      tell("idle");
+      toast(`This browser doesn't play it while it is made (${error.message || error.name}). It can be played once it is done.`, { kind: "danger" });
+    });
   };
   const on = state.value !== "idle";
   return html`<${Button}
