@@ -5,6 +5,9 @@ the CPU with two threads: both sides through their public `generate`, one after 
 same run. Steps are timed between calls of transformers' logits processor, and between our progress
 events (of ten steps each), so loading, text encoding and audio decoding count on neither side.
 
+Beside the ratios stands the share of what the memory allows: the bytes of weights that a step
+reads, by the bandwidth that was measured in the same run, against the time of a step.
+
     python -m benchmarks.decode [--quick] [--json]
 """
 
@@ -14,6 +17,7 @@ import gc
 import itertools
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +35,9 @@ from transformers import (
 
 import songloom
 import songloom.progress
+from benchmarks.limits import bytes_per_step, read_bandwidth, share_of_limit
 from benchmarks.report import Options, finish, median, options, say
+from songloom.generation.precision import DType
 
 THREADS = 2
 STEPS = 1500
@@ -108,8 +114,20 @@ def transformers_steps(folder: Path, steps: int) -> list[float]:
     return differences(clock.times)
 
 
-def songloom_steps(folder: Path, steps: int, dtype: str) -> list[float]:
-    """Seconds of each step of `Model.generate`."""
+@dataclass(frozen=True)
+class Steps:
+    """What was measured of songloom in one precision."""
+
+    seconds: list[float]
+    """Of each step of `Model.generate`."""
+    weights: int
+    """Bytes of weights that a step reads."""
+    dtype: str
+    """Precision of the weights."""
+
+
+def songloom_steps(folder: Path, steps: int, dtype: DType) -> Steps:
+    """Time the steps of `Model.generate`."""
     model = songloom.load(folder, device="cpu", dtype=dtype)
     events: list[tuple[float, float]] = []  # moments, and seconds of audio that are done
 
@@ -123,7 +141,8 @@ def songloom_steps(folder: Path, steps: int, dtype: str) -> list[float]:
     for (before, done_before), (after, done) in itertools.pairwise(events):
         count = round((done - done_before) * model.info.frame_rate)
         taken += [(after - before) / count] * count
-    return taken
+    weights = bytes_per_step(model._components.lm)
+    return Steps(taken, weights, str(model.dtype).removeprefix("torch."))
 
 
 def differences(times: list[float]) -> list[float]:
@@ -131,17 +150,19 @@ def differences(times: list[float]) -> list[float]:
     return [b - a for a, b in itertools.pairwise(times)]
 
 
-def logits_error(folder: Path, dtype: str) -> float:
+def logits_error(folder: Path, dtype: DType) -> float:
     """Relative error of the logits in a precision, against float32, teacher-forced."""
     torch.manual_seed(1)
     logits = []
-    for precision in ("float32", dtype):
+    precisions: tuple[DType, DType] = ("float32", dtype)
+    for precision in precisions:
         lm = songloom.load(folder, device="cpu", dtype=precision)._components.lm
-        generator = torch.Generator().manual_seed(2)
-        tokens = torch.randint(0, 2048, (1, 4, 24), generator=generator)
-        text = torch.randn(1, 8, 768, generator=generator)
+        config, generator = lm.config, torch.Generator().manual_seed(2)
+        shape = (1, config.num_codebooks, 24)
+        tokens = torch.randint(0, config.codebook_size, shape, generator=generator)
+        text = torch.randn(1, 8, config.text_size, generator=generator).to(lm.dtype)
         with torch.inference_mode():
-            logits.append(lm(tokens, cross=lm.cross_states(text)))
+            logits.append(lm(tokens, cross=lm.cross_states(text)).float())
     return float((logits[1] - logits[0]).norm() / logits[0].norm())
 
 
@@ -158,15 +179,27 @@ def measure(run: Options) -> dict[str, float | int | str]:
         say(f"songloom, auto, {steps} steps ...", run)
         ours = songloom_steps(folder, steps, "auto")
         results |= {
-            "ratio_vs_transformers_fp32": sum(theirs[WARM_UP:]) / sum(ours[WARM_UP:]),
-            "ratio_start": ratio(theirs, ours, START),
-            "ratio_end": ratio(theirs, ours, slice(-NEAR, None)),
+            "dtype_auto": ours.dtype,
+            "ratio_vs_transformers_fp32": sum(theirs[WARM_UP:]) / sum(ours.seconds[WARM_UP:]),
+            "ratio_start": ratio(theirs, ours.seconds, START),
+            "ratio_end": ratio(theirs, ours.seconds, slice(-NEAR, None)),
         }
         gc.collect()
         say(f"songloom, float32, {QUICK_STEPS} steps ...", run)
         same_precision = songloom_steps(folder, QUICK_STEPS, "float32")
-        results["ratio_start_both_float32"] = ratio(theirs, same_precision, START)
-        results["logits_error_auto"] = logits_error(folder, "auto")
+        results["ratio_start_both_float32"] = ratio(theirs, same_precision.seconds, START)
+        bandwidth = read_bandwidth()
+        results["read_gigabytes_per_second"] = bandwidth / 1e9
+        for name, measured in (("auto", ours), ("float32", same_precision)):
+            results[f"share_of_limit_start_{name}"] = share_of_limit(
+                measured.weights, bandwidth, median(measured.seconds[START])
+            )
+        results["share_of_limit_start_transformers"] = share_of_limit(
+            same_precision.weights, bandwidth, median(theirs[START])
+        )
+        checked: tuple[DType, DType] = ("auto", "bfloat16")
+        for precision in checked:
+            results[f"logits_error_{precision}"] = logits_error(folder, precision)
     return results
 
 

@@ -1,9 +1,21 @@
 """Bring what the documents quote from the program up to date: `python docs/refresh.py`.
 
-Help texts and option tables are the program's own words. A test fails where they differ.
+Help texts and option tables are the program's own words, and figures come from files of results
+(`benchmarks/results/*.json`, `recipes/nano/results.json`). A test fails where they differ.
+
+Figures are written by a template in a comment, whose text follows with the figures filled in:
+
+    <!-- figures
+    Of {nano:clips} clips {nano:tempo|.0%} have the tempo.
+    -->
+    Of 100 clips 87 % have the tempo.
+    <!-- /figures -->
+
+`{FILE:NAME|FORMAT}` is the value NAME of the file FILE.json (of nano's for `nano`).
 """
 
 import io
+import json
 import os
 import re
 import sys
@@ -23,6 +35,7 @@ DOCUMENTS = (
     ROOT / "docs" / "cli.md",
     ROOT / "docs" / "training.md",
     ROOT / "docs" / "server.md",
+    ROOT / "docs" / "benchmarks.md",
 )
 
 HELP = re.compile(
@@ -34,6 +47,11 @@ TABLE = re.compile(
     re.DOTALL,
 )
 """A table of a request's fields: of all, or of those that are named."""
+FIGURES = re.compile(
+    r"(?P<head><!-- figures\n(?P<template>.*?)-->\n).*?(?=<!-- /figures -->)", re.DOTALL
+)
+FIGURE = re.compile(r"\{(?P<file>[\w-]+):(?P<name>[^|{}]+)(?:\|(?P<format>[^{}]*))?\}")
+NANO = ROOT / "recipes" / "nano" / "results.json"
 REQUESTS: dict[str, type[Request]] = {
     request.__name__: request
     for request in (GenerationRequest, PrepareRequest, TrainingRequest, ServeSettings)
@@ -43,7 +61,28 @@ REQUESTS: dict[str, type[Request]] = {
 def refreshed(text: str) -> str:
     """A document's text with its quotations as the program would have them now."""
     text = HELP.sub(lambda match: _help(match["arguments"].split()), text)
-    return TABLE.sub(lambda match: match["head"] + _option_table(match), text)
+    text = TABLE.sub(lambda match: match["head"] + _option_table(match), text)
+    return FIGURES.sub(lambda match: match["head"] + with_figures(match["template"]), text)
+
+
+def with_figures(template: str) -> str:
+    """A template's text with the figures of the files of results."""
+    return FIGURE.sub(_figure, template)
+
+
+def results_path(file: str) -> Path:
+    """The file of results that a template calls so."""
+    return NANO if file == "nano" else ROOT / "benchmarks" / "results" / f"{file}.json"
+
+
+def _figure(match: re.Match[str]) -> str:
+    path = results_path(match["file"])
+    results = json.loads(path.read_text(encoding="utf-8"))
+    value = {**results["values"], "machine": results["machine"], "date": results["date"]}
+    if match["name"] not in value:
+        raise KeyError(f"{path.name} has no value {match['name']!r}; it has {', '.join(value)}")
+    shown = format(value[match["name"]], match["format"] or "")
+    return shown.replace("%", " %").replace("e-0", "e-")
 
 
 def _help(arguments: list[str]) -> str:

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import songloom
+from benchmarks.results import read_results
 from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.listing import list_models
 from songloom.cli import main
@@ -62,7 +63,42 @@ def test_quotations_of_the_program_are_current() -> None:
     for document in module.DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         assert module.refreshed(text) == text, f"run python docs/refresh.py ({name_of(document)})"
-        assert module.HELP.search(text) or module.TABLE.search(text)
+        assert any(kind.search(text) for kind in (module.HELP, module.TABLE, module.FIGURES))
+
+
+def test_tables_of_figures_come_from_files_of_results() -> None:
+    module = refresh()
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    outside = re.sub(r"<!-- figures\n.*?<!-- /figures -->", "", text, flags=re.DOTALL)
+    rows = [line for line in outside.splitlines() if line.startswith("|")]
+    assert rows == [], "write them as a template, see docs/refresh.py"
+    readme = module.FIGURES.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert readme is not None
+    assert "nano:tempo" in readme["template"]
+
+
+def test_figures_are_those_of_the_files() -> None:
+    module = refresh()
+    nano = json.loads(module.NANO.read_text(encoding="utf-8"))["values"]
+    assert module.with_figures("{nano:tempo|.3f}") == f"{nano['tempo']:.3f}"
+    assert module.with_figures("{nano:tempo|.0%}") == f"{100 * nano['tempo']:.0f} %"
+    assert module.refreshed("<!-- figures\n{nano:clips}!\n-->\nold\n<!-- /figures -->") == (
+        f"<!-- figures\n{{nano:clips}}!\n-->\n{nano['clips']}!\n<!-- /figures -->"
+    )
+    with pytest.raises(KeyError, match=r"results\.json has no value 'temp'; it has clips, tempo"):
+        module.with_figures("{nano:temp}")
+
+
+def test_files_of_results_say_where_they_are_from_and_are_used() -> None:
+    module = refresh()
+    documents = "".join(path.read_text(encoding="utf-8") for path in module.DOCUMENTS)
+    named = {match["file"] for match in module.FIGURE.finditer(documents)}
+    files = {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")}
+    assert named == files | {"nano"}
+    for name in named:
+        results = read_results(module.results_path(name))
+        assert results.values
+        assert all((results.command, results.date, results.commit, results.machine))
 
 
 def commands(document: Path) -> list[list[str]]:

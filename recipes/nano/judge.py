@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.results import describe_run, refresh_documents, write_results
 from recipes.nano.bank import build_bank, load_bank
 from recipes.nano.baselines import baselines
 from recipes.nano.clips import Clip, held_out_clip
@@ -35,6 +36,7 @@ from songloom.audio.files import Audio, write_audio
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.load import load_components
 from songloom.generation.track import Track
+from songloom.machine import read_processor
 from songloom.models.chroma import chroma
 from songloom.models.codec import Codec
 from songloom.models.delay import apply_delay
@@ -43,6 +45,7 @@ SECONDS = 10
 CONTINUED_SECONDS = 4  # of a render, which the model goes on from
 FITTED_CLIPS, FIRST_FITTED = 900, 10_000  # of the held-out numbers: the ears learn from these
 KEPT = 0.97  # of a clip's sounding frames, that its key counts as kept
+RESULTS = Path(__file__).parent / "results.json"
 WORK = Path(__file__).parents[2] / "build" / "nano"
 
 
@@ -280,6 +283,9 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=250)
     parser.add_argument("--only-shares", action="store_true", help="no melodies, continuations")
     parser.add_argument("--json", action="store_true", help="a last line with all numbers")
+    parser.add_argument(
+        "--save", action="store_true", help="keep the numbers, and put them into the documents"
+    )
     arguments = parser.parse_args()
     bank = arguments.work / "bank.npz"
     if not bank.exists():
@@ -318,6 +324,11 @@ def main() -> None:
         print(f"{name:24} {numbers[name]:.3f}")
     if arguments.json:
         print(json.dumps({name: round(value, 4) for name, value in numbers.items()}))
+    if arguments.save:
+        command = f"python -m recipes.nano.judge --clips {arguments.clips}"
+        values = {"clips": arguments.clips, **{n: round(v, 4) for n, v in numbers.items()}}
+        write_results(RESULTS, describe_run(command, str(read_processor()), values))
+        refresh_documents()
 
 
 if __name__ == "__main__":
