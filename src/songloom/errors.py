@@ -50,6 +50,30 @@ class ModelError(SongloomError):
     """A model is unknown, cannot be fetched, or its files are broken."""
 
 
+class BaseChangedError(ModelError):
+    """An adapter's base has other weights now than those that the adapter was trained on."""
+
+    def __init__(
+        self, message: str, *, base: str = "", expected: str = "", found: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.base = base
+        self.expected = expected
+        """Fingerprint of the model that the adapter was trained on."""
+        self.found = found
+        """Fingerprint of the model that its base's name leads to."""
+
+
+class ModelNeededError(ModelError):
+    """A model cannot be removed, since others are of no use without it."""
+
+    def __init__(self, message: str, *, model: str = "", dependents: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.model = model
+        self.dependents = dependents
+        """Names of those that need it."""
+
+
 class OutputError(SongloomError):
     """A result cannot be written where it was asked for."""
 

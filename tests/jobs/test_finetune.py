@@ -15,8 +15,17 @@ from filelock import FileLock
 
 import songloom
 from songloom.audio.files import Audio, read_audio, write_audio
+from songloom.checkpoints.bases import find_dependents
 from songloom.checkpoints.home import home, model_folder
-from songloom.errors import Cancelled, DatasetError, ModelError, OutputError, TrainingError
+from songloom.checkpoints.sources import find_source
+from songloom.errors import (
+    BaseChangedError,
+    Cancelled,
+    DatasetError,
+    ModelError,
+    OutputError,
+    TrainingError,
+)
 from songloom.generation.model import load
 from songloom.jobs import clips, finetune
 from songloom.jobs.finetune import train
@@ -29,6 +38,7 @@ from songloom.progress import (
     TrainingProgress,
 )
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from songloom.training.state import load_state, save_state
 from tests.tiny import tiny_model
 
 RATE = 32_000
@@ -205,6 +215,78 @@ def test_other_settings_or_songs_or_base_are_refused_until_a_restart(
         train(request(songs, other))
     trained = train(request(songs, base, lora_rank=8, previews=0), restart=True)
     assert json.loads((trained.path / "adapter_config.json").read_text())["r"] == 8
+
+
+def stopped(updates: list[ProgressEvent]) -> bool:
+    return any(isinstance(event, TrainingProgress) for event in updates)
+
+
+def test_a_training_whose_base_was_trained_again_does_not_go_on(songs: Path, base: Path) -> None:
+    """Whatever was changed in the base: LoRA leaves most of its weights as they are."""
+    train(request(songs, base, name="first", previews=0))
+    on_first = request(songs, base, name="third", model_version="first", previews=0)
+    updates: list[ProgressEvent] = []
+    with pytest.raises(Cancelled):
+        train(on_first, on_event=updates.append, cancelled=lambda: stopped(updates))
+    before = find_source("first").fingerprint()[:12]
+    train(request(songs, base, name="first", previews=0, lr=0.02), restart=True)
+    after = find_source("first").fingerprint()[:12]
+    with pytest.raises(
+        TrainingError, match=rf"base was 'first' .*{before}.* now 'first' .*{after}"
+    ):
+        train(on_first)
+    train(on_first, restart=True)
+    assert find_dependents("first") == ("third",)
+    events: list[ProgressEvent] = []
+    train(request(songs, base, name="first", previews=0), restart=True, on_event=events.append)
+    assert any(isinstance(e, Notice) and "'third' can't be used" in e.text for e in events)
+    with pytest.raises(BaseChangedError):
+        load("third")
+
+
+def test_the_base_is_known_by_content_when_it_goes_on(
+    songs: Path, base: Path, tmp_path: Path
+) -> None:
+    updates: list[ProgressEvent] = []
+    with pytest.raises(Cancelled):
+        train(request(songs, base), on_event=updates.append, cancelled=lambda: stopped(updates))
+    moved = shutil.copytree(base, tmp_path / "moved")
+    assert train(request(songs, Path(moved), previews=0)).finished
+
+
+def test_a_state_of_an_earlier_version_goes_on(songs: Path, base: Path) -> None:
+    """Its settings know the base by name and a digest of few weights."""
+    updates: list[ProgressEvent] = []
+    with pytest.raises(Cancelled):
+        train(request(songs, base), on_event=updates.append, cancelled=lambda: stopped(updates))
+    state = load_state(home() / "runs" / "mine")
+    assert state is not None
+    now = state.settings["base"]
+    state.settings["base"] = f"{now['name']} {'0' * 16}"
+    save_state(state, home() / "runs" / "mine")
+    with pytest.raises(TrainingError, match="base was"):
+        train(request(songs, base))
+    state.settings["base"] = f"{now['name']} {now['outline']}"
+    save_state(state, home() / "runs" / "mine")
+    assert train(request(songs, base, previews=0)).finished
+
+
+def test_a_base_given_by_a_relative_path_is_found_from_elsewhere(
+    songs: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(base, here / "exp1")
+    tiny_model(there / "exp1", melody=True, seed=4)  # another model of that name
+    monkeypatch.chdir(here)
+    trained = train(request(songs, Path("./exp1"), model_version="./exp1", previews=0))
+    facts = json.loads((trained.path / "songloom.json").read_text())
+    stored = json.loads((trained.path / "training_request.json").read_text())
+    config = json.loads((trained.path / "adapter_config.json").read_text())
+    whole = str(here.resolve() / "exp1")
+    assert facts["base"] == stored["model_version"] == config["base_model_name_or_path"] == whole
+    assert facts["base_fingerprint"] == find_source(whole).fingerprint()
+    monkeypatch.chdir(there)
+    assert load("mine").info.path == here.resolve() / "exp1"
 
 
 @pytest.mark.slow

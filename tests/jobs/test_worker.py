@@ -2,6 +2,7 @@
 
 import json
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 import torch
 
+from songloom.audio.files import read_audio
+from songloom.checkpoints.adapter import write_adapter
+from songloom.checkpoints.load import load_components
 from songloom.generation.batch import Batch
 from songloom.jobs import shelf as shelf_module
 from songloom.jobs import worker as worker_module
@@ -30,6 +34,7 @@ from songloom.jobs.shelf import Shelf
 from songloom.jobs.turns import Turns
 from songloom.jobs.wire import Cancel
 from songloom.jobs.worker import Worker
+from songloom.models.lora import LoraConfig, add_lora, lora_state
 from tests.tiny import tiny_model
 from tests.waiting import PATIENCE
 
@@ -240,6 +245,77 @@ def test_an_unknown_model_fails(house: House) -> None:
     failed = house.end_of("bad")
     assert isinstance(failed, Failed)
     assert "no-such-model" in failed.error
+
+
+def test_a_whole_model_that_was_replaced_is_loaded_anew(house: House) -> None:
+    """Its name stays, and so does the server: what is heard must be the new weights."""
+    house.submit("before")
+    assert isinstance(house.end_of("before"), Succeeded)
+    folder = Path(house.models[0])
+    folder.rename(house.folder / "old")
+    tiny_model(folder, seed=5)
+    for id, model in (("after", 0), ("again", 0)):
+        house.submit(id, model=model)
+        assert isinstance(house.end_of(id), Succeeded)
+    heard = {
+        id: (house.folder / id / "output.wav").read_bytes() for id in ("before", "after", "again")
+    }
+    assert heard["before"] != heard["after"] == heard["again"]
+    assert len(house.shelf.models()) == 1  # the old weights take no memory any more
+
+
+def adapter_of(base: Path, folder: Path, seed: int) -> Path:
+    components = load_components(base)
+    assert components.source is not None
+    config = LoraConfig(rank=2, alpha=8)
+    add_lora(components.lm, config, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    state = {
+        name: torch.randn(tensor.shape, generator=generator)
+        for name, tensor in lora_state(components.lm).items()
+    }
+    fingerprint = components.source.fingerprint()
+    shutil.rmtree(folder, ignore_errors=True)
+    write_adapter(folder, state, config, components.lm.config, str(base), fingerprint)
+    return folder
+
+
+def test_an_adapter_is_known_by_its_content_and_by_its_base_s(house: House) -> None:
+    base, adapter = Path(house.models[0]), house.folder / "adapter"
+    house.models.append(str(adapter_of(base, adapter, seed=1)))
+    heard = {}
+    for id, seed in (("one", 1), ("two", 2), ("one again", 1)):
+        adapter_of(base, adapter, seed)
+        house.submit(id, model=2)
+        assert isinstance(house.end_of(id), Succeeded)
+        heard[id] = read_audio(house.folder / id / "output.wav").samples
+    assert not torch.equal(heard["one"], heard["two"])
+    assert torch.equal(heard["one"], heard["one again"])
+    [loaded] = house.shelf.models()
+    assert len(loaded.model.adapters) == 1  # those that were replaced are gone
+    shutil.rmtree(base)
+    tiny_model(base, seed=5)
+    house.submit("other base", model=2)
+    failed = house.end_of("other base")
+    assert isinstance(failed, Failed)
+    assert "would sound different" in failed.error
+    # A base that is chosen is used all the same, with a notice; by itself it is still refused.
+    work = Work(
+        "chosen",
+        "prediction",
+        {"prompt": "piano", "duration": 0.3, "seed": 1},
+        str(adapter),
+        house.folder / "chosen",
+        base=str(base),
+    )
+    work.folder.mkdir()
+    house.worker.heard(work)
+    noted = house.until(lambda event: isinstance(event, Logged) and "note:" in event.text)
+    assert isinstance(noted, Logged)
+    assert "sounds different" in noted.text
+    assert isinstance(house.end_of("chosen"), Succeeded)
+    house.submit("still", model=2)
+    assert isinstance(house.end_of("still"), Failed)
 
 
 def test_a_result_is_drawn_before_it_is_told(house: House) -> None:

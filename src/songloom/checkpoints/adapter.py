@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from songloom.checkpoints.catalogue import NANO, known_model
-from songloom.checkpoints.home import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from songloom.checkpoints.home import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BASE_FINGERPRINT
 from songloom.checkpoints.peft_config import PeftConfig, ends_with, read_peft_config
 from songloom.checkpoints.transformers_lm import lm_links
 from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, open_weights
@@ -48,11 +48,6 @@ class Adapter:
     """As `lora_state` has them, on the CPU in float32."""
 
 
-def is_adapter(path: Path) -> bool:
-    """Whether `path` is a folder with an adapter."""
-    return (path / ADAPTER_CONFIG).is_file()
-
-
 def read_adapter(folder: Path, lm: LMConfig) -> Adapter:
     """Read an adapter for a model of the given shape.
 
@@ -64,7 +59,7 @@ def read_adapter(folder: Path, lm: LMConfig) -> Adapter:
             made for a model of another shape.
     """
     peft = read_peft_config(folder)
-    weights = open_weights(folder, (ADAPTER_WEIGHTS, PICKLED_ADAPTER))
+    weights = open_adapter_weights(folder)
     layers, parts_of = layers_of(lm), _parts_of(lm)
     pairs = _pairs(weights, peft, _part_shapes(layers, parts_of))
     rank = max(len(a) for a, _ in pairs.values())
@@ -87,8 +82,22 @@ def read_adapter(folder: Path, lm: LMConfig) -> Adapter:
     return Adapter(folder.name, folder, peft.base, config, tensors)
 
 
+def open_adapter_weights(folder: Path) -> Weights:
+    """The weights of the adapter in a folder.
+
+    Raises:
+        ModelError: their file is missing or broken.
+    """
+    return open_weights(folder, (ADAPTER_WEIGHTS, PICKLED_ADAPTER))
+
+
 def write_adapter(
-    folder: Path, state: Mapping[str, Tensor], config: LoraConfig, lm: LMConfig, base: str
+    folder: Path,
+    state: Mapping[str, Tensor],
+    config: LoraConfig,
+    lm: LMConfig,
+    base: str,
+    base_fingerprint: str = "",
 ) -> None:
     """Write an adapter, for PEFT and for `read_adapter`.
 
@@ -98,6 +107,7 @@ def write_adapter(
         config: shape of the adapter.
         lm: shape of the model.
         base: name, hub id or path of the model that the adapter was trained on.
+        base_fingerprint: which model that was, as `ModelSource.fingerprint` says; empty if unknown.
 
     Raises:
         OutputError: the files cannot be written.
@@ -129,6 +139,8 @@ def write_adapter(
         "use_rslora": False,
     }
     tensors = {name: tensor.cpu().contiguous() for name, tensor in named.items()}
+    # Not in the configuration: PEFT has no such field, and the weights never go anywhere without.
+    metadata = {"format": "pt"} | ({BASE_FINGERPRINT: base_fingerprint} if base_fingerprint else {})
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -136,7 +148,7 @@ def write_adapter(
             f"the adapter's folder {folder} cannot be made ({error}); choose another"
         ) from error
     with replacing(folder / ADAPTER_WEIGHTS) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"format": "pt"}))
+        temporary.write_bytes(save(tensors, metadata=metadata))
     write_text(folder / ADAPTER_CONFIG, json.dumps(content, indent=2) + "\n")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from songloom.checkpoints.sources import ModelSource
 from songloom.errors import ModelError, RequestError
 from songloom.models.codec import Codec
 from songloom.models.diffusion import MultiBandDiffusion
@@ -150,6 +151,8 @@ class Components:
     info: ModelInfo
     diffusion: LazyDiffusion | None = None
     """The second decoder; None where none fits the codec."""
+    source: ModelSource | None = None
+    """What they were read from; None where that is not known."""
 
     def diffusion_decoder(self) -> MultiBandDiffusion:
         """The second decoder itself, fetched and read at the first call.

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from songloom.errors import ModelError
 
 Config = TypeVar("Config")
+_MOST_BYTES = 32 * 2**20
+"""Of a JSON file; an index of thousands of weights has less than one million."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -19,13 +21,17 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: the file is missing or does not hold a JSON object.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_BYTES // 2**20} MiB")
+        content = json.loads(text.decode(), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise ModelError(
             f"{path} is missing, but it says how the model is built; "
             "copy or download the model again"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path} cannot be read as JSON ({error}); copy or download the model again"
         ) from error
@@ -35,6 +41,10 @@ def read_json(path: Path) -> dict[str, Any]:
             "copy or download the model again"
         )
     return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def parse_config(kind: type[Config], section: dict[str, Any], source: Path) -> Config:

@@ -11,12 +11,12 @@ from typing import Literal
 import torch
 
 from songloom.checkpoints import reference, transformers_layout
-from songloom.checkpoints.adapter import is_adapter
 from songloom.checkpoints.components import Components, LazyTextEncoder
 from songloom.checkpoints.diffusion_files import FOLDER as DIFFUSION_FOLDER
 from songloom.checkpoints.diffusion_files import write_diffusion
 from songloom.checkpoints.hub import resolve
 from songloom.checkpoints.load import read_components
+from songloom.checkpoints.peft_config import is_adapter
 from songloom.errors import ModelError, OutputError
 from songloom.models.text import TextEncoder
 from songloom.progress import ProgressCallback

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import unicodedata
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from typing import Literal
 
 from songloom.checkpoints.catalogue import KNOWN
 from songloom.checkpoints.configs import read_json
-from songloom.errors import ModelError
+from songloom.errors import ModelError, ModelNeededError
 
 HOME_VARIABLE = "SONGLOOM_HOME"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 FACTS = "songloom.json"
 """What songloom knows about a model that it trained."""
+BASE_FINGERPRINT = "base_fingerprint"
+"""In the head of an adapter's weights: which model it was trained on, by that model's weights."""
 
 Kind = Literal["adapter", "full", "broken"]
 
@@ -122,18 +125,20 @@ def trained_models() -> tuple[TrainedModel, ...]:
     return tuple(_described(path) for path in folders if not _problem(path.name))
 
 
-def remove_model(name: str, *, keep_run: bool = False) -> Path:
+def remove_model(name: str, *, keep_run: bool = False, force: bool = False) -> Path:
     """Remove a trained model for good, with what its training left in `runs`.
 
     Args:
         name: the model's.
         keep_run: keep that: prepared songs with their edits, logs, an unfinished training.
+        force: remove it even where adapters were trained on it, which are of no use without it.
 
     Returns:
         The folder that it had.
 
     Raises:
-        ModelError: there is no such model.
+        ModelNeededError: adapters were trained on it, and `force` is off; it names them.
+        ModelError: there is no such model, or it cannot be removed.
     """
     model = trained_model(name)
     if model is None:
@@ -141,6 +146,8 @@ def remove_model(name: str, *, keep_run: bool = False) -> Path:
         raise ModelError(
             f"there is no trained model {name!r} to remove; the trained models are: {names}"
         )
+    if not force:
+        _refuse_if_needed(model.name)
     # A folder that is half removed must not look like a model.
     doomed = model.path.with_name(f".removed-{secrets.token_hex(4)}")
     try:
@@ -154,6 +161,23 @@ def remove_model(name: str, *, keep_run: bool = False) -> Path:
             "of that name by hand"
         ) from error
     return model.path
+
+
+def _refuse_if_needed(name: str) -> None:
+    from songloom.checkpoints.bases import find_dependents
+
+    dependents = find_dependents(name)
+    if dependents:
+        named, one = ", ".join(map(repr, dependents)), len(dependents) == 1
+        raise ModelNeededError(
+            f"the model {name!r} is what {named} {'was' if one else 'were'} trained on, and "
+            f"{'needs' if one else 'need'}; remove {'that' if one else 'those'} first, or make "
+            f"{'it a whole model' if one else 'whole models of them'} (`songloom merge "
+            f"{shlex.quote(dependents[0])} DIR`), or remove {name!r} all the same "
+            f"(`songloom models remove {shlex.quote(name)} --force`)",
+            model=name,
+            dependents=dependents,
+        )
 
 
 def _described(folder: Path) -> TrainedModel:

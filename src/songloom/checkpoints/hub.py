@@ -73,6 +73,15 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     raise ModelError(_unknown(name))
 
 
+def name_for_good(name_or_path: str | Path) -> str:
+    """What finds the same model from any folder: a path becomes absolute, a name stays."""
+    name = str(name_or_path)
+    if known_model(name) or (isinstance(name_or_path, str) and trained_model(name)):
+        return name
+    path = _on_this_machine(name) if name else None
+    return name if path is None else str(path.resolve())
+
+
 def find(name: str) -> Path | None:
     """Where the model that `resolve` would give lies already; None where it would be fetched."""
     known = known_model(name)

@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 
 from songloom.checkpoints import reference, transformers_layout
-from songloom.checkpoints.adapter import Adapter, is_adapter, read_adapter
+from songloom.checkpoints.adapter import Adapter, read_adapter
+from songloom.checkpoints.bases import check_base, read_base_fingerprint
 from songloom.checkpoints.catalogue import NON_COMMERCIAL, UNKNOWN_LICENCE, licence_of
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.hub import find, resolve
-from songloom.checkpoints.peft_config import read_peft_config
+from songloom.checkpoints.peft_config import is_adapter, name_base, read_peft_config
+from songloom.checkpoints.sources import find_source
 from songloom.checkpoints.weights import has_weights
-from songloom.errors import ModelError
+from songloom.errors import BaseChangedError, ModelError
 from songloom.models.lora import merge_state
 from songloom.progress import ProgressCallback
 
@@ -53,30 +55,53 @@ def read_components(
     module_dtype: torch.dtype | None,
     on_event: ProgressCallback | None = None,
     base: str | Path | None = None,
-    adapters: tuple[Path, ...] = (),
 ) -> Components:
-    """Like `load_components`; a precision of None keeps the files'.
-
-    `adapters` are the folders of those that the model is to be the base of.
-    """
+    """Like `load_components`; a precision of None keeps the files'."""
     name = str(name_or_path)
     path = resolve(name_or_path, on_event)
     if is_adapter(path):
-        if path in adapters:
-            raise ModelError(
-                f"the adapter in {path} names itself as its base; name the model that it was "
-                "trained on (base)"
-            )
-        base = base or _base_of(path)
-        seen = (*adapters, path)
-        try:
-            components = read_components(base, device, dtype, module_dtype, on_event, adapters=seen)
-        except ModelError as error:
-            raise ModelError(f"{path} holds an adapter of {str(base)!r}: {error}") from error
-        adapter = read_adapter(path, components.lm.config)
-        merge_state(components.lm, adapter.tensors, adapter.config.scale)
-        info = replace(components.info, name=name, base=str(base), adapter=path)
-        return replace(components, info=info)
+        return _read_adapted(path, name, device, dtype, module_dtype, on_event, base)
+    # Before anything is read: what changes while it is has another identity afterwards.
+    source = find_source(name_or_path, base, on_event)
+    components = _read_whole(path, name, device, dtype, module_dtype, on_event, base)
+    return replace(components, source=source)
+
+
+def _read_adapted(
+    path: Path,
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    module_dtype: torch.dtype | None,
+    on_event: ProgressCallback | None,
+    base: str | Path | None,
+) -> Components:
+    """An adapter, merged into its base."""
+    chosen, base = base is not None, base or name_base(path)
+    try:
+        source = find_source(path, base, on_event)
+        check_base(path, str(base), source.base, chosen=chosen, on_event=on_event)
+        components = read_components(base, device, dtype, module_dtype, on_event)
+    except BaseChangedError:
+        raise
+    except ModelError as error:
+        raise ModelError(f"{path} holds an adapter of {str(base)!r}: {error}") from error
+    adapter = read_adapter(path, components.lm.config)
+    merge_state(components.lm, adapter.tensors, adapter.config.scale)
+    info = replace(components.info, name=name, base=str(base), adapter=path)
+    return replace(components, info=info, source=source)
+
+
+def _read_whole(
+    path: Path,
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    module_dtype: torch.dtype | None,
+    on_event: ProgressCallback | None,
+    base: str | Path | None,
+) -> Components:
+    """A model that is no adapter; `base` lends what it may lack."""
     if path.is_dir() and (path / "config.json").is_file() and has_weights(path):
         licence = licence_of(name, path)
         return transformers_layout.read_components(
@@ -99,11 +124,22 @@ def read_components(
 
 
 def load_adapter(
-    name_or_path: str | Path, components: Components, on_event: ProgressCallback | None = None
+    name_or_path: str | Path,
+    components: Components,
+    on_event: ProgressCallback | None = None,
+    *,
+    any_base: bool = False,
 ) -> Adapter:
     """Find an adapter and read it, for a model that is loaded already.
 
+    Args:
+        name_or_path: see `hub.resolve`.
+        components: the model.
+        on_event: told of a download's progress, and of notices.
+        any_base: take it although the model is not the one that it was trained on.
+
     Raises:
+        BaseChangedError: the model has other weights than the one that it was trained on.
         ModelError: there is no such adapter, it cannot be read, or it was made for another model.
     """
     path = resolve(name_or_path, on_event)
@@ -111,10 +147,13 @@ def load_adapter(
         raise ModelError(
             f"{str(name_or_path)!r} is no adapter, but a whole model ({path}); load it by itself"
         )
-    info = components.info
-    base = read_peft_config(path).base
+    info, base = components.info, read_peft_config(path).base
+    if components.source is not None and read_base_fingerprint(path):
+        name = base if find(base) == components.source.paths[0] else info.name
+        check_base(path, name, components.source, chosen=any_base, on_event=on_event)
+        return read_adapter(path, components.lm.config)
     # A base that can't be found here may have moved: then the shapes alone must tell.
-    found = find(base) if base else None
+    found = find(base) if base and not any_base else None
     own = (info.adapter or info.path).resolve()
     if found is not None and found.resolve() not in (own, own.parent if own.is_file() else own):
         raise ModelError(
@@ -122,13 +161,3 @@ def load_adapter(
             f"{own}; load {base!r} for it"
         )
     return read_adapter(path, components.lm.config)
-
-
-def _base_of(folder: Path) -> str:
-    """The model that an adapter says it was trained on."""
-    base = read_peft_config(folder).base
-    if not base:
-        raise ModelError(
-            f"the adapter in {folder} does not say which model it was trained on; name that (base)"
-        )
-    return base

@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 
 from songloom.checkpoints import codec_files, reference, transformers_lm
-from songloom.checkpoints.adapter import is_adapter
 from songloom.checkpoints.configs import read_json, section_of
 from songloom.checkpoints.hub import resolve
-from songloom.checkpoints.peft_config import read_peft_config
+from songloom.checkpoints.peft_config import is_adapter, read_peft_config
 from songloom.checkpoints.weights import has_weights
 from songloom.errors import ModelError
 from songloom.models.codec import Codec

@@ -51,6 +51,25 @@ class PeftConfig:
         return alpha / (math.sqrt(rank) if self.rank_stabilised else rank)
 
 
+def is_adapter(path: Path) -> bool:
+    """Whether `path` is a folder with an adapter."""
+    return (path / ADAPTER_CONFIG).is_file()
+
+
+def name_base(folder: Path) -> str:
+    """The model that an adapter says it was trained on.
+
+    Raises:
+        ModelError: it says nothing, or the file that would is broken.
+    """
+    base = read_peft_config(folder).base
+    if not base:
+        raise ModelError(
+            f"the adapter in {folder} does not say which model it was trained on; name that (base)"
+        )
+    return base
+
+
 def read_peft_config(folder: Path) -> PeftConfig:
     """What an adapter is.
 

@@ -9,6 +9,7 @@ What is missing is taken from, in this order: the folder (`compression_state_dic
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from songloom.checkpoints.diffusion_files import find_diffusion
 from songloom.checkpoints.hub import download
 from songloom.checkpoints.inert_pickle import Archive, ArchiveTensors
 from songloom.checkpoints.text_files import read_text_encoder, write_text_encoder
-from songloom.checkpoints.weights import Weights
+from songloom.checkpoints.weights import Weights, has_weights, open_weights
 from songloom.errors import ModelError
 from songloom.models.codec import Codec
 from songloom.models.lm import LM, LMConfig
@@ -120,6 +121,21 @@ def read_codec(path: Path, channels: int, device: torch.device, dtype: torch.dty
     """
     content, weights = _open(path)
     return reference_codec.read_codec(_config(content, path), weights, channels, device, dtype)
+
+
+def weight_parts(path: Path) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
+    """The tensors of a checkpoint and of what lies beside it, and what sets their names apart.
+
+    Raises:
+        ModelError: a file is broken, or of a kind that is not supported.
+    """
+    yield "", _open(path)[1].tensors
+    codec = path.parent / CODEC_STATE
+    if codec.is_file() and Archive(codec).content.get("pretrained") is None:
+        yield "codec.", _open(codec)[1].tensors
+    text = path.parent / TEXT_FOLDER
+    if text.is_dir() and has_weights(text):
+        yield "text.", open_weights(text).tensors
 
 
 def read_codec_of(

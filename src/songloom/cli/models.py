@@ -92,6 +92,9 @@ def remove(
             "training that is not finished.",
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Remove it even if other models were trained on it.")
+    ] = False,
 ) -> None:
     """Remove a trained model for good, with the folder of its training."""
     import songloom
@@ -99,7 +102,7 @@ def remove(
 
     model = trained_model(name)
     has_run = model is not None and run_folder(model.name).exists()
-    print(songloom.remove_model(name, keep_run=keep_run))
+    print(songloom.remove_model(name, keep_run=keep_run, force=force))
     if has_run:
         verb = "kept" if keep_run else "removed"
         print(f"{verb} {run_folder(name)}, the folder of its training", file=sys.stderr)
@@ -110,12 +113,22 @@ def merge(
         str, typer.Argument(metavar="MODEL", help="A trained adapter: its name, or its folder.")
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Model to merge the adapter into (default: the one that it was trained on).",
+        ),
+    ] = None,
 ) -> None:
     """Make a whole model of an adapter and its base."""
     with redirect_stdout(sys.stderr):
         import songloom
 
-        songloom.merge(model, folder)
+        if base is None:
+            songloom.merge(model, folder)
+        else:
+            songloom.merge(model, folder, base=base)
     print(folder)
 
 

@@ -97,7 +97,14 @@ class Model:
         """Names of the attached adapters."""
         return self._adapters.names
 
-    def add_adapter(self, name_or_path: str | Path, name: str | None = None) -> str:
+    def add_adapter(
+        self,
+        name_or_path: str | Path,
+        name: str | None = None,
+        *,
+        any_base: bool = False,
+        on_event: ProgressCallback | None = None,
+    ) -> str:
         """Attach an adapter, which requests can then be decoded with; the model's memory is shared.
 
         Requests with different adapters, or with none, are decoded together; none of them changes
@@ -107,15 +114,19 @@ class Model:
         Args:
             name_or_path: a trained model's name, or the folder or hub id of an adapter.
             name: what to call it; its own name by default.
+            any_base: take it although it was trained on a model with other weights, with which it
+                sounds different.
+            on_event: called with a `Notice` where something about its base is worth knowing.
 
         Returns:
             The name, for `generate` and `stream`.
 
         Raises:
+            BaseChangedError: it was trained on a model with other weights.
             ModelError: that is no adapter, it cannot be read, was made for another model, or has
                 the name of one that is attached already.
         """
-        adapter = load_adapter(name_or_path, self._components)
+        adapter = load_adapter(name_or_path, self._components, on_event, any_base=any_base)
         name = name or Path(name_or_path).name or adapter.name
         self._adapters.add(name, adapter.tensors, adapter.config.scale)
         return name

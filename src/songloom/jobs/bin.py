@@ -57,12 +57,19 @@ class Bin:
             SongloomError: something can't be removed, as `remove` says; the rest was.
         """
         ids = self._store.collection.binned(before)
-        faults = []
-        for id in ids:
-            try:
-                self.remove(id)
-            except SongloomError as error:
-                faults.append(error)
+        left, faults = list(ids), list[SongloomError]()
+        while left:
+            kept, faults = [], []
+            for id in left:
+                try:
+                    self.remove(id)
+                except SongloomError as error:
+                    kept.append(id)
+                    faults.append(error)
+            # A model that others need can go once those that lie here as well are gone.
+            if len(kept) == len(left):
+                break
+            left = kept
         if faults:
             raise faults[0]
         return len(ids)

@@ -21,12 +21,11 @@ import torch
 
 from songloom.audio.files import Audio
 from songloom.checkpoints import transformers_layout, transformers_lm
-from songloom.checkpoints.adapter import is_adapter
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.hub import find
 from songloom.checkpoints.load import load_components
 from songloom.checkpoints.model_codec import read_model_codec
-from songloom.checkpoints.peft_config import read_peft_config
+from songloom.checkpoints.peft_config import is_adapter, read_peft_config
 from songloom.dataset.analysis.song import analyse
 from songloom.errors import ModelError, SongloomError, TrainingError
 from songloom.generation.precision import resolve_device

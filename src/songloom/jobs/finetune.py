@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ import torch
 
 from songloom import __version__
 from songloom.audio.files import Audio
+from songloom.checkpoints.bases import find_dependents
 from songloom.checkpoints.components import Components
-from songloom.checkpoints.home import model_folder, run_folder, trained_model
+from songloom.checkpoints.home import BASE_FINGERPRINT, model_folder, run_folder, trained_model
+from songloom.checkpoints.hub import name_for_good
 from songloom.checkpoints.load import load_components
 from songloom.dataset import manifest
 from songloom.dataset.files import summarize_skipped
@@ -109,11 +111,14 @@ def train(
         Cancelled: see `cancelled`.
     """
     tell = on_event or (lambda event: None)
+    # By this name the model is found again from any folder.
+    request = replace(request, model_version=name_for_good(request.model_version))
     name = request.name or _name_after(request.dataset_path)
     target, run = _folders(request, name)
     with alone(run, name):
         if restart:
             clear_state(run)
+            _warn_of_dependents(name, tell)
         elif trained_model(name) is not None:
             raise TrainingError(
                 f"there is a model {name!r} already, in {target}; choose another name, remove it "
@@ -122,12 +127,26 @@ def train(
         device = resolve_device(request.device)
         tell(Stage(f"loading {request.model_version}"))
         base = load_components(request.model_version, on_event=on_event)
+        fingerprint = "" if base.source is None else base.source.fingerprint()
         check_feasible(request, base, device, run)
         tell(Stage("preparing the songs"))
         dataset = _dataset(request, run, base, tell, cancelled)
         tell(Stage("training"))
-        result = _trained(request, base, dataset, device, run, tell, cancelled)
-        return _published(request, name, base, dataset, result, run, tell, cancelled)
+        result = _trained(request, base, fingerprint, dataset, device, run, tell, cancelled)
+        return _published(request, name, base, fingerprint, dataset, result, run, tell, cancelled)
+
+
+def _warn_of_dependents(name: str, tell: ProgressCallback) -> None:
+    """Say which models will have lost their base once this one is replaced."""
+    dependents = find_dependents(name)
+    if dependents:
+        tell(
+            Notice(
+                f"{', '.join(map(repr, dependents))} can't be used any more once {name!r} is "
+                "replaced, having been trained on it as it is; to keep them, stop this, and train "
+                "under another name"
+            )
+        )
 
 
 def _dataset(
@@ -159,6 +178,7 @@ def _dataset(
 def _trained(
     request: TrainingRequest,
     base: Components,
+    fingerprint: str,
     dataset: Dataset,
     device: torch.device,
     run: Path,
@@ -168,7 +188,10 @@ def _trained(
     """Train the base's language model, in place."""
     info, lm = base.info, base.lm
     settings = {name: getattr(request, name) for name in _DECIDING}
-    settings |= {"base": f"{info.name} {_fingerprint(lm)}", "songs": _songs_fingerprint(dataset)}
+    settings |= {
+        "base": {"name": info.name, "weights": fingerprint, "outline": _outline(lm)},
+        "songs": _songs_fingerprint(dataset),
+    }
     dtype = make_trainable(lm, request, device)
     plan = make_plan(request, lm, info.window_seconds, info.frame_rate, dtype)
     windows = f"{plan.micro_batch} of {request.batch_size} windows at once"
@@ -200,6 +223,7 @@ def _published(
     request: TrainingRequest,
     name: str,
     base: Components,
+    fingerprint: str,
     dataset: Dataset,
     result: TrainingResult,
     run: Path,
@@ -214,7 +238,7 @@ def _published(
     new, old = (target.with_name(f".{age}-{secrets.token_hex(4)}") for age in ("new", "old"))
     try:
         new.mkdir(parents=True)
-        write_weights(new, base, request, summary.base)
+        write_weights(new, base, request, summary.base, fingerprint)
         with _expendable("what was compared", tell):
             clips, memorisation = _compared(request, dataset, new, summary.base, tell, cancelled)
         with _expendable("the clips that were compared", tell):
@@ -223,7 +247,8 @@ def _published(
             write_report(new / REPORT, summary, clips, memorisation)
         with _expendable("the model card", tell):
             write_card(new, summary, memorisation)
-        write_about(new, request, _facts(name, summary, dataset, result))
+        facts = _facts(name, summary, fingerprint, dataset, result)
+        write_about(new, request, facts)
         if target.exists():  # a restart replaces what there was
             target.replace(old)
         new.replace(target)
@@ -353,12 +378,17 @@ def _summary(
 
 
 def _facts(
-    name: str, summary: TrainingSummary, dataset: Dataset, result: TrainingResult
+    name: str,
+    summary: TrainingSummary,
+    fingerprint: str,
+    dataset: Dataset,
+    result: TrainingResult,
 ) -> dict[str, Any]:
     before, after = summary.before, summary.after
     return {
         "name": name,
         "base": summary.base,
+        BASE_FINGERPRINT: fingerprint,
         "licence": summary.licence,
         "kind": "full" if summary.method == "full" else "adapter",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -398,8 +428,8 @@ def _name_after(songs: Path) -> str:
     return name or "my-style"
 
 
-def _fingerprint(lm: LM) -> str:
-    """Tells whether the weights are the same, from a few of them."""
+def _outline(lm: LM) -> str:
+    """Digest of a few weights, by which states of earlier versions know their base."""
     digest = hashlib.sha256(repr(lm.config).encode())
     for name in ("norm.weight", "embeddings.0.weight"):
         digest.update(lm.get_parameter(name).detach().float().cpu().numpy().tobytes())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
-from songloom.checkpoints.adapter import is_adapter
-from songloom.checkpoints.hub import resolve
-from songloom.checkpoints.peft_config import read_peft_config
+from songloom.checkpoints.peft_config import is_adapter, name_base
+from songloom.checkpoints.sources import ModelSource, find_source
 from songloom.generation.batch import Batch
 from songloom.generation.model import Model, load
 from songloom.generation.precision import DType
@@ -49,7 +48,7 @@ class Shelf:
 
     def __init__(self, device: torch.device, dtype: DType, max_batch: int) -> None:
         self._device, self._dtype, self._max_batch = device, dtype, max_batch
-        self._loaded: dict[tuple[str, str | None], Loaded] = {}
+        self._loaded: dict[ModelSource, Loaded] = {}
         self._uses = 0
         self._lock = threading.Lock()  # of the counts, which two threads change
 
@@ -64,26 +63,27 @@ class Shelf:
             name: what `load` takes.
             base: likewise.
             crowded: whether waiting could help where memory is short.
-            on_event: told of a download.
+            on_event: told of a download, and of notices.
 
         Raises:
             NoRoomError: memory is short, and `crowded`.
             ModelError: the model can't be loaded.
         """
-        path = resolve(name, on_event)
-        if not is_adapter(path):
-            return self._whole(name, path, base, crowded, on_event), None
-        of = base or read_peft_config(path).base
-        if not of:
-            return self._whole(
-                name, path, None, crowded, on_event
-            ), None  # which says what is wrong
-        loaded = self._whole(of, resolve(of, on_event), None, crowded, on_event)
-        adapter = f"{name}@{(path / 'adapter_config.json').stat().st_mtime_ns}"
+        source = find_source(name, base, on_event)
+        if not is_adapter(source.paths[0]):
+            return self._load(name, source, base, crowded, on_event), None
+        of = base or name_base(source.paths[0])
+        loaded = self._load(of, source.base, None, crowded, on_event)
+        # A base that was chosen is not compared with the adapter's own: that is another attachment.
+        mark = hashlib.sha256(repr((source.files[0], base)).encode()).hexdigest()[:12]
+        adapter = f"{name}@{mark}"
         try:
             with loaded.lock:
                 if adapter not in loaded.model.adapters:
-                    loaded.model.add_adapter(path, adapter)
+                    self._detach_replaced(loaded, name)
+                    loaded.model.add_adapter(
+                        source.paths[0], adapter, any_base=base is not None, on_event=on_event
+                    )
         except BaseException:
             self.put_back(loaded)
             raise
@@ -98,26 +98,42 @@ class Shelf:
         """All that are loaded."""
         return list(self._loaded.values())
 
-    def _whole(
+    def _load(
         self,
         name: str,
-        path: Path,
+        source: ModelSource,
         base: str | None,
         crowded: bool,
         on_event: ProgressCallback,
     ) -> Loaded:
-        loaded = self._loaded.get((str(path), base))
+        """The model with the files of `source`, as they are now."""
+        loaded = self._loaded.get(source)
         if loaded is None:
-            self._make_room(_size(path), crowded)
+            self._drop_replaced(source)
+            self._make_room(source.size, crowded)
             model = load(
                 name, device=str(self._device), dtype=self._dtype, base=base, on_event=on_event
             )
             loaded = Loaded(model, model.open_batch(self._max_batch))
-            self._loaded[str(path), base] = loaded
+            self._loaded[source] = loaded
         with self._lock:
             self._uses += 1
             loaded.users, loaded.last_used = loaded.users + 1, self._uses
         return loaded
+
+    def _detach_replaced(self, loaded: Loaded, name: str) -> None:
+        """Forget the adapter that had this name before, where nothing can be decoded with it."""
+        if loaded.users > 1:
+            return
+        for other in loaded.model.adapters:
+            if other.rpartition("@")[0] == name:
+                loaded.model.remove_adapter(other)
+
+    def _drop_replaced(self, source: ModelSource) -> None:
+        """Forget what was loaded from the same place before its files changed."""
+        for other, loaded in list(self._loaded.items()):
+            if other.paths == source.paths and not loaded.users:
+                del self._loaded[other]
 
     def _make_room(self, size: int, crowded: bool) -> None:
         """Remove unused models, the longest unused first, until there is memory for another."""
@@ -131,9 +147,3 @@ class Shelf:
             del self._loaded[min(idle, key=lambda key: self._loaded[key].last_used)]
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
-
-
-def _size(path: Path) -> int:
-    """Bytes of a model's files."""
-    files = path.glob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

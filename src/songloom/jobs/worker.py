@@ -47,7 +47,7 @@ from songloom.jobs.shelf import Loaded, NoRoomError, Shelf
 from songloom.jobs.sound_worker import draw_beside
 from songloom.jobs.turns import Turns
 from songloom.jobs.wire import Cancel, Close, Command, Listen
-from songloom.progress import DiffusionProgress, DownloadProgress, ProgressEvent
+from songloom.progress import DiffusionProgress, DownloadProgress, Notice, ProgressEvent
 from songloom.request import GenerationRequest
 from songloom.training.memory import is_out_of_memory
 
@@ -213,6 +213,8 @@ class Worker:
             self._tell(
                 Progressed(task.work.id, event.bytes_done, event.bytes_total, "bytes", stage)
             )
+        elif isinstance(event, Notice):
+            self._tell(Logged(task.work.id, f"note: {event.text}"))
 
     # Drawing tokens: in the first thread
 

@@ -26,7 +26,11 @@ REQUEST = "training_request.json"
 
 
 def write_weights(
-    folder: Path, components: Components, request: TrainingRequest, base: str
+    folder: Path,
+    components: Components,
+    request: TrainingRequest,
+    base: str,
+    base_fingerprint: str = "",
 ) -> None:
     """Write what was trained into an existing folder: an adapter, or a whole model.
 
@@ -35,6 +39,7 @@ def write_weights(
         components: with the trained language model, its adapter not merged.
         request: what was asked for.
         base: the model that it was trained from.
+        base_fingerprint: which model that was, by its weights; empty if unknown.
 
     Raises:
         OSError, OutputError: it cannot be written.
@@ -44,7 +49,7 @@ def write_weights(
         _write_whole(folder, components)
         return
     lm = components.lm
-    write_adapter(folder, lora_state(lm), lora_config(request), lm.config, base)
+    write_adapter(folder, lora_state(lm), lora_config(request), lm.config, base, base_fingerprint)
 
 
 def write_about(folder: Path, request: TrainingRequest, facts: Mapping[str, Any]) -> None:

@@ -176,13 +176,37 @@ def check_settings(state: TrainingState, settings: dict[str, Any]) -> None:
         TrainingError: they differ; it names them.
     """
     names = sorted(state.settings.keys() | settings.keys())
-    different = [name for name in names if state.settings.get(name) != settings.get(name)]
+    different = [
+        name
+        for name in names
+        if _decisive(name, state.settings.get(name), settings.get(name))
+        != _decisive(name, settings.get(name), state.settings.get(name))
+    ]
     if different:
         changes = "; ".join(
-            f"{name} was {state.settings.get(name)!r} and is now {settings.get(name)!r}"
+            f"{name} was {_shown(state.settings.get(name))} and is now {_shown(settings.get(name))}"
             for name in different
         )
         raise TrainingError(
             f"the training so far (update {state.step}) was of other settings: {changes}; use "
             f"the same to go on with it, {START_ANEW}"
         )
+
+
+def _decisive(name: str, value: Any, other: Any) -> Any:
+    """The part of a setting that must be the same as that of `other`.
+
+    A base is known by its weights, whatever it is called. States of earlier versions say
+    "name outline" instead.
+    """
+    if name != "base":
+        return value
+    by = "weights" if isinstance(value, dict) and isinstance(other, dict) else "outline"
+    return value.get(by) if isinstance(value, dict) else str(value).rpartition(" ")[2]
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, dict) or "name" not in value:
+        return repr(value)
+    weights = str(value.get("weights"))[:12]
+    return f"{value['name']!r} with the weights {weights}"

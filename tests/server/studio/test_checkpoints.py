@@ -238,3 +238,18 @@ def test_what_is_needed_stays(server: Serving) -> None:
 def test_what_there_is_not(server: Serving, method: str, url: str) -> None:
     answer = server.client.request(method, f"/v1/checkpoints/{url}")
     assert answer.status_code == 404
+
+
+def test_a_model_that_others_were_trained_on_stays(server: Serving) -> None:
+    trained(server, "first")
+    server.services.store.remove_version("ab" * 32)
+    trained(server, "second", base="first")
+    version = server.client.get("/v1/models/me/first").json()["latest_version"]["id"]
+    for url in ("/v1/checkpoints/first", f"/v1/models/me/first/versions/{version}"):
+        refused = server.client.delete(url)
+        assert refused.status_code == 409
+        assert "'second'" in refused.json()["detail"]
+        assert trained_model("first") is not None
+    assert server.client.delete("/v1/checkpoints/second").status_code == 204
+    assert server.client.delete(f"/v1/models/me/first/versions/{version}").status_code == 204
+    assert trained_model("first") is None

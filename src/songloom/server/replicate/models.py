@@ -139,9 +139,10 @@ def delete_version(version: KnownVersion, services: Serving, request: Request) -
         raise ProblemError(
             409, f"jobs wait for this version of {version.title}, or run it; cancel them first"
         )
+    published = services.store.published()
+    if all(other.model != version.model or other.id == version.id for other in published):
+        remove_model(version.model)  # refused where others need it; then the version stays as well
     services.store.remove_version(version.id)
-    if all(other.model != version.model for other in services.store.published()):
-        remove_model(version.model)
 
 
 def _shown(model: LibraryModel, links: Links) -> dict[str, Any]:

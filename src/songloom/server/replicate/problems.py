@@ -17,6 +17,7 @@ from songloom.errors import (
     DuplicateError,
     FetchError,
     ModelError,
+    ModelNeededError,
     OutputError,
     QueueFullError,
     RequestError,
@@ -83,7 +84,7 @@ def _problem_of(error: Exception) -> ProblemError:
             return ProblemError(error.status_code, _said(error), headers=error.headers)
         case QueueFullError():
             return ProblemError(429, str(error), headers={"Retry-After": str(RETRY_SECONDS)})
-        case DuplicateError() | BusyError():
+        case DuplicateError() | BusyError() | ModelNeededError():
             return ProblemError(409, str(error))
         case RequestError():
             return ProblemError(422, str(error), fields=[_field_named_by(error)])

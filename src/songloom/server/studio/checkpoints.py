@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, status
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from songloom.checkpoints.bases import find_dependents
 from songloom.checkpoints.catalogue import NANO, known_model
 from songloom.checkpoints.downloaded import remove_download
 from songloom.checkpoints.home import remove_model, trained_model, trained_models
@@ -124,7 +125,7 @@ def _remove(name: str, services: Services) -> None:
             "another --model first",
         )
     built = [model.name for model in trained_models() if model.base == name]
-    if any(is_used(services.store, model) for model in (name, *built)):
+    if any(is_used(services.store, model) for model in (name, *built, *find_dependents(name))):
         raise ProblemError(
             409, f"the model {name!r} is in use: jobs wait for it, or run it; cancel them first"
         )
@@ -133,11 +134,6 @@ def _remove(name: str, services: Services) -> None:
             raise ProblemError(404, f"the model {name!r} is not on this machine")
         services.downloads.errors.pop(name, None)
         return
-    if built:  # their base can't be fetched again
-        raise ProblemError(
-            409,
-            f"the model {name!r} is what {', '.join(map(repr, built))} needs; remove that first",
-        )
     remove_model(name)
     for version in services.store.published():
         if version.model == name:
