@@ -2,8 +2,9 @@
 
     python tests/lowest_versions.py > lowest.txt
 
-`make test-lowest` installs by them and runs the quick tests. What tests and development alone need
-stays as `constraints.txt` has it, where that is compatible.
+To try them: install the pinned torch into a new environment first, so that the build of it is the
+one that is meant, then `pip install -c lowest.txt -e '.[dev,tagging,clap,postgres]'`, then run the
+tests. What tests and development alone need stays as `constraints.txt` has it.
 """
 
 import sys

@@ -380,6 +380,19 @@ def test_every_model_and_its_licence_are_in_the_readme() -> None:
         assert licence == model.licence
 
 
+def test_the_size_of_nano_is_the_one_that_is_told() -> None:
+    [nano] = [listing for listing in list_models() if listing.name == "nano"]
+    assert nano.size_bytes is not None
+    millions = f"{float(nano.parameters.rstrip('M')):.0f} M"
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert f"`nano` is included: {millions} weights, {nano.size_bytes / 1e6:.0f} MB" in text
+    readme = rows_after(
+        ROOT / "README.md",
+        "| Model | Size | Channels | Follows melodies | Licence of the weights |",
+    )
+    assert readme["nano` (included)"][0] == millions
+
+
 def test_make_targets_that_are_named_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))

@@ -4,6 +4,7 @@ SONGLOOM_HOME/            by default the platform's folder for data
     models/<name>/        an adapter or a whole model, with `songloom.json` about its training
     runs/<name>/          what that training went on from, its prepared songs and its logs
     unpacked/             packed models, unpacked
+    precision/            which precision was measured to be the fastest here
     server/               what `songloom serve` keeps
 """
 
