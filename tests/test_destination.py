@@ -79,6 +79,11 @@ def test_without_a_name_the_prompt_is_the_name() -> None:
     assert choose("songs", output_format="ogg") == ["songs/slow-piano.ogg"]
 
 
+def test_a_name_keeps_the_vowels_of_every_script() -> None:
+    prompt = "\u0927\u0940\u092e\u093e \u0938\u0902\u0917\u0940\u0924"  # "dhima sangit", slow music
+    assert choose(None, prompt=prompt) == [prompt.replace(" ", "-") + ".wav"]
+
+
 def test_without_a_name_the_next_free_number_is_taken() -> None:
     Path("slow-piano.wav").touch()
     Path("slow-piano-2.wav").touch()

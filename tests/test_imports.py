@@ -15,7 +15,7 @@ PACKAGE = Path(songloom.__file__).parent
 # A room may import the rooms of earlier lines; rooms that share a line do not know each other.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"whole_files", "machine"},
+    {"whole_files", "machine", "plain_names"},
     {"progress"},
     {"fields"},
     {"request"},
@@ -134,6 +134,8 @@ COMPUTING = {
     "worker",
     "training_worker",
     "analysis_worker",
+    "input_worker",
+    "input_readers",
     "listening",
 }
 """Modules of `jobs` that run in processes of their own; the server's has none of them."""

@@ -415,3 +415,13 @@ def test_a_url_in_the_place_of_a_file_is_named_as_such(url: str) -> None:
     for value in (url, Path(url)):
         with pytest.raises(RequestError, match=r"input_audio is '.*', a URL, .* download it first"):
             GenerationRequest(input_audio=value)  # type: ignore[arg-type]
+
+
+def test_prompts_have_a_greatest_length() -> None:
+    assert GenerationRequest(prompt="a" * 10_000).prompt
+    with pytest.raises(RequestError) as caught:
+        GenerationRequest(prompt="a" * 16_000_000)
+    assert "(16000000 characters), but must be a text of at most 10000 characters" in str(
+        caught.value
+    )
+    assert len(str(caught.value)) < 500

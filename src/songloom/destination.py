@@ -1,7 +1,6 @@
 """Where the command line writes: names, formats, and whether a file may be written there at all."""
 
 import itertools
-import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from songloom.errors import OutputError
+from songloom.plain_names import plain_name
 from songloom.request import GenerationRequest, OutputFormat
 
 STANDARD_OUTPUT = Path("-")
@@ -109,7 +109,7 @@ def _slug(request: GenerationRequest) -> str:
     text = request.prompt
     if not text.strip():
         text = Path(request.input_audio or request.melody_audio or "").stem
-    return re.sub(r"\W+", "-", text.lower())[:_LONGEST_NAME].strip("-_") or "music"
+    return plain_name(text.lower(), longest=_LONGEST_NAME).strip("-_") or "music"
 
 
 def _free_paths(base: Path, count: int) -> Iterator[Path]:

@@ -18,6 +18,9 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 from songloom.errors import RequestError
 
+_LONGEST_SHOWN = 200
+"""Characters of a value in an error."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -30,6 +33,8 @@ class Option:
     """Values must be greater than this."""
     maximum: float | None = None
     """Largest value allowed."""
+    longest: int | None = None
+    """Most characters of a text."""
     unset: int | None = None
     """A number that callers may pass instead of None, because the hosted original takes it."""
 
@@ -62,6 +67,8 @@ class FieldSpec:
             words += f" of at least {low:g}"
         elif above is not None:
             words += f" above {above:g}"
+        if self.option.longest is not None:
+            words += f" of at most {self.option.longest} characters"
         if self.option.unset is not None:
             words += f" (or {self.option.unset} for none)"
         return words
@@ -85,6 +92,9 @@ class FieldSpec:
         except (TypeError, ValueError):
             raise self._refuse(value) from None
         if self.choices and parsed not in self.choices:
+            raise self._refuse(value)
+        longest = self.option.longest
+        if longest is not None and len(parsed) > longest:
             raise self._refuse(value)
         low, above, high = self.option.minimum, self.option.above, self.option.maximum
         if (
@@ -112,7 +122,10 @@ class FieldSpec:
     def _refuse(self, value: Any) -> RequestError:
         default = "none" if self.default is None else repr(self.default)
         remedy = "give one" if self.required else f"leave it out for the default ({default})"
-        return RequestError(f"{self.name} is {value!r}, but must be {self.expectation}; {remedy}")
+        shown = repr(value)
+        if isinstance(value, str) and len(value) > _LONGEST_SHOWN:
+            shown = f"{value[:_LONGEST_SHOWN]!r}... ({len(value)} characters)"
+        return RequestError(f"{self.name} is {shown}, but must be {self.expectation}; {remedy}")
 
 
 @dataclass(frozen=True)

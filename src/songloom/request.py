@@ -27,6 +27,8 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Checkpointing = Literal["auto", "on", "off"]
 Keep = Literal["best", "last"]
 
+MAX_TEXT_CHARACTERS = 10_000
+"""Of a description: about four times what a model reads, whatever the language."""
 MAX_DURATION_VARIABLE = "SONGLOOM_MAX_DURATION"
 DEFAULT_MAX_DURATION = 600.0
 
@@ -43,7 +45,9 @@ class GenerationRequest(Request):
         RequestError: a value or a combination of values makes no sense.
     """
 
-    prompt: Annotated[str, Option("A description of the music to generate.")] = ""
+    prompt: Annotated[
+        str, Option("A description of the music to generate.", longest=MAX_TEXT_CHARACTERS)
+    ] = ""
     input_audio: Annotated[
         Path | None,
         Option(
@@ -234,7 +238,10 @@ class PrepareRequest(Request):
     )
     one_same_description: Annotated[
         str | None,
-        Option("A description for all songs that have none of their own beside them."),
+        Option(
+            "A description for all songs that have none of their own beside them.",
+            longest=MAX_TEXT_CHARACTERS,
+        ),
     ] = None
     model_version: Annotated[
         str, Option("Model to train: a name that `songloom models` lists, a hub id, or a folder.")

@@ -319,3 +319,11 @@ def test_the_files_of_ace_step(tmp_path: Path) -> None:
     assert written.caption == "Warm, 3/4 time"
     assert said_json(tmp_path, {"timesignature": "6/8"}).caption == "6/8 time"
     assert said_json(tmp_path, {"is_instrumental": True}).labels.voice == "instrumental"
+
+
+@pytest.mark.parametrize("name", ["a_txt", "a_json"])
+def test_a_caption_that_no_model_reads_is_refused(tmp_path: Path, name: str) -> None:
+    caption = "a" * 10_001
+    content = json.dumps({"caption": caption}) if name == "a_json" else caption
+    with pytest.raises(DatasetError, match="10001 characters, but must have at most 10000"):
+        said(tmp_path, "a.wav", **{name: content})

@@ -14,7 +14,7 @@ from songloom.audio.files import Audio, read_audio, write_audio
 from songloom.audio.tags import read_tags
 from songloom.errors import Cancelled, ModelError, RequestError
 from songloom.models.linear import has_half_linear
-from songloom.progress import GenerationProgress, ProgressEvent
+from songloom.progress import GenerationProgress, Notice, ProgressEvent
 from songloom.request import GenerationRequest
 from tests.tiny import tiny_model
 
@@ -248,6 +248,26 @@ def test_one_bad_request_and_nothing_is_generated(
     with pytest.raises(RequestError, match="reads text only"):
         models["text"].generate([request(), request(input_audio=clip)], on_event=events.append)
     assert events == []
+
+
+def test_a_prompt_that_is_not_read_to_its_end_is_told(models: dict[str, songloom.Model]) -> None:
+    def notices(prompt: str) -> list[str]:
+        events: list[ProgressEvent] = []
+        wanted = request(prompt=prompt, duration=0.1)
+        models["text"].generate([wanted, wanted], on_event=events.append)
+        list(models["text"].stream(wanted, on_event=events.append))
+        return [event.text for event in events if isinstance(event, Notice)]
+
+    text = models["text"]._components.text
+    words = " ".join(f"w{number}" for number in range(700))
+    unread = text.count_unread(words)
+    assert 0 < unread < len(words)
+    assert torch.equal(text(words), text(words[: len(words) - unread]))
+    assert notices("warm piano") == []
+    told = notices(words)
+    assert len(told) == 2  # once by each call
+    assert f"its last {unread} characters, after" in told[0]
+    assert repr(words[: len(words) - unread][-40:]) in told[0]
 
 
 def test_a_duration_below_a_sample_is_refused(models: dict[str, songloom.Model]) -> None:

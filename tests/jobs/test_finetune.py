@@ -366,26 +366,6 @@ def test_all_songs_held_out(songs: Path, base: Path, tmp_path: Path) -> None:
         train(request(folder, base))
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("My Songs", "My-Songs"),
-        ("demo.tar.gz", "demo"),
-        ("a.b.zip", "a.b"),
-        ("música", "música"),
-        ("...", "my-style"),
-    ],
-)
-def test_a_model_is_named_after_its_songs(tmp_path: Path, path: str, name: str) -> None:
-    assert finetune._name_after(tmp_path / "x" / path) == name
-
-
-def test_a_single_file_gives_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "night drive.wav"
-    path.touch()
-    assert finetune._name_after(path) == "night-drive"
-
-
 def test_a_removed_model_may_leave_its_prepared_songs(songs: Path, base: Path) -> None:
     train(request(songs, base, previews=0))
     events: list[ProgressEvent] = []

@@ -8,7 +8,7 @@ import pytest
 
 from songloom.checkpoints.home import model_folder, models_folder, remove_model, run_folder
 from songloom.errors import OutputError, TrainingError
-from songloom.jobs.names import reserve_name
+from songloom.jobs.names import name_after, reserve_name
 
 ID, OTHER = "a1b2c3" + "x" * 20, "d4e5f6" + "y" * 20
 
@@ -135,3 +135,36 @@ def test_a_disk_that_refuses(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("no folder")
     with pytest.raises(OutputError, match=r"runs.*can't be written"):
         reserve("my-style")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("My Songs", "My-Songs"),
+        ("demo.tar.gz", "demo"),
+        ("a.b.zip", "a.b"),
+        ("música", "música"),
+        ("lofi.v1.zip", "lofi.v1"),
+        ("lofi.v2.TAR.XZ", "lofi.v2"),
+        ("lofi.v3.tbz2", "lofi.v3"),
+        ("Cafe\u0301", "Caf\u00e9"),
+        ("\u0939\u093f\u0928\u094d\u0926\u0940", "\u0939\u093f\u0928\u094d\u0926\u0940"),
+        ("...", "my-style"),
+    ],
+)
+def test_a_model_is_named_after_its_songs(tmp_path: Path, path: str, name: str) -> None:
+    assert name_after(tmp_path / "x" / path) == name
+
+
+def test_archives_that_differ_in_their_version_give_names_that_differ(tmp_path: Path) -> None:
+    names = ("lofi.v1.zip", "lofi.v2.zip", "lofi.v2.tgz.wav")
+    for name in names:
+        (tmp_path / name).touch()
+    given_names = [name_after(tmp_path / name) for name in names]
+    assert given_names == ["lofi.v1", "lofi.v2", "lofi.v2.tgz"]
+
+
+def test_a_single_file_gives_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "night drive.wav"
+    path.touch()
+    assert name_after(path) == "night-drive"

@@ -92,6 +92,10 @@ class LazyTextEncoder:
         """Text -> states (1, E, width), E tokens with the closing one."""
         return self.encoder()(text)
 
+    def count_unread(self, text: str) -> int:
+        """Characters at the end of a text that are not read, since it has too many tokens."""
+        return self.encoder().count_unread(text)
+
 
 class LazyDiffusion:
     """A second decoder, whose weights are fetched and read only when the first request wants it."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from songloom.dataset.encodings import decode_text
 from songloom.dataset.files import Skipped, is_audio, is_sidecar
-from songloom.dataset.values import Written, label_names, text_value, written
+from songloom.dataset.values import Written, check_caption, label_names, text_value, written
 from songloom.errors import DatasetError
 
 LARGEST = 1 << 20
@@ -160,7 +160,9 @@ def read_text(path: Path, name: str) -> Written:
     Raises:
         DatasetError: it cannot be read as a text.
     """
-    return Written(text_value("caption", _decoded(path, name), name))
+    caption = text_value("caption", _decoded(path, name), name)
+    check_caption(caption, name)
+    return Written(caption)
 
 
 def read_json(path: Path, name: str) -> Written:
@@ -194,6 +196,7 @@ def read_json(path: Path, name: str) -> Written:
     said = written(values, name)
     caption = _with_keywords(said.caption, content.get("keywords"), name)
     caption = _with_keywords(caption, _time_signature(content, name), name)
+    check_caption(caption, name)
     unknown = label_names(content.get("unknown"), name) - set(said.labels.known)
     return Written(caption, said.labels, unknown)
 

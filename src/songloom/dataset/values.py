@@ -8,6 +8,7 @@ from typing import Any
 
 from songloom.dataset.labels import FROM_FILE, LABEL_NAMES, LISTS, Labels
 from songloom.errors import DatasetError
+from songloom.request import MAX_TEXT_CHARACTERS
 
 SLOWEST, FASTEST = 20.0, 400.0
 """Beats per minute that a song can have."""
@@ -46,7 +47,17 @@ def written(values: dict[str, Any], where: str) -> Written:
     found = {name: label_value(name, values[name], where) for name in LABEL_NAMES if name in values}
     known = {name: value for name, value in found.items() if value}
     caption = text_value("caption", values.get("caption"), where)
+    check_caption(caption, where)
     return Written(caption, Labels(**known, sources=dict.fromkeys(known, FROM_FILE)))
+
+
+def check_caption(caption: str | None, where: str) -> None:
+    """Raise DatasetError for a caption that is longer than any description."""
+    if caption is not None and len(caption) > MAX_TEXT_CHARACTERS:
+        raise DatasetError(
+            f"{where}: the caption has {len(caption)} characters, but must have at most "
+            f"{MAX_TEXT_CHARACTERS}; shorten it"
+        )
 
 
 def label_names(value: Any, where: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ from songloom.checkpoints.load import load_adapter, load_components
 from songloom.errors import Cancelled, RequestError
 from songloom.generation.batch import Batch
 from songloom.generation.decoding import Decoding
+from songloom.generation.inputs import InputAudio, InputFormat
 from songloom.generation.precision import (
     DType,
     limited_threads,
@@ -22,11 +23,11 @@ from songloom.generation.precision import (
     resolve_dtype,
     threads_for,
 )
-from songloom.generation.prepare import Piece, prepare
+from songloom.generation.prepare import Piece, input_format, prepare
 from songloom.generation.track import Track
 from songloom.models.adapter_bank import AdapterBank
 from songloom.models.codec import StreamingDecoder
-from songloom.progress import GenerationProgress, ProgressCallback
+from songloom.progress import GenerationProgress, Notice, ProgressCallback
 from songloom.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -172,8 +173,9 @@ class Model:
         Args:
             requests: one request, or several of any mixture of lengths and settings.
             adapters: the attached adapter for all of them, or one, or None, for each.
-            on_event: called with `GenerationProgress` as the work goes on, then, where a request
-                asks for multi-band diffusion, with `DiffusionProgress`.
+            on_event: called with `Notice` where a prompt is not read to its end, with
+                `GenerationProgress` as the work goes on, then, where a request asks for multi-band
+                diffusion, with `DiffusionProgress`.
             cancelled: asked every few steps; once it says True, the call raises `Cancelled`.
 
         Raises:
@@ -189,6 +191,7 @@ class Model:
                 prepare(request, self._components, adapter)
                 for request, adapter in zip(several, chosen, strict=True)
             ]
+            _tell_notices(pieces, on_event)
             for _ in self._decode(pieces, on_event, cancelled):
                 pass
         decoding = Decoding(pieces, self._components, on_event, cancelled)
@@ -209,10 +212,27 @@ class Model:
         `multi_band_diffusion` there is one chunk, at the end. Arguments and errors are those of
         `generate`; the request is checked at the call, before the first chunk is asked for.
         """
-        return self._stream(self.piece(request, adapter), on_event, cancelled)
+        piece = self.piece(request, adapter)
+        _tell_notices([piece], on_event)
+        return self._stream(piece, on_event, cancelled)
 
-    def piece(self, request: GenerationRequest, adapter: str | None = None) -> Piece:
+    @property
+    def input_format(self) -> InputFormat:
+        """The audio that it takes, for `read_inputs`."""
+        return input_format(self._components)
+
+    def piece(
+        self,
+        request: GenerationRequest,
+        adapter: str | None = None,
+        inputs: InputAudio | None = None,
+    ) -> Piece:
         """Read a request's audio and encode its conditions, ready to join a batch.
+
+        Args:
+            request: to be turned into music.
+            adapter: the attached adapter that it is decoded with.
+            inputs: its audio, where that was read elsewhere.
 
         Raises:
             RequestError: the request does not fit the model or its audio.
@@ -221,7 +241,7 @@ class Model:
         """
         [chosen] = self._chosen(adapter, 1)
         with limited_threads(self._threads):
-            return prepare(request, self._components, chosen)
+            return prepare(request, self._components, chosen, inputs)
 
     def open_batch(self, requests: int) -> Batch:
         """A batch that up to so many pieces may be in at once, and that others can join later."""
@@ -328,3 +348,10 @@ class Model:
             seconds_done=sum(piece.done - piece.prompt_frames for piece in pieces) / rate,
             seconds_total=sum(piece.frames - piece.prompt_frames for piece in pieces) / rate,
         )
+
+
+def _tell_notices(pieces: Sequence[Piece], on_event: ProgressCallback | None) -> None:
+    """Pass on, once each, what people should know of how their requests were taken."""
+    if on_event is not None:
+        for text in dict.fromkeys(notice for piece in pieces for notice in piece.notices):
+            on_event(Notice(text))

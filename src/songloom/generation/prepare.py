@@ -16,6 +16,7 @@ from songloom.generation.inputs import InputAudio, InputFormat, read_inputs
 from songloom.generation.sampling import SamplingParams
 from songloom.generation.windows import Window, windows
 from songloom.models.chroma import chroma
+from songloom.models.text import MAX_TOKENS
 from songloom.request import GenerationRequest
 
 
@@ -41,6 +42,8 @@ class Piece:
     """What is still to be decoded."""
     adapter: str | None = None
     """The adapter that it is decoded with."""
+    notices: tuple[str, ...] = ()
+    """What a person should know of how the request was taken."""
 
     @property
     def frames(self) -> int:
@@ -112,7 +115,18 @@ def prepare(
         uniforms=torch.rand(frames, codec.num_codebooks, generator=random),
         windows=windows(frames, known, format.window_frames, format.stride_frames),
         adapter=adapter,
+        notices=tuple(_notices(request, components)),
     )
+
+
+def _notices(request: GenerationRequest, components: Components) -> Iterator[str]:
+    unread = components.text.count_unread(request.prompt) if request.prompt.strip() else 0
+    if unread:
+        read = request.prompt[: len(request.prompt) - unread]
+        yield (
+            f"the prompt is longer than {MAX_TOKENS} tokens: its last {unread} characters, after "
+            f"{read[-40:]!r}, are not read; shorten it"
+        )
 
 
 def job_of(piece: Piece, window: Window, components: Components) -> Job:

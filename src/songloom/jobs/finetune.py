@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -41,9 +40,11 @@ from songloom.generation.precision import resolve_device
 from songloom.generation.track import Track
 from songloom.jobs.clips import Previews, keep_comparison
 from songloom.jobs.feasibility import check_feasible
+from songloom.jobs.names import name_after
 from songloom.jobs.runs import DATASET, alone, clear_state, logged
 from songloom.jobs.training_notes import REPORT
 from songloom.models.lm import LM
+from songloom.models.text import MAX_TOKENS
 from songloom.progress import Notice, ProgressCallback, Stage
 from songloom.request import GenerationRequest, TrainingRequest, max_duration
 from songloom.training.batches import Song
@@ -113,7 +114,7 @@ def train(
     tell = on_event or (lambda event: None)
     # By this name the model is found again from any folder.
     request = replace(request, model_version=name_for_good(request.model_version))
-    name = request.name or _name_after(request.dataset_path)
+    name = request.name or name_after(request.dataset_path)
     target, run = _folders(request, name)
     with alone(run, name):
         if restart:
@@ -204,6 +205,16 @@ def _trained(
     )
     songs = [_song(dataset, song) for song in dataset.songs if not song.held_out]
     held_out = [_song(dataset, song) for song in dataset.songs if song.held_out]
+    if long := [
+        song.file for song in dataset.songs if song.caption and base.text.count_unread(song.caption)
+    ]:
+        others = f" and {len(long) - 1} others" if len(long) > 1 else ""
+        tell(
+            Notice(
+                f"the caption of {long[0]!r}{others} is longer than {MAX_TOKENS} tokens, and the "
+                "rest is not read; shorten it"
+            )
+        )
     hop = base.codec.hop
     prompt = next(iter(_preview_prompts(dataset, 1)), "")
     previews = Previews(base, prompt, run, tell, cancelled)
@@ -417,15 +428,6 @@ def _folders(request: TrainingRequest, name: str) -> tuple[Path, Path]:
             f"the model would be named after {str(request.dataset_path)!r}, but {error}; give it "
             "another one with --name"
         ) from None
-
-
-def _name_after(songs: Path) -> str:
-    """A name for the model of a folder, an archive or a file: the letters and digits of its own."""
-    stem = re.split(r"\.(?:zip|tar|tgz|tar\.gz)$", songs.resolve().name)[0]
-    name = re.sub(r"[^\w.-]+", "-", stem).strip(" .-_")
-    if songs.is_file() and "." in name:
-        name = name.rpartition(".")[0] or name
-    return name or "my-style"
 
 
 def _outline(lm: LM) -> str:

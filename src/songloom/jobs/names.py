@@ -15,7 +15,10 @@ from pathlib import Path
 
 from songloom.checkpoints.home import model_folder, run_folder, runs_folder, trained_model
 from songloom.errors import ModelError, OutputError, TrainingError
+from songloom.plain_names import plain_name
 
+LONGEST_NAME = 60
+"""Characters."""
 HOLDER = "job"
 """File in a run's folder with the id of the training that has the name."""
 STATE = "state.pt"
@@ -49,6 +52,17 @@ def reserve_name(wanted: str, id: str, given_up: Callable[[str], bool]) -> str:
     )
 
 
+def name_after(songs: Path) -> str:
+    """A name for the model of a folder, an archive or a file: the letters and digits of its own."""
+    name = songs.resolve().name
+    endings = r"zip|tgz|tbz2?|txz|tar(?:\.(?:gz|bz2|xz))?"
+    if archive := re.fullmatch(rf"(.+)\.(?:{endings})", name, re.IGNORECASE | re.DOTALL):
+        name = archive[1]
+    elif songs.is_file():
+        name = Path(name).stem
+    return plain_name(name, also=".-", longest=LONGEST_NAME).strip(" .-_") or "my-style"
+
+
 def held_run(id: str) -> Path | None:
     """The folder in `runs` of a training, None where it has none."""
     try:
@@ -62,7 +76,7 @@ def _candidates(wanted: str, id: str) -> Iterator[str]:
     """Names that a model may have, the best first."""
     digest = hashlib.sha256(id.encode(errors="surrogatepass")).hexdigest()
     mark = id[:6] if _SERVER_ID.fullmatch(id) else digest[:6]
-    plain = re.sub(r"[^\w.-]+", "-", wanted).strip(" .-_")[:60]
+    plain = plain_name(wanted, also=".-", longest=LONGEST_NAME).strip(" .-_")
     if plain:
         for name in (plain, f"{plain}-{mark}", f"{plain}-{digest[:16]}"):
             try:

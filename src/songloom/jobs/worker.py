@@ -41,6 +41,7 @@ from songloom.jobs.executor import (
     WorkerStats,
     WorkEvent,
 )
+from songloom.jobs.input_readers import InputReaders
 from songloom.jobs.listening import Listening
 from songloom.jobs.pipes import Pipes
 from songloom.jobs.shelf import Loaded, NoRoomError, Shelf
@@ -109,6 +110,7 @@ class Worker:
         self._hang_seconds = hang_seconds
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue()
         self._readers = ThreadPoolExecutor(READERS, "reader")
+        self._input_readers = InputReaders(hang_seconds)
         self._loading = threading.Lock()
         # Predictions that began together end together: on a CPU their audio shares the cores.
         self._writer = ThreadPoolExecutor(WRITERS if device.type == "cpu" else 1, "writer")
@@ -190,13 +192,15 @@ class Worker:
                     work.model, work.base, crowded, lambda event: self._downloaded(task, event)
                 )
             task.loaded = loaded
-            task.reading_since = time.monotonic()
             first = GenerationRequest.from_mapping(work.request)
             requests = [first] + [
                 replace(first, seed=None if first.seed is None else first.seed + i)
                 for i in range(1, work.count)
             ]
-            task.pieces = [loaded.model.piece(request, adapter) for request in requests]
+            task.reading_since = None  # from here on there are processes with limits of their own
+            inputs = self._input_readers.read(first, loaded.model.input_format, work.folder)
+            task.reading_since = time.monotonic()
+            task.pieces = [loaded.model.piece(request, adapter, inputs) for request in requests]
             self._inbox.put(lambda: self._join(task))
         except NoRoomError:
             self._inbox.put(lambda: self._wait_for_memory(task))
@@ -233,6 +237,8 @@ class Worker:
         self._tell(Started(id))
         seeds = ", ".join(str(piece.seed) for piece in task.pieces)
         self._tell(Logged(id, f"model {task.work.model} ({info.licence}), seed {seeds}"))
+        for text in dict.fromkeys(note for piece in task.pieces for note in piece.notices):
+            self._tell(Logged(id, text))
         if task.work.listen:
             self._listen(task)
         for piece in task.pieces:

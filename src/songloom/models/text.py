@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MAX_TOKENS = 512
-"""Tokens of a text that are read; T5 was trained on no more. The rest of a longer text is cut."""
+"""Tokens of a text that are read; T5 was trained on no more. The rest of a longer text is cut, of
+which `TextEncoder.count_unread` tells."""
 
 
 class TextEncoder:
@@ -33,6 +34,13 @@ class TextEncoder:
     def width(self) -> int:
         """Width of the states."""
         return self.encoder.config.d_model
+
+    def count_unread(self, text: str) -> int:
+        """Characters at the end of a text that are not read, since it has too many tokens."""
+        encoding = self.tokenizer.encode(text)
+        if not encoding.overflowing:
+            return 0
+        return len(text) - max(end for _, end in encoding.offsets)
 
     @torch.inference_mode()
     def __call__(self, text: str) -> Tensor:

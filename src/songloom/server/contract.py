@@ -182,6 +182,9 @@ class WireInput:
         spec = self.spec
         if spec.choices:
             return "type_error.enum"
+        longest = spec.option.longest
+        if longest is not None and isinstance(value, str) and len(value) > longest:
+            return "value_error.any_str.max_length"
         if spec.type in (int, float) and isinstance(value, int | float) and value is not True:
             low, high = spec.option.minimum, spec.option.maximum
             if low is not None and value < low:
