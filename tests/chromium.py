@@ -25,7 +25,7 @@ def chromium(*further: str) -> Iterator[Any]:
     """A browser for the length of a block.
 
     Playwright keeps an event loop for as long as it runs, in which other tests of the same process
-    could start none; so a browser should live for a module of tests, not for all of them.
+    could start none; so a browser must end before those.
     """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = find_chromium()

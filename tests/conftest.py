@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.memory_files import make_memory_folder
 from tests.tools import missing_tools
 
 # Two processes that run tests must not share numba's cache of librosa's compiled functions: one
@@ -17,6 +18,10 @@ from tests.tools import missing_tools
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     cache = Path(__file__).parents[1] / ".pytest_cache" / f"numba-{worker}"
     os.environ["NUMBA_CACHE_DIR"] = str(cache)
+
+# Databases wait for the disk at each change, tests for nothing: their files are in memory.
+if not worker and (root := make_memory_folder()):
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(root)
 
 # A shell starts what runs in its background with Ctrl-C ignored, which programs that tests start
 # would inherit.
@@ -28,9 +33,6 @@ settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
-COLLECTED = pytest.StashKey[list[str]]()
-"""The names of all tests that were found, before any is left out or moved."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -40,7 +42,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    config.stash[COLLECTED] = [item.nodeid for item in items]
     files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
     seed = config.getoption("shuffle")
     if seed is None:

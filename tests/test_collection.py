@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import COLLECTED
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -25,14 +23,17 @@ def collected(*arguments: str, seed: str) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_another_process_finds_the_same_tests_later(pytestconfig: pytest.Config) -> None:
+def test_another_process_finds_the_same_tests_later(request: pytest.FixtureRequest) -> None:
     """This process is the other one: it has hashes of its own, and found its tests before."""
+    config = request.config
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
-    arguments = [
-        str((pytestconfig.invocation_params.dir / path).relative_to(ROOT))
-        for path in pytestconfig.args
-    ]
-    assert list(collected(*arguments, seed=seed)) == pytestconfig.stash[COLLECTED]
+    paths = [config.invocation_params.dir / path for path in config.args]
+    arguments = [*map(str, paths), "-m", config.option.markexpr]
+    if (shuffle := config.getoption("shuffle")) is not None:
+        arguments += ["--shuffle", str(shuffle)]
+    ours = [item.nodeid for item in request.session.items]
+    wanted = set(ours)  # some may have been left out by their names
+    assert [name for name in collected(*arguments, seed=seed) if name in wanted] == ours
 
 
 UNSTEADY = """

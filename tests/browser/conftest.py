@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,16 +10,33 @@ import pytest
 from tests.browser.watching import Watch
 from tests.chromium import chromium
 from tests.server.processes import ServerProcess, serving
+from tests.waiting import PATIENCE
 
-PATIENCE = 30_000
-"""Milliseconds that something in the page may take, on a busy machine."""
+MILLISECONDS = 1000 * PATIENCE
+"""Of waiting for something in the page."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    # Music is played without a click of a person.
-    with chromium("--autoplay-policy=no-user-gesture-required", "--mute-audio") as browser:
-        yield browser
+BROWSER = pytest.StashKey[tuple[Any, ExitStack]]()
+
+
+@pytest.fixture
+def browser(pytestconfig: pytest.Config) -> Any:
+    """A browser for all tests of this folder that run after one another."""
+    if BROWSER not in pytestconfig.stash:
+        stack = ExitStack()
+        # Music is played without a click of a person.
+        arguments = ("--autoplay-policy=no-user-gesture-required", "--mute-audio")
+        pytestconfig.stash[BROWSER] = (stack.enter_context(chromium(*arguments)), stack)
+    return pytestconfig.stash[BROWSER][0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the browser before a test that is not of this folder, which its event loop would bar."""
+    stays = nextitem is not None and nextitem.path.parent == Path(__file__).parent
+    if not stays and BROWSER in item.config.stash:
+        item.config.stash[BROWSER][1].close()
+        del item.config.stash[BROWSER]
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +46,41 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server
 
 
+LONG_TIMERS = """
+(() => {
+  const [start, stop, held] = [setTimeout.bind(window), clearTimeout.bind(window), new Map()];
+  window.setTimeout = (act, after, ...given) => {
+    if (!(after >= 10000)) return start(act, after, ...given);
+    const id = start(() => {}, 0);
+    held.set(id, () => act(...given));
+    return id;
+  };
+  window.clearTimeout = id => { held.delete(id); stop(id); };
+  window.endLongTimers = () => { for (const act of [...held.values()]) act(); held.clear(); };
+})();
+"""
+"""Offers to undo end when a test says so by `endLongTimers()`, and not while it is kept waiting."""
+
+
 @contextmanager
-def watched_page(browser: Any, url: str, path: str = "/", **options: Any) -> Iterator[Any]:
+def watched_page(
+    browser: Any, url: str, path: str = "/", script: str = "", **options: Any
+) -> Iterator[Any]:
     """A page of a server in a tab with nothing of earlier ones, where nothing goes wrong.
 
-    `page.watch.expect` names what a test makes go wrong. Options are of the browser's context.
+    `page.watch.expect` names what a test makes go wrong.
+
+    Args:
+        browser: of playwright.
+        url: of the server.
+        path: of the page, with the view.
+        script: that runs before those of the page.
+        options: of the browser's context.
     """
     context = browser.new_context(**options)
-    context.set_default_timeout(PATIENCE)
+    if script:
+        context.add_init_script(script)
+    context.set_default_timeout(MILLISECONDS)
     watch = Watch(context, url)
     page = context.new_page()
     page.watch = watch

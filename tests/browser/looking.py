@@ -1,23 +1,33 @@
 """What tests look at in a page: its accessibility, its width, its smoothness."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.tools import AXE
+from tests.waiting import PATIENCE
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 
-def until(page: Any, expression: str, seconds: float = 15) -> None:
-    """Wait until an expression of JavaScript holds; playwright's own way needs a laxer policy."""
-    ends = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < ends, f"never: {expression}"
+def patiently(page: Any) -> Iterator[None]:
+    """Let a page go on between looks at it, until whoever looks has seen enough."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        yield
         page.wait_for_timeout(50)
+    raise AssertionError("what should have happened in the page has not")
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until an expression of JavaScript holds; playwright's own way needs a laxer policy."""
+    for _ in patiently(page):
+        if page.evaluate(expression):
+            break
 
 
 def faults(page: Any) -> list[str]:

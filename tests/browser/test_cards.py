@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import LONG_TIMERS
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
 from tests.server.processes import ServerProcess
 
@@ -33,7 +34,7 @@ def made(server: ServerProcess) -> Iterator[list[str]]:
 
 @pytest.fixture
 def page(opened: Opened, made: list[str]) -> Any:
-    return opened(**DESKTOP)
+    return opened(script=LONG_TIMERS, **DESKTOP)
 
 
 def card(page: Any, name: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from tests.browser.conftest import watched_page
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
 from tests.server.fakes import write_tone
-from tests.server.processes import ServerProcess, serving
+from tests.server.processes import ServerProcess, pretending
 
 pytestmark = pytest.mark.browser
 SONG = Path(__file__).parents[2] / "examples/songs/01-brass-key.ogg"
@@ -50,7 +50,7 @@ def marked(page: Any, end: str) -> Any:
 
 def test_the_first_press_plays_an_example(browser: Any, tmp_path: Path) -> None:
     with (
-        serving(tmp_path, "--devices", "cpu") as server,
+        pretending(tmp_path) as server,
         watched_page(browser, server.url, **PHONE) as page,
     ):
         example = page.get_by_role("article", name="Example")

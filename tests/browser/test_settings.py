@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser.conftest import watched_page
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
-from tests.server.processes import ServerProcess, serving
+from tests.server.processes import ServerProcess, pretending
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def settings(browser: Any, server: ServerProcess) -> Iterator[Any]:
 
 def test_the_first_token_is_shown_once_and_remembered_here(browser: Any, tmp_path: Path) -> None:
     with (
-        serving(tmp_path, "--devices", "cpu") as server,
+        pretending(tmp_path) as server,
         watched_page(browser, server.url, "/#/settings/tokens", **DESKTOP) as page,
     ):
         page.get_by_role("button", name="Create token").click()

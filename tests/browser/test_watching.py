@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import watched_page
-from tests.browser.looking import DESKTOP, PHONE, faults, smoothness, too_wide
+from tests.browser.looking import DESKTOP, PHONE, faults, patiently, smoothness, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -63,8 +63,9 @@ def showing(browser: Any) -> Callable[..., Any]:
 )
 def test_faults_are_noticed(showing: Callable[..., Any], body: str, problem: str) -> None:
     with showing(body) as page:
-        page.wait_for_timeout(100)
-        assert any(problem in found for found in page.watch.unexpected())
+        for _ in patiently(page):
+            if any(problem in found for found in page.watch.unexpected()):
+                break
         page.watch.expect(".")
 
 
@@ -81,8 +82,9 @@ def test_wide_things_and_faint_ones_are_noticed(showing: Callable[..., Any]) -> 
 
 
 def test_slow_frames_are_noticed(showing: Callable[..., Any]) -> None:
-    block = "if (i === 5) { const end = performance.now() + 200; while (performance.now() < end); }"
+    # Work of a processor's, not of a clock's: a busy machine gives the page little in 200 ms.
+    block = "if (i === 5) { let n = 0; while (n < 4e8) n += 1; window.counted = n; }"
     with showing("", **DESKTOP) as page:
         blocked, idle = (smoothness(page, action, frames=20) for action in (block, ""))
-        assert blocked.frames[0] > 180
+        assert blocked.frames[0] > 50
         assert blocked.work > idle.work + 3

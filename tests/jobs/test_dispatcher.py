@@ -493,7 +493,7 @@ def test_time_to_drain_counts_from_the_wish_to_stop(tmp_path: Path) -> None:
         await wait_until_async(lambda: house.executor.running)
         house.dispatcher.start_draining()
         await asyncio.sleep(0.2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await house.dispatcher.drain(0.2)
 
     tell(story, tmp_path)
@@ -518,7 +518,7 @@ def test_a_full_disk_does_not_keep_a_server_from_stopping(
         return job
 
     async def in_time() -> Job:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await told()
 
     job = asyncio.run(in_time())

@@ -214,7 +214,7 @@ def test_what_a_killed_server_left_half_is_removed_at_the_start(house: House) ->
 
     async def begin() -> None:
         running = asyncio.create_task(house.retention(unfinished=(house.jobs,)).run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while left.exists():
                 await asyncio.sleep(0.01)
         running.cancel()

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,23 @@ import httpx
 
 from tests.waiting import PATIENCE
 
+SERVE = ("songloom", "serve", "--port", "0")
+
 
 class ServerProcess:
     """A running server.
 
     Args:
         home: its SONGLOOM_HOME.
-        options: of `songloom serve`.
+        options: of the program.
+        program: a module, and what it is always given.
         tokens: value of SONGLOOM_TOKENS.
     """
 
-    def __init__(self, home: Path, *options: str, tokens: str = "") -> None:
-        command = [sys.executable, "-m", "songloom", "serve", "--port", "0", *options]
+    def __init__(
+        self, home: Path, *options: str, program: Sequence[str] = SERVE, tokens: str = ""
+    ) -> None:
+        command = [sys.executable, "-m", *program, *options]
         self.log = home / "server.log"
         home.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "SONGLOOM_HOME": str(home), "SONGLOOM_TOKENS": tokens}
@@ -92,10 +97,17 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def pretending(home: Path) -> AbstractContextManager[ServerProcess]:
+    """A server that is ready sooner, as it only pretends to make music."""
+    return serving(home, program=("tests.server.fake_server", str(home)))
+
+
 @contextmanager
-def serving(home: Path, *options: str, tokens: str = "") -> Iterator[ServerProcess]:
+def serving(
+    home: Path, *options: str, program: Sequence[str] = SERVE, tokens: str = ""
+) -> Iterator[ServerProcess]:
     """A server for the length of a block, ready."""
-    server = ServerProcess(home, *options, tokens=tokens)
+    server = ServerProcess(home, *options, program=program, tokens=tokens)
     try:
         server.until_ready()
         yield server

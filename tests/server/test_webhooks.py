@@ -26,7 +26,7 @@ from songloom.server.signing import Signer
 from songloom.server.webhooks import WebhookSender, base_url, check_webhook, render_delivery
 from songloom.settings import ServeSettings
 from tests.server.loopback import HOST, Answer, Server, Visit
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until_async
 
 
 def told_by(visit: Visit) -> tuple[str, str]:
@@ -181,7 +181,8 @@ def test_more_jobs_than_are_sent_at_once_all_have_their_turn(
         number = next(now)
         inside.add(number)
         at_once.append(len(inside))
-        await asyncio.sleep(0.02)
+        # The first of two waits for the second, which a sender of one at a time would never send.
+        await wait_until_async(lambda: len(at_once) >= 2 * (number // 2) + 2)
         inside.remove(number)
 
     receiver = Receiver(before_answer=count)

@@ -104,16 +104,25 @@ import torch
 from tests.training.tunes import request, trainer
 torch.set_num_threads(int(sys.argv[2]))
 asked = request(epochs=3, updates_per_epoch=6, save_minutes=0)
-trainer(Path(sys.argv[1]), asked).run(on_event=lambda event: print(event, flush=True))
+
+def tell(event):
+    print(event, flush=True)
+    sys.stdin.readline()  # until it may go on
+
+trainer(Path(sys.argv[1]), asked).run(on_event=tell)
 """
 
 
 def kill_after(updates: int, delay: float, folder: Path) -> None:
-    """Start the training as a process of its own, and kill it after some updates."""
+    """Start the training as a process of its own, and kill it in the one after some updates."""
     command = [sys.executable, "-c", KILLED, str(folder), str(torch.get_num_threads())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
         for line in process.stdout:
+            process.stdin.write("\n")
             updates -= line.startswith("TrainingProgress")
             if updates == 0:
                 break

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from songloom.training.report import write_report
+from tests.browser.looking import patiently
 from tests.chromium import chromium
 from tests.training.summaries import check, clip_pair, summary
 
@@ -51,8 +52,9 @@ def test_it_opens_without_complaint_and_asks_for_nothing(page: Any, report: Path
 
 def test_its_policy_stops_what_would_ask(page: Any) -> None:
     page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/a'}))")
-    page.wait_for_timeout(200)
-    assert any("Content Security Policy" in problem for problem in page.problems)
+    for _ in patiently(page):
+        if any("Content Security Policy" in problem for problem in page.problems):
+            break
 
 
 def test_clips_can_be_played(page: Any) -> None:

@@ -79,7 +79,7 @@ def test_when_the_wait_is_over_the_status_is_starting_whatever_it_is(shared: Ser
     answer = made(shared, "hang", Prefer="wait=0.3")
     assert time.monotonic() - began > 0.25
     assert answer["status"] == "starting"
-    assert shared.job(answer["id"]).status == "processing"
+    assert shared.once(answer["id"], "processing").status == "processing"
 
 
 def test_the_longest_wait_is_the_server_s(tmp_path: Path) -> None:
