@@ -1,7 +1,6 @@
 """A server that asks who one is, goes away in the middle of its work, and comes back."""
 
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,9 @@ pytestmark = pytest.mark.browser
 TOKEN = "a-token-of-the-tests"
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def test_the_page_outlives_its_server(browser: Any, tmp_path: Path) -> None:
-    options = ("--devices", "cpu", "--port", str(free_port()))
     token = f"me:{TOKEN}"
-    with serving(tmp_path, *options, tokens=token) as server:
+    with serving(tmp_path, "--devices", "cpu", tokens=token) as server:
         url = server.url
         with watched_page(browser, url) as page:
             page.watch.expect("status of 401", "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE")
@@ -42,8 +35,9 @@ def test_the_page_outlives_its_server(browser: Any, tmp_path: Path) -> None:
             banner = page.get_by_text("songloom does not answer.").first
             banner.wait_for()
             assert "songloom serve" in page.get_by_role("alert").first.inner_text()
-            with serving(tmp_path, *options, tokens=token):
-                banner.wait_for(state="detached", timeout=30_000)
+            port = url.rpartition(":")[2]
+            with serving(tmp_path, "--devices", "cpu", "--port", port, tokens=token):
+                banner.wait_for(state="detached")
                 page.reload()
                 row = page.locator(".library-row").filter(has_text="one bell")
                 row.get_by_text(re.compile("Waiting|Being made")).wait_for()

@@ -479,10 +479,14 @@ def test_trainings_save_while_predictions_finish(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         training, prediction = await house.make("hang", kind="training"), await house.make("slow")
         await wait_until_async(lambda: len(house.executor.running) == 2)
-        await house.dispatcher.drain(10)
+        await house.dispatcher.drain(PATIENCE)
         assert (await house.done(prediction)).status == "succeeded"
-        saved = await house.dispatcher.finished(training.id, 0.1)
-        assert (saved.status, saved.attempts) == ("starting", 0)
+
+        def saved() -> bool:
+            job = house.store.job(training.id)
+            return job is not None and (job.status, job.attempts) == ("starting", 0)
+
+        await wait_until_async(saved)
 
     tell(story, tmp_path)
 
