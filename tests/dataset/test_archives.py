@@ -385,3 +385,14 @@ def test_any_bytes_give_files_or_a_clear_error(
     path.write_bytes(magic + content)
     with suppress(DatasetError):
         assert unpacked(path) == {}
+
+
+def test_an_old_tar_may_have_names_beyond_ascii(tmp_path: Path) -> None:
+    """Tars from before 1988 have no mark but a checksum that fits."""
+    header = bytearray(tarfile.TarInfo("Übung.wav").tobuf(tarfile.USTAR_FORMAT, "utf-8"))
+    header[257:265] = bytes(8)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path = tmp_path / "songs.tar"
+    path.write_bytes(bytes(header) + bytes(1024))
+    assert is_archive(path)

@@ -143,10 +143,13 @@ _MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
 
 def _is_old_tar(head: bytes) -> bool:
     """Whether this is the first header of a tar from before 1988, which has no magic bytes."""
+    if len(head) < 512 or not head[0]:
+        return False
     try:
-        return len(head) == 512 and head[0] != 0 and bool(tarfile.TarInfo.frombuf(head, "", ""))
+        tarfile.TarInfo.frombuf(head, "utf-8", "replace")
     except tarfile.TarError:
         return False
+    return True
 
 
 class _Budget:

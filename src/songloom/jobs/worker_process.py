@@ -63,6 +63,7 @@ class WorkerProcess:
         self.lost_work = False
         """Whether work was being done when its process ended the last time."""
         self._opened: set[str] = set()  # of its work, what the process has turned to
+        self._ending = False  # whether the process has said that it is about to end
         self._process: Process | None = None
         self._heard = 0.0
 
@@ -142,6 +143,8 @@ class WorkerProcess:
             if isinstance(event, Opened):
                 self._opened.add(event.id)
                 continue
+            if isinstance(event, Lost) and event.process_ended:
+                self._ending = True
             if isinstance(event, Succeeded | Failed | Stopped | Lost):
                 self._forget(event.id)
             if not (self._isolated and isinstance(event, WorkerReady | WorkerStats)):
@@ -151,7 +154,7 @@ class WorkerProcess:
         self.work.pop(id, None)
         self.cancelled.pop(id, None)
         self._opened.discard(id)
-        if not self.work:
+        if not self.work and not self._ending:  # or it would be given work that dies with it
             self.idle.set()
 
     async def _watch(self, hang_seconds: float | None) -> None:
@@ -174,6 +177,9 @@ class WorkerProcess:
         opened = set(self._opened)
         self.lost_work = bool(opened)
         shared = len(opened) > 1
+        self._ending = False
+        if not self.work:
+            self.idle.set()
         for id in list(self.work):
             lost = id in opened and id not in self.cancelled
             self._events.put_nowait(Lost(id, reason, shared, True) if lost else Stopped(id))
