@@ -1,7 +1,10 @@
 """The ends of a worker's pipes, when the server at the other end is gone."""
 
+import signal
 import subprocess
 import sys
+
+import pytest
 
 from songloom.jobs.pipes import ABANDONED
 
@@ -63,3 +66,13 @@ def test_an_error_is_told_and_ends_it() -> None:
     assert code == 1
     assert said.strip().endswith("ValueError: x")
     assert "Fatal" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_for_the_server_are_left_to_it(number: int) -> None:
+    """systemd stops all processes of a service at once, a terminal interrupts all of a command."""
+    code, said = ended(
+        f"pipes.listen(print)\nimport os\nos.kill(os.getpid(), {int(number)})\ntime.sleep(0.2)",
+        closes=False,
+    )
+    assert (code, said) == (0, "")

@@ -24,6 +24,10 @@ class Pipes:
     """Takes standard input and output for messages; whatever else prints goes to standard error."""
 
     def __init__(self) -> None:
+        # Terminals and service managers send these to all processes of a server, which ends its
+        # workers itself: what they work on must not look as if it had failed.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         self._out: BinaryIO = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)  # libraries that print must not print among the events
         sys.stdout = sys.stderr
@@ -57,7 +61,6 @@ class Pipes:
             reply: the answer to a question.
             fault: the `error` of the answer where that raised, which the log tells of.
         """
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends this
         lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.read(lines.put)
         while True:
