@@ -110,4 +110,9 @@ def test_one_that_waits_for_ever_is_ended_and_keeps_no_other_waiting(
     assert readers.read(wanted(path), MODEL, tmp_path).melody is not None
     sleeper.join(PATIENCE)
     assert len(errors) == 1
-    assert "could not be read in time" in errors[0]
+    assert f"{str(tmp_path / 'sleep')!r} could not be read in time" in errors[0]
+
+
+def test_one_that_does_not_start_says_so(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="could not start; try again"):
+        InputReaders(PATIENCE, "no.such.module").read(wanted(tmp_path / "a"), MODEL, tmp_path)

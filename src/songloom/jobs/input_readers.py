@@ -22,6 +22,8 @@ from songloom.errors import AudioError
 from songloom.generation.inputs import InputAudio, InputFormat
 from songloom.request import GenerationRequest
 
+START_SECONDS = 300.0
+"""How long a process may take to start, on a busy machine."""
 END_SECONDS = 5.0
 """How long a process may take to end once it has closed its output."""
 CPU_SECONDS = 60.0
@@ -64,7 +66,7 @@ class InputReaders:
             "cpu_seconds": CPU_SECONDS + request.duration,
         }
         try:
-            error = process.ask(question, self._seconds)
+            error = process.ask(question, self._seconds, _name_of(request))
             if process.is_alive:
                 with self._lock:
                     self._idle.append(process)
@@ -93,15 +95,45 @@ class _Process:
             stdout=subprocess.PIPE,
             env={**os.environ, **threads},
         )
-        self.is_alive = True
+        self.is_alive, self._is_ready = True, False
 
     @property
     def id(self) -> int:
         return self._popen.pid
 
-    def ask(self, question: Mapping[str, Any], seconds: float) -> str | None:
-        """The error of an answer, if it has one; a process that does not answer is ended."""
+    def ask(self, question: Mapping[str, Any], seconds: float, name: str) -> str | None:
+        """The error of an answer, if it has one; a process that does not answer is ended.
+
+        Args:
+            question: what is to be read.
+            seconds: for the answer, once the process has started.
+            name: what errors call the recording.
+        """
+        if not self._is_ready:  # its start is no fault of the recording, on a busy machine
+            self._is_ready = self._line(START_SECONDS)[0] != b""
         assert self._popen.stdin is not None
+        with suppress(BrokenPipeError):
+            self._popen.stdin.write(json.dumps(question).encode() + b"\n")
+            self._popen.stdin.flush()
+        line, is_late = self._line(seconds)
+        if line.endswith(b"\n"):
+            error: str | None = json.loads(line)["error"]
+            return error
+        code = self.end(END_SECONDS)
+        if not self._is_ready:
+            return "the process that reads recordings could not start; try again"
+        if is_late or code == -getattr(signal, "SIGPROF", 0):
+            return (
+                f"{name} could not be read in time: expected an audio file that decodes at least "
+                "as fast as it plays; convert it to wav, or cut it"
+            )
+        return (
+            f"{name} ended the process that read it (exit code {code}): expected an audio file "
+            "that is whole; convert it to wav"
+        )
+
+    def _line(self, seconds: float) -> tuple[bytes, bool]:
+        """What the process says next, and whether it was ended since that took too long."""
         assert self._popen.stdout is not None
         late = threading.Event()
 
@@ -113,25 +145,10 @@ class _Process:
         clock.daemon = True
         clock.start()
         try:
-            with suppress(BrokenPipeError):
-                self._popen.stdin.write(json.dumps(question).encode() + b"\n")
-                self._popen.stdin.flush()
             line = self._popen.stdout.readline()
+            return line, late.is_set()
         finally:
             clock.cancel()
-        if line.endswith(b"\n"):
-            error: str | None = json.loads(line)["error"]
-            return error
-        code = self.end(END_SECONDS)
-        if late.is_set() or code == -getattr(signal, "SIGPROF", 0):
-            return (
-                "the recording could not be read in time: expected an audio file that decodes at "
-                "least as fast as it plays; convert it to wav, or cut it"
-            )
-        return (
-            f"the recording ended the process that read it (exit code {code}): expected an audio "
-            "file that is whole; convert it to wav"
-        )
 
     def end(self, patience: float = 0.0) -> int:
         """End the process, which has nothing to lose; its exit code.
@@ -149,6 +166,11 @@ class _Process:
                 if pipe is not None:
                     pipe.close()
         return code
+
+
+def _name_of(request: GenerationRequest) -> str:
+    named = (request.input_audio, request.melody_audio)
+    return " or ".join(repr(str(path)) for path in named if path is not None)
 
 
 def _read(path: Path) -> InputAudio:

@@ -2,7 +2,8 @@
 
 Strangers' files are decoded here, within limits of memory and of the processor's time, where a
 fault of a decoder ends this process and nothing else. One JSON object a line: in come a request, a
-model's `InputFormat` and a `target`; that file is written, and out goes an `error`, or none.
+model's `InputFormat` and a `target`; that file is written, and out goes an `error`, or none. The
+first line out says that it has started.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    pipes.send(b'{"ready": true}\n')
     pipes.answer(answer, "the recording could not be read; the server's log says why")
 
 
