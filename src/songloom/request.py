@@ -31,6 +31,8 @@ MAX_TEXT_CHARACTERS = 10_000
 """Of a description: about four times what a model reads, whatever the language."""
 MAX_DURATION_VARIABLE = "SONGLOOM_MAX_DURATION"
 DEFAULT_MAX_DURATION = 600.0
+SMALLEST_SAMPLING_VALUE, LARGEST_SAMPLING_VALUE = 1e-6, 1000.0
+"""Bounds of temperature and guidance, between which logits in float32 stay finite."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,14 @@ class GenerationRequest(Request):
             )
 
     def _check_sampling(self) -> None:
+        for name in ("temperature", "classifier_free_guidance"):
+            value = getattr(self, name)
+            if value > LARGEST_SAMPLING_VALUE or 0 < value < SMALLEST_SAMPLING_VALUE:
+                raise RequestError(
+                    f"{name} is {value!r}, but must be 0, or from {SMALLEST_SAMPLING_VALUE:g} to "
+                    f"{LARGEST_SAMPLING_VALUE:g}; arithmetic with it would not stay finite, so "
+                    "choose a usual value, such as 1 to 5"
+                )
         if self.top_k == 0 and self.top_p == 0 and self.temperature > 0:
             raise RequestError(
                 "top_k is 0 and top_p is 0.0, but sampling needs one of them above 0; "

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from songloom.audio.files import read_audio
 from songloom.checkpoints.adapter import write_adapter
@@ -316,6 +317,20 @@ def test_an_adapter_is_known_by_its_content_and_by_its_base_s(house: House) -> N
     assert isinstance(house.end_of("chosen"), Succeeded)
     house.submit("still", model=2)
     assert isinstance(house.end_of("still"), Failed)
+
+
+def test_a_model_whose_predictions_are_not_finite_fails_once(house: House) -> None:
+    """Its weights are finite, but too large: that shows only when tokens are drawn."""
+    file = Path(house.models[0]) / "model.safetensors"
+    state = load_file(file)
+    state["decoder.lm_heads.0.weight"].fill_(3e38)
+    save_file(state, file, metadata={"format": "pt"})
+    house.submit("damaged")
+    failed = house.end_of("damaged")
+    assert isinstance(failed, Failed)
+    assert "not finite" in failed.error
+    house.submit("next", model=1)
+    assert isinstance(house.end_of("next"), Succeeded)
 
 
 def test_a_result_is_drawn_before_it_is_told(house: House) -> None:

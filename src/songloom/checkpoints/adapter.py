@@ -11,7 +11,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -152,6 +152,38 @@ def write_adapter(
     write_text(folder / ADAPTER_CONFIG, json.dumps(content, indent=2) + "\n")
 
 
+def join_adapters(adapters: list[Adapter]) -> Adapter:
+    """One adapter that does what several do that are merged one after the other.
+
+    The product of matrices side by side is the sum of their products.
+    """
+    if len(adapters) == 1:
+        return adapters[0]
+    rank = sum(adapter.config.rank for adapter in adapters)
+    tensors: dict[str, Tensor] = {}
+    for layer in sorted({n.rpartition(".")[0] for a in adapters for n in a.tensors}):
+        downs, ups = zip(
+            *(_matrices(adapters, i, layer) for i in range(len(adapters))), strict=True
+        )
+        tensors[f"{layer}.down"] = torch.cat(downs, dim=1)
+        tensors[f"{layer}.up"] = torch.cat(ups, dim=2)
+    targets = dict.fromkeys(target for a in adapters for target in a.config.targets)
+    config = LoraConfig(rank=rank, alpha=rank, targets=tuple(targets))
+    return replace(adapters[-1], name=adapters[0].name, config=config, tensors=tensors)
+
+
+def _matrices(adapters: list[Adapter], index: int, layer: str) -> tuple[Tensor, Tensor]:
+    """An adapter's matrices of a layer, strength included; zeros where it leaves that alone."""
+    adapter = adapters[index]
+    tensors: Mapping[str, Tensor] = adapter.tensors
+    if f"{layer}.up" in tensors:
+        return tensors[f"{layer}.down"], tensors[f"{layer}.up"] * adapter.config.scale
+    other = next(a for a in adapters if f"{layer}.up" in a.tensors).tensors
+    (parts, _, inputs), outputs = other[f"{layer}.down"].shape, other[f"{layer}.up"].shape[1]
+    rank = adapter.config.rank
+    return torch.zeros(parts, rank, inputs), torch.zeros(parts, outputs, rank)
+
+
 def _parts_of(lm: LMConfig) -> dict[str, tuple[str, ...]]:
     """Our layers that can be adapted, and what their parts are called in transformers' model."""
     links = {link.ours[0].removesuffix(".weight"): link.theirs for link in lm_links(lm)}
@@ -221,19 +253,20 @@ def _pair(
             f"{weights.source} holds {name!r} without its counterpart; the file is incomplete. "
             f"{DOWNLOAD_AGAIN}"
         )
-    rank = max((1, *weights.tensors[sides["A"]].shape[:1]))
+    rank = max((1, *weights.read(sides["A"]).shape[:1]))
     inputs, outputs = shape
     a = _checked(weights, sides["A"], (rank, inputs))
     return a, _checked(weights, sides["B"], (outputs, rank))
 
 
 def _checked(weights: Weights, name: str, expected: tuple[int, int]) -> Tensor:
-    tensor = weights.tensors[name]
+    tensor = weights.read(name)
     if tuple(tensor.shape) != expected:
         raise ModelError(
             f"{weights.source}: {name!r} has shape {tuple(tensor.shape)}, but for this model it "
             f"would be {expected}; {_OTHER_BASE}"
         )
+    weights.check_elements(tensor.numel(), repr(name))
     if not torch.isfinite(tensor).all():
         raise ModelError(
             f"{weights.source}: {name!r} holds numbers that are not finite, so training it went "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from songloom.checkpoints.configs import LARGEST_NUMBER, LARGEST_SIZE, MOST_LAYERS
 from songloom.errors import ModelError
 
 
@@ -34,8 +36,8 @@ class ConfigTree:
             ModelError: there is something else.
         """
         value = self.find(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self._unexpected(key, value, "a whole number above 0")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_SIZE:
+            raise self._unexpected(key, value, f"a whole number from 1 to {LARGEST_SIZE}")
         return value
 
     def number(self, key: str) -> float:
@@ -45,7 +47,11 @@ class ConfigTree:
             ModelError: there is something else.
         """
         value = self.find(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 < value < LARGEST_NUMBER
+        ):
             raise self._unexpected(key, value, "a number above 0")
         return float(value)
 
@@ -56,7 +62,11 @@ class ConfigTree:
             ModelError: there is something else.
         """
         value = self.find(key)
-        if not isinstance(value, list) or not value or not all(_is_count(item) for item in value):
+        if (
+            not isinstance(value, list)
+            or not 0 < len(value) <= MOST_LAYERS
+            or not all(_is_count(item) for item in value)
+        ):
             raise self._unexpected(key, value, "a list of whole numbers")
         return value
 
@@ -67,14 +77,15 @@ class ConfigTree:
             # True equals 1 in Python, but where a switch is expected, a number is a mistake.
             if found != value or isinstance(found, bool) != isinstance(value, bool):
                 raise ModelError(
-                    f"{self.source}: its configuration has {key} = {found!r}, but songloom "
-                    f"supports only {value!r}; choose a MusicGen model of the official kinds"
+                    f"{self.source}: its configuration has {key} = {reprlib.repr(found)}, but "
+                    f"songloom supports only {value!r}; choose a MusicGen model of the official "
+                    "kinds"
                 )
 
     def _unexpected(self, key: str, value: Any, expected: str) -> ModelError:
         return ModelError(
-            f"{self.source}: its configuration has {key} = {value!r}, but {expected} was expected; "
-            "get the checkpoint again"
+            f"{self.source}: its configuration has {key} = {reprlib.repr(value)}, but "
+            f"{expected} was expected; get the checkpoint again"
         )
 
 
@@ -91,4 +102,4 @@ def tree_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_SIZE

@@ -17,7 +17,7 @@ import torch
 
 from songloom.checkpoints.catalogue import DIFFUSION_FILE, DIFFUSION_REPO, NON_COMMERCIAL
 from songloom.checkpoints.components import LazyDiffusion
-from songloom.checkpoints.configs import parse_config, read_json
+from songloom.checkpoints.configs import LARGEST_SIZE, building, parse_config, read_json
 from songloom.checkpoints.hub import download_file
 from songloom.checkpoints.reference_diffusion import read_published
 from songloom.checkpoints.weights import (
@@ -38,6 +38,7 @@ from songloom.progress import ProgressCallback
 
 FOLDER = "diffusion"
 """Beside a model's `config.json`."""
+_MOST_BANDS = 64
 KIND = "multi_band_diffusion"
 _MUSICGEN_CODEC: dict[str, Any] = {
     "sampling_rate": 32_000,
@@ -99,7 +100,9 @@ def read_folder(folder: Path, device: torch.device) -> MultiBandDiffusion:
         raise _unexpected(path, "sample_rate", sample_rate, "a whole number of Hz")
     if not isinstance(sections, list) or not sections:
         raise _unexpected(path, "bands", sections, "a list of bands")
-    with torch.device("meta"):
+    if len(sections) > _MOST_BANDS or sample_rate > LARGEST_SIZE:
+        raise _unexpected(path, "bands", len(sections), f"at most {_MOST_BANDS}")
+    with building(path), torch.device("meta"):
         bands = [_empty_band(section, sample_rate, path) for section in sections]
         decoder = MultiBandDiffusion(bands, sample_rate)
     _fill(decoder, open_weights(folder), device)

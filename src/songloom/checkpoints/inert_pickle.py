@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +97,11 @@ class Archive:
             entry = self._zip.getinfo(f"{self._root}data/{place.record}")
             if entry.file_size != place.numel * place.dtype.itemsize or not place.numel:
                 raise ValueError(f"{entry.file_size} bytes for {place.numel} elements")
+            if entry.compress_type != zipfile.ZIP_STORED:  # a few bytes could become gigabytes
+                raise ValueError("it is compressed, which torch never does")
             with self._zip.open(entry) as file:
                 data = bytearray(file.read())  # all of it, so that the checksum is compared
-        except (KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"damaged record {place.record}: {error}") from error
         flat = torch.frombuffer(data, dtype=place.dtype)
         return flat.as_strided(place.shape, place.strides, place.offset)
@@ -110,11 +113,20 @@ class ArchiveTensors(Mapping[str, Tensor]):
     def __init__(self, archive: Archive, state: Mapping[Any, Any]) -> None:
         self._archive = archive
         self._places = {
-            name: place for name, place in state.items() if isinstance(place, TensorPlace)
+            name: place
+            for name, place in state.items()
+            if isinstance(name, str) and isinstance(place, TensorPlace)
         }
 
     def __getitem__(self, name: str) -> Tensor:
         return self._archive.read(self._places[name])
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, which is not read for it."""
+        return self._places[name].shape
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places  # Mapping's own would read the tensor to find out
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

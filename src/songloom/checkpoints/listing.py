@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from songloom.checkpoints.catalogue import (
     licence_of,
 )
 from songloom.checkpoints.configs import read_json
+from songloom.checkpoints.fingerprints import read_head
 from songloom.checkpoints.home import TrainedModel, trained_model, trained_models
 from songloom.checkpoints.hub import cached_folder
 from songloom.checkpoints.precision_records import (
@@ -155,9 +155,11 @@ def _lm_parameters(folder: Path | None) -> str:
     weights = None if folder is None else folder / "model.safetensors"
     if weights is None or not weights.is_file():
         return "?"
-    with weights.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    count = sum(
-        math.prod(entry["shape"]) for name, entry in header.items() if name.startswith("decoder.")
-    )
+    try:
+        head = read_head(weights)
+        count = sum(
+            math.prod(entry["shape"]) for name, entry in head.items() if name.startswith("decoder.")
+        )
+    except (ModelError, KeyError, TypeError):
+        return "?"
     return f"{count / 1e6:.1f}M"

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from songloom.checkpoints import reference, transformers_layout
-from songloom.checkpoints.adapter import Adapter, read_adapter
+from songloom.checkpoints.adapter import Adapter, join_adapters, read_adapter
 from songloom.checkpoints.bases import check_base, read_base_fingerprint
 from songloom.checkpoints.catalogue import NON_COMMERCIAL, UNKNOWN_LICENCE, licence_of
 from songloom.checkpoints.components import Components
@@ -80,13 +80,21 @@ def _read_adapted(
     chosen, base = base is not None, base or name_base(path)
     try:
         source = find_source(path, base, on_event)
-        check_base(path, str(base), source.base, chosen=chosen, on_event=on_event)
-        components = read_components(base, device, dtype, module_dtype, on_event)
+        adapters = [part for part in source.paths if is_adapter(part)]
+        names, rest = [str(base), *map(name_base, adapters[1:])], source
+        for i, part in enumerate(adapters):
+            rest = rest.base
+            own = chosen and i == 0  # what was chosen is the base of the outermost
+            check_base(part, names[i], rest, chosen=own, on_event=on_event)
+        whole = base if len(adapters) == 1 else names[-1]
+        components = read_components(whole, device, dtype, module_dtype, on_event)
     except BaseChangedError:
         raise
     except ModelError as error:
         raise ModelError(f"{path} holds an adapter of {str(base)!r}: {error}") from error
-    adapter = read_adapter(path, components.lm.config)
+    # All at once: each merging rounds the weights to their precision.
+    lm = components.lm.config
+    adapter = join_adapters([read_adapter(part, lm) for part in adapters])
     merge_state(components.lm, adapter.tensors, adapter.config.scale)
     info = replace(components.info, name=name, base=str(base), adapter=path)
     return replace(components, info=info, source=source)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from songloom.checkpoints import codec_files, reference, transformers_lm
-from songloom.checkpoints.configs import read_json, section_of
+from songloom.checkpoints.configs import read_json, section_of, whole_number
 from songloom.checkpoints.hub import resolve
 from songloom.checkpoints.peft_config import is_adapter, read_peft_config
 from songloom.checkpoints.weights import has_weights
@@ -55,8 +55,9 @@ def read_model_codec(
     if path.is_dir() and (path / "config.json").is_file() and has_weights(path):
         config = read_json(path / "config.json")
         lm = transformers_lm.read_config(config, path / "config.json")
-        channels = section_of(config, "decoder", path / "config.json").get("audio_channels", 1)
-        codec = codec_files.read_codec(path, int(channels), device, torch.float32)
+        decoder = section_of(config, "decoder", path / "config.json")
+        channels = whole_number(decoder, "audio_channels", 1, path / "config.json")
+        codec = codec_files.read_codec(path, channels, device, torch.float32)
         return ModelCodec(codec, lm.chroma_bins if lm.melody else None)
     checkpoint = reference.checkpoint_file(path)
     if checkpoint is None:

@@ -20,6 +20,7 @@ from songloom.checkpoints import codec_files, reference_codec, reference_lm
 from songloom.checkpoints.catalogue import NON_COMMERCIAL
 from songloom.checkpoints.components import Components, LazyTextEncoder, ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree
+from songloom.checkpoints.configs import building
 from songloom.checkpoints.diffusion_files import find_diffusion
 from songloom.checkpoints.hub import download
 from songloom.checkpoints.inert_pickle import Archive, ArchiveTensors
@@ -109,7 +110,8 @@ def read_lm(
     """
     content, weights = _open(path)
     cfg = _config(content, path)
-    model = reference_lm.read_config(cfg, reference_lm.text_size(weights))
+    with building(path):
+        model = reference_lm.read_config(cfg, reference_lm.text_size(weights))
     return reference_lm.read_lm(model.lm, weights, device, dtype), model
 
 
@@ -147,7 +149,8 @@ def read_codec_of(
         ModelError: a file is missing or broken, or of a kind that is not supported.
     """
     content, weights = _open(path)
-    model = reference_lm.read_config(_config(content, path), reference_lm.text_size(weights))
+    with building(path):
+        model = reference_lm.read_config(_config(content, path), reference_lm.text_size(weights))
     return _codec(path.parent, model, device, torch.float32, None, on_event), model.lm
 
 
@@ -233,9 +236,10 @@ def _config(content: dict[str, Any], path: Path) -> ConfigTree:
     if isinstance(cfg, str):
         try:
             cfg = yaml.safe_load(cfg)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ModelError(
-                f"{path}: its configuration is not YAML ({error}); get the checkpoint again"
+                f"{path}: its configuration is not YAML ({reason}); get the checkpoint again"
             ) from error
     if not isinstance(cfg, dict):
         raise ModelError(

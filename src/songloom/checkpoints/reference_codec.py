@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from songloom.checkpoints.codec_files import OLD_NORM_NAMES, empty_encodec
 from songloom.checkpoints.config_tree import ConfigTree, tree_of
+from songloom.checkpoints.configs import building
 from songloom.checkpoints.weights import Link, Weights, collect, fill, same
 from songloom.models.codec import Codec
 from songloom.models.encodec import Encodec, EncodecConfig
@@ -51,7 +52,9 @@ def read_codec(
         ModelError: a value is one that songloom has no code for, or a weight is missing, left over,
             or of another shape.
     """
-    encodec = empty_encodec(read_config(cfg))
+    with building(cfg.source):
+        config = read_config(cfg)
+    encodec = empty_encodec(config, weights)
     links = codec_links(encodec)
     fill(encodec, links, weights, device, dtype)
     weights.refuse_leftovers((n for link in links for n in link.theirs), ("",))

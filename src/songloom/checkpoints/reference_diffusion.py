@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from songloom.checkpoints.config_tree import ConfigTree
+from songloom.checkpoints.configs import building
 from songloom.checkpoints.inert_pickle import Archive, ArchiveTensors
 from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, fill, same
 from songloom.errors import ModelError
@@ -72,7 +73,7 @@ def _read_band(archive: Archive, index: int, sample_rate: int, device: torch.dev
         clip=cfg.number("schedule.clip"),
         noise_scale=cfg.number("schedule.noise_scale"),
     )
-    with torch.device("meta"):
+    with building(path), torch.device("meta"):
         unet = UNet(_unet_config(cfg, schedule.num_steps))
     weights = Weights(path, ArchiveTensors(archive, content["model_state"]))
     names = list(unet.state_dict())

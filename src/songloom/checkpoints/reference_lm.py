@@ -14,6 +14,8 @@ from torch import Tensor
 
 from songloom.checkpoints.components import ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree, tree_of
+from songloom.checkpoints.configs import building
+from songloom.checkpoints.transformers_lm import check_shape
 from songloom.checkpoints.weights import (
     Link,
     Weights,
@@ -214,7 +216,8 @@ def read_lm(
     Raises:
         ModelError: a weight is missing, left over, or of another shape.
     """
-    with torch.device("meta"):
+    check_shape(config, weights.source)
+    with building(weights.source), torch.device("meta"):
         lm = LM(config)
     links = lm_links(config)
     fill(lm, links, weights, device, dtype)

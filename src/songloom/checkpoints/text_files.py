@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from songloom.checkpoints.configs import parse_config, read_json, section_of
+from songloom.checkpoints.configs import building, parse_config, read_json, section_of
 from songloom.checkpoints.weights import (
     DOWNLOAD_AGAIN,
     SAFETENSORS,
@@ -114,7 +114,15 @@ def text_encoder_from(
             f"{parsed.feed_forward_proj!r}, but only 'relu' and 'gated-gelu' are supported; use a "
             "model with a T5 or Flan-T5 text encoder"
         )
-    with torch.device("meta"):
+    buckets = parsed.relative_attention_num_buckets
+    farthest = parsed.relative_attention_max_distance
+    if buckets < 4 or buckets % 2 or farthest <= buckets // 4:
+        raise ModelError(
+            f"{weights.source}: the text encoder has {buckets} buckets for distances of up to "
+            f"{farthest}, but an even number from 4 on, and more distances than a quarter of it, "
+            f"were expected. {DOWNLOAD_AGAIN}"
+        )
+    with building(weights.source), torch.device("meta"):
         encoder = T5Encoder(parsed)
     embedding = EMBEDDING if prefix + EMBEDDING in weights else OTHER_EMBEDDING
     fill(encoder, text_links(parsed, prefix, embedding), weights, device, dtype)

@@ -15,7 +15,7 @@ import torch
 from songloom.checkpoints import transformers_lm as lm_files
 from songloom.checkpoints.codec_files import check_codebooks, codec_from, codec_section
 from songloom.checkpoints.components import Components, ModelInfo
-from songloom.checkpoints.configs import read_json, section_of
+from songloom.checkpoints.configs import read_json, section_of, whole_number
 from songloom.checkpoints.diffusion_files import find_diffusion
 from songloom.checkpoints.text_files import (
     copy_tokenizer,
@@ -60,7 +60,7 @@ def read_components(
     lm_config = lm_files.read_config(config, path)
     weights = open_weights(folder)
     lm = lm_files.read_lm(lm_config, weights, device, dtype)
-    channels = int(section_of(config, "decoder", path).get("audio_channels", 1))
+    channels = whole_number(section_of(config, "decoder", path), "audio_channels", 1, path)
     codec = codec_from(
         section_of(config, _CODEC, path), weights, f"{_CODEC}.", channels, device, module_dtype
     )
@@ -177,4 +177,6 @@ def window_seconds(folder: Path, frame_rate: float) -> float:
     if not path.is_file():
         return DEFAULT_WINDOW_SECONDS
     frames = read_json(path).get("max_length")
-    return frames / frame_rate if isinstance(frames, int) and frames > 0 else DEFAULT_WINDOW_SECONDS
+    if not isinstance(frames, int) or frames <= 0:
+        return DEFAULT_WINDOW_SECONDS
+    return whole_number({"max_length": frames}, "max_length", 1, path) / frame_rate

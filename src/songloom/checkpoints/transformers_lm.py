@@ -10,7 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from songloom.checkpoints.configs import parse_config, section_of
+from songloom.checkpoints.configs import (
+    MOST_LAYERS,
+    building,
+    parse_config,
+    section_of,
+    whole_number,
+)
 from songloom.checkpoints.weights import (
     Link,
     Weights,
@@ -25,6 +31,7 @@ from songloom.models.lm import LM, LMConfig
 from songloom.models.t5 import T5Config
 
 MUSICGEN, MELODY = "musicgen", "musicgen_melody"
+MOST_CODEBOOKS, MOST_CHROMA_FRAMES = 64, 2**16
 _LM_PREFIXES = ("decoder.", "enc_to_dec_proj.", "audio_enc_to_dec_proj.")
 
 
@@ -70,6 +77,12 @@ def read_config(config: dict[str, Any], path: Path) -> LMConfig:
             f"{path}: decoder.hidden_size is {decoder.hidden_size}, but must be a multiple of "
             f"num_attention_heads ({decoder.num_attention_heads}); copy the model again"
         )
+    channels = decoder.audio_channels
+    if channels > 2 or decoder.num_codebooks % channels:
+        raise ModelError(
+            f"{path}: decoder.audio_channels is {channels} with {decoder.num_codebooks} codebooks, "
+            "but 1, or 2 with an even number of codebooks, was expected; copy the model again"
+        )
     melody = kind == MELODY
     return LMConfig(
         num_codebooks=decoder.num_codebooks,
@@ -81,8 +94,8 @@ def read_config(config: dict[str, Any], path: Path) -> LMConfig:
         delays=delays_for(decoder.num_codebooks, decoder.audio_channels),
         text_size=text.d_model,
         cross_attention=not melody,
-        chroma_bins=int(config.get("num_chroma", 12)) if melody else 0,
-        chroma_frames=int(config.get("chroma_length", 235)) if melody else 0,
+        chroma_bins=whole_number(config, "num_chroma", 12, path) if melody else 0,
+        chroma_frames=whole_number(config, "chroma_length", 235, path) if melody else 0,
     )
 
 
@@ -99,7 +112,8 @@ def read_lm(
             f"{weights.source}: chroma and language model both have width {config.hidden_size}, "
             "which leaves no projection between them in this layout; choose another model"
         )
-    with torch.device("meta"):
+    check_shape(config, weights.source)
+    with building(weights.source), torch.device("meta"):
         lm = LM(config)
         if has_no_text_projection(config):
             lm.text_projection = torch.nn.Identity()  # type: ignore[assignment]
@@ -111,6 +125,27 @@ def read_lm(
     known.add("decoder.model.decoder.embed_positions.weights")  # older files hold this constant
     weights.refuse_leftovers(known, _LM_PREFIXES)
     return lm.eval()
+
+
+def check_shape(config: LMConfig, source: Path) -> None:
+    """Raise ModelError where a language model could be built, but not be used."""
+    problem = ""
+    if config.hidden_size < 4 or config.hidden_size % 2:
+        problem = f"width {config.hidden_size}, but an even one of at least 4 was expected"
+    if config.num_layers > MOST_LAYERS or config.num_codebooks > MOST_CODEBOOKS:
+        problem = (
+            f"{config.num_layers} layers and {config.num_codebooks} codebooks, but at most "
+            f"{MOST_LAYERS} and {MOST_CODEBOOKS} were expected"
+        )
+    if max(config.delays) > MOST_LAYERS or config.chroma_frames > MOST_CHROMA_FRAMES:
+        problem = (
+            f"delays {config.delays} and {config.chroma_frames} frames of chroma, but at most "
+            f"{MOST_LAYERS} steps and {MOST_CHROMA_FRAMES} frames were expected"
+        )
+    if problem:
+        raise ModelError(
+            f"{source}: the language model has {problem}; copy or download the model again"
+        )
 
 
 def has_no_text_projection(config: LMConfig) -> bool:

@@ -7,7 +7,7 @@ keys and values, a file may hold three. `Link` says that once, for reading and f
 from __future__ import annotations
 
 import json
-import pickle
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from songloom.checkpoints.inert_pickle import ArchiveTensors
 from songloom.errors import ModelError
 
 SAFETENSORS = "model.safetensors"
@@ -53,6 +54,26 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file, or of the files that an index names."""
+        if self.source.name.endswith(".index.json"):
+            return sum(path.stat().st_size for path in shard_paths(self.source))
+        return self.source.stat().st_size
+
+    def check_elements(self, elements: int, part: str) -> None:
+        """Raise ModelError where a network has more numbers than the file has bytes.
+
+        So nothing is allocated, or built, that is much larger than what was given.
+        """
+        size = self.size
+        if elements > size:
+            raise ModelError(
+                f"{self.source}: by its configuration {part} has {elements} numbers, but the "
+                f"file has {size} bytes; weights and configuration belong to different models. "
+                f"{DOWNLOAD_AGAIN}"
+            )
+
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The tensor `name`.
 
@@ -68,13 +89,24 @@ class Weights:
             )
         return tensor
 
+    def read(self, name: str) -> Tensor:
+        """The tensor `name`, whatever its shape.
+
+        Raises:
+            ModelError: it is missing or unreadable.
+        """
+        return self._get(name, "")
+
     def width(self, name: str) -> int:
         """The last dimension of the tensor `name`.
 
         Raises:
             ModelError: it is missing or unreadable, or a single number.
         """
-        shape = self._get(name, "").shape
+        if isinstance(self.tensors, ArchiveTensors) and name in self.tensors:
+            shape = self.tensors.shape(name)
+        else:
+            shape = tuple(self._get(name, "").shape)
         if not shape:
             raise ModelError(f"{self.source}: the weight {name!r} is a single number, not a matrix")
         return shape[-1]
@@ -86,8 +118,11 @@ class Weights:
                 f"calls for; the file is incomplete or belongs to another model. {DOWNLOAD_AGAIN}"
             )
         try:
-            return self.tensors[name]
-        except (OSError, RuntimeError, ValueError) as error:
+            tensor = self.tensors[name]
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"it is a {type(tensor).__name__}, no tensor")
+            return tensor
+        except Exception as error:  # each kind of file has its own, safetensors' derives from none
             raise ModelError(
                 f"{self.source}: the weight {name!r} cannot be read ({error}). {DOWNLOAD_AGAIN}"
             ) from error
@@ -167,7 +202,7 @@ def shard_paths(index: Path) -> list[Path]:
     """
     try:
         names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"{index} is not an index of weight files ({error}). {DOWNLOAD_AGAIN}"
         ) from error
@@ -191,7 +226,7 @@ def load_pickled(path: Path) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
-    except (RuntimeError, ValueError, OSError, EOFError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle can make anything go wrong
         reason = str(error).partition("\n")[0]
         raise ModelError(
             f"{path} cannot be read as weights ({reason}); it is incomplete, or holds more than "
@@ -231,6 +266,7 @@ def fill(
         ModelError: a weight is missing or has another shape.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    weights.check_elements(sum(map(math.prod, shapes.values())), "a network")
     state: dict[str, Tensor] = {}
     for link in links:
         lengths = [shapes[name][0] for name in link.ours]
@@ -242,6 +278,11 @@ def fill(
         )
         for target, part in zip(torch.split(whole, expected[0]), parts, strict=True):
             target.copy_(part)
+        if whole.is_floating_point() and not whole.isfinite().all():
+            raise ModelError(
+                f"{weights.source}: the weight {link.theirs[0]!r} holds numbers that are not "
+                f"finite; the model is damaged, or its training went wrong. {DOWNLOAD_AGAIN}"
+            )
         if len(link.ours) == 1:
             state[link.ours[0]] = whole
         else:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from songloom.errors import ModelError
+
 
 @dataclass(frozen=True)
 class SamplingParams:
@@ -35,6 +37,11 @@ def sample(logits: Tensor, params: SamplingParams, uniforms: Tensor) -> Tensor:
     Returns:
         (N,) tokens.
     """
+    if not logits.amax().isfinite():  # NaN, too: amax passes it on
+        raise ModelError(
+            "the model's predictions are not finite numbers: its weights are damaged, or its "
+            "training went wrong; download or train it again, or use another model"
+        )
     if params.temperature == 0:
         return logits.argmax(dim=-1)
     # Of all logits only differences count; from the largest down, none overflows.

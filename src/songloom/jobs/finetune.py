@@ -385,6 +385,8 @@ def _summary(
         after=result.best,
         seconds=result.state.seconds,
         settings=request.to_mapping(),
+        frame_rate=info.frame_rate,
+        longest_delay=max(base.lm.config.delays),
     )
 
 

@@ -15,7 +15,7 @@ from statistics import median
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import FACTS, model_folder, run_folder, trained_model
 from songloom.checkpoints.packed import pack
-from songloom.errors import Cancelled, OutputError, SongloomError, TrainingError
+from songloom.errors import Cancelled, ModelError, OutputError, SongloomError, TrainingError
 from songloom.jobs.environment import suit_training
 from songloom.jobs.executor import (
     Failed,
@@ -100,6 +100,8 @@ class TrainingWorker:
             )
 
     def _trained(self, work: Work) -> WorkEvent:
+        from songloom.training.publish import pack_trained
+
         self._tell(Started(work.id))
         began = time.monotonic()
         request = TrainingRequest.from_mapping(work.request)
@@ -109,7 +111,11 @@ class TrainingWorker:
             self._train(request, request.name, notes.take)
         self._tell(Logged(work.id, "writing the weights"))
         model = model_folder(request.name)
-        pack(model, work.folder / WEIGHTS)
+        try:
+            pack_trained(model, work.folder / WEIGHTS)
+        except ModelError as error:  # what was trained is worth having all the same
+            self._tell(Logged(work.id, f"note: the weights need their base to be there: {error}"))
+            pack(model, work.folder / WEIGHTS)
         try:
             if (model / REPORT).is_file():
                 shutil.copyfile(model / REPORT, work.folder / REPORT)

@@ -278,7 +278,8 @@ class Worker:
 
     def _break_down(self, loaded: Loaded, error: Exception) -> None:
         """Drop a batch that can't go on; its work is lost, so that each is tried again alone."""
-        if not is_out_of_memory(error):
+        expected = isinstance(error, SongloomError)  # such as a model whose weights are damaged
+        if not is_out_of_memory(error) and not expected:
             traceback.print_exception(error)
         reason = "memory ran out" if is_out_of_memory(error) else f"the model failed ({error})"
         # Those that are still read, or written, had no part in this step.
@@ -287,10 +288,13 @@ class Worker:
             for task in self._tasks.values()
             if task.loaded is loaded and any(piece.done < piece.frames for piece in task.pieces)
         ]
-        if self._device.type == "cuda" and not is_out_of_memory(error):
+        if self._device.type == "cuda" and not is_out_of_memory(error) and not expected:
             self._give_up(broken, reason, BROKEN)  # it may have broken the device for this process
         for task in broken:
-            self._end(task, Lost(task.work.id, reason, shared=len(broken) > 1))
+            lost = Lost(task.work.id, reason, shared=len(broken) > 1)
+            # It would end so again; of several, only being alone tells whose fault it is.
+            alone = expected and len(broken) == 1
+            self._end(task, Failed(task.work.id, str(error)) if alone else lost)
         loaded.batch = loaded.model.open_batch(1)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

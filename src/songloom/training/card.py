@@ -28,6 +28,8 @@ from songloom.training.summary import (
 PRIVATE_SETTINGS = frozenset({"dataset_path", "labels", "one_same_description"})
 """Settings that tell of the songs, or of where they lie, more than a card should."""
 MOST_LABELS = 5
+SECONDS_OF_EXAMPLE = 8
+_DATA_HEADING = "## What it was trained on"
 _HUB_LICENCES = {
     "apache-2.0": "apache-2.0",
     "cc-by-nc 4.0": "cc-by-nc-4.0",
@@ -36,6 +38,7 @@ _HUB_LICENCES = {
 }
 """What hubs call a licence, by its name in lower case."""
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&$])")
+_FOLDER_UNSAFE = re.compile(r"[^\w.-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 
 
@@ -48,7 +51,7 @@ def model_card(summary: TrainingSummary, memorisation: MemorisationCheck | None 
         _introduction(summary),
         "## How to use it",
         _usage(summary),
-        "## What it was trained on",
+        _DATA_HEADING,
         _data(summary),
         "## How it was measured",
         _measurements(summary),
@@ -81,11 +84,13 @@ def _hub_id(base: str) -> str | None:
     return base if looks_like_one and not Path(base).exists() else None
 
 
+def _licence_metadata(licence: str) -> dict[str, object]:
+    known = _HUB_LICENCES.get(licence.lower())
+    return {"license": known} if known else {"license": "other", "license_name": licence}
+
+
 def _metadata(summary: TrainingSummary) -> dict[str, object]:
-    licence = _HUB_LICENCES.get(summary.licence.lower())
-    metadata: dict[str, object] = {"license": licence or "other"}
-    if licence is None:
-        metadata["license_name"] = summary.licence
+    metadata = _licence_metadata(summary.licence)
     if base := _hub_id(summary.base):
         metadata["base_model"] = base
         metadata["base_model_relation"] = "adapter" if summary.method == "lora" else "finetune"
@@ -108,32 +113,101 @@ def _introduction(summary: TrainingSummary) -> str:
 
 
 def _usage(summary: TrainingSummary) -> str:
-    command = f"songloom generate {shlex.quote('a prompt')} --model ."
-    family = "MusicgenMelody" if summary.melody else "Musicgen"
+    base = "" if summary.method == "full" else summary.base
+    return usage_text(
+        base,
+        name=summary.name,
+        melody=summary.melody,
+        frame_rate=summary.frame_rate,
+        longest_delay=summary.longest_delay,
+    )
+
+
+def usage_text(base: str, *, name: str, melody: bool, frame_rate: float, longest_delay: int) -> str:
+    """Give commands and code that make music with a model, run in its folder.
+
+    Args:
+        base: of an adapter, the model that it was trained on; empty for a whole model.
+        name: what the model is called.
+        melody: whether it can follow a melody.
+        frame_rate: token frames per second.
+        longest_delay: steps by which the last codebook lags.
+    """
+    family = "MusicgenMelody" if melody else "Musicgen"
     imports = [f"from transformers import AutoTokenizer, {family}ForConditionalGeneration"]
-    if summary.method == "full":
-        lines = [f'model = {family}ForConditionalGeneration.from_pretrained(".")']
-        source = '"."'
-    else:
+    merging, library, source = "", "transformers", '"."'
+    lines = [f"model = {family}ForConditionalGeneration.from_pretrained({source})"]
+    if base_name(base) == NANO or _hub_id(base):
+        library = "transformers and PEFT"
         imports.insert(0, "from peft import PeftModel")
-        source = json.dumps(_hub_id(summary.base) or base_name(summary.base), ensure_ascii=False)
-        if base_name(summary.base) == NANO:
+        source = json.dumps(_hub_id(base), ensure_ascii=False)
+        if base_name(base) == NANO:
             imports.insert(0, "from importlib.resources import files")
             source = 'files("songloom") / "assets/nano"'
         lines = [
             f"base = {family}ForConditionalGeneration.from_pretrained({source})",
             'model = PeftModel.from_pretrained(base, ".")',
         ]
+    elif base:  # which lies on one machine only, and may be an adapter itself
+        folder = f"../{_FOLDER_UNSAFE.sub('-', name)}-whole"
+        source = json.dumps(folder, ensure_ascii=False)
+        lines = [f"model = {family}ForConditionalGeneration.from_pretrained({source})"]
+        merging = (
+            f"on the machine that has its base, {_plain(base_name(base))}. What runs anywhere is "
+            "a whole model, with the base in it:\n\n"
+            f"```sh\nsongloom merge . {shlex.quote(folder)}\n```\n\n"
+        )
+    # A frame is complete once the last codebook has caught up.
+    tokens = round(SECONDS_OF_EXAMPLE * frame_rate) + longest_delay
     lines += [
         f"tokenizer = AutoTokenizer.from_pretrained({source})",
         'inputs = tokenizer(["a prompt"], return_tensors="pt")',
-        "audio = model.generate(**inputs, max_new_tokens=400)  # eight seconds",
+        f"audio = model.generate(**inputs, max_new_tokens={tokens})  # eight seconds",
     ]
     return (
         "In this model's folder, with songloom:\n\n"
-        f"```sh\n{command}\n```\n\n"
-        f"with {'transformers and PEFT' if summary.method == 'lora' else 'transformers'}:\n\n"
+        f"```sh\nsongloom generate {shlex.quote('a prompt')} --model .\n```\n\n"
+        f"{merging}with {library}:\n\n"
         "```python\n" + "\n".join([*imports, "", *lines]) + "\n```"
+    )
+
+
+def whole_card(
+    card: str, name: str, usage: str, *, base: str, licence: str, parts: Sequence[str]
+) -> str:
+    """Give the card of a model that was made whole: what its adapter's card says, used otherwise.
+
+    Args:
+        card: the adapter's.
+        name: what the model is called.
+        usage: see `usage_text`.
+        base: what the result is an adapter of; empty for a whole model.
+        licence: of the weights.
+        parts: what was joined to it, so that it needs nothing else.
+    """
+    metadata = _licence_metadata(licence)
+    if hub := _hub_id(base):
+        metadata |= {"base_model": hub, "base_model_relation": "adapter"}
+    metadata["library_name"] = "peft" if base else "transformers"
+    metadata["pipeline_tag"] = "text-to-audio"
+    metadata["tags"] = ["songloom", "musicgen", "music", *(["lora"] if base else [])]
+    head = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
+    what = f"A LoRA adapter for the MusicGen model {_plain(base_name(base))}" if base else ""
+    joined = ", ".join(_plain(base_name(part)) for part in parts)
+    _, heading, rest = card.partition(f"\n{_DATA_HEADING}\n")
+    return (
+        "\n\n".join(
+            [
+                f"---\n{head}---",
+                f"# {_plain(name)}",
+                f"{what or 'A whole model'}, made of an adapter and of what it was trained "
+                f"on ({joined}). Made by songloom {__version__}.",
+                "## How to use it",
+                usage,
+                f"{heading}{rest}".strip() or f"## Licence\n\n{_plain(licence_text(licence))}",
+            ]
+        )
+        + "\n"
     )
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from songloom.checkpoints.adapter import write_adapter
+from songloom.checkpoints.catalogue import UNKNOWN_LICENCE
 from songloom.checkpoints.components import Components, LazyTextEncoder
+from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.diffusion_files import FOLDER as DIFFUSION_FOLDER
 from songloom.checkpoints.diffusion_files import write_diffusion
-from songloom.checkpoints.home import FACTS
+from songloom.checkpoints.home import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BASE_FINGERPRINT, FACTS
+from songloom.checkpoints.packed import pack
+from songloom.checkpoints.standalone import is_standalone, write_standalone
 from songloom.checkpoints.transformers_layout import write_components
 from songloom.models.lora import lora_state
 from songloom.request import TrainingRequest
-from songloom.training.card import model_card
+from songloom.training.card import model_card, usage_text, whole_card
 from songloom.training.memorisation import MemorisationCheck
 from songloom.training.plan import lora_config
 from songloom.training.summary import TrainingSummary
 from songloom.whole_files import write_text
 
+CARD = "README.md"
 REQUEST = "training_request.json"
 """What was asked for, as `TrainingRequest.from_mapping` reads it."""
 
@@ -70,7 +77,50 @@ def write_card(
     Raises:
         OutputError: it cannot be written.
     """
-    write_text(folder / "README.md", model_card(summary, memorisation))
+    write_text(folder / CARD, model_card(summary, memorisation))
+
+
+def pack_trained(folder: Path, target: Path) -> None:
+    """Write a trained model as a tar, with whatever it needs that other machines do not have.
+
+    Args:
+        folder: the model's.
+        target: the tar.
+
+    Raises:
+        BaseChangedError: its base is not the one that it was trained on any more.
+        ModelError: a file is missing or broken.
+        OutputError: it can't be written.
+    """
+    if is_standalone(folder):
+        pack(folder, target)
+        return
+    with tempfile.TemporaryDirectory(prefix=".whole-", dir=target.parent) as temporary:
+        whole = Path(temporary) / "model"
+        result = write_standalone(folder, whole)
+        facts = read_json(folder / FACTS)
+        for file in sorted(folder.iterdir()):
+            if file.is_file() and file.name not in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, FACTS):
+                shutil.copyfile(file, whole / file.name)
+        usage = usage_text(
+            result.base,
+            name=folder.name,
+            melody=result.lm.melody,
+            frame_rate=result.frame_rate,
+            longest_delay=max(result.lm.delays),
+        )
+        old = folder / CARD
+        card = old.read_text("utf-8", errors="replace") if old.is_file() else ""
+        licence = str(facts.get("licence") or UNKNOWN_LICENCE)
+        text = whole_card(
+            card, folder.name, usage, base=result.base, licence=licence, parts=result.parts
+        )
+        write_text(whole / CARD, text)
+        facts["kind"] = "adapter" if result.base else "full"
+        facts["base"] = result.base or facts.get("base", "")
+        facts.pop(BASE_FINGERPRINT, None)  # an adapter's weights have it
+        write_text(whole / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        pack(whole, target)
 
 
 def _write_whole(folder: Path, components: Components) -> None:

@@ -62,6 +62,10 @@ class TrainingSummary:
     """How long training took."""
     settings: Mapping[str, Setting]
     """The request, by the names of its fields."""
+    frame_rate: float = 50.0
+    """Token frames per second; MusicGen's unless said otherwise."""
+    longest_delay: int = 3
+    """Steps by which the last codebook lags; MusicGen's unless said otherwise."""
 
     @property
     def steps(self) -> int:
