@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 NOT_QUICK := $(addprefix --ignore=tests/,browser server recipes benchmarks test_collection.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-hard check format bench vendor nano judge clean
+.PHONY: help install demo test test-quick test-hard test-campaign check format bench vendor nano judge clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-quick: $(INSTALLED) ## Run the fast tests alone, without servers and browse
 
 test-hard: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run all in random order on a busy machine (HARD_OPTIONS="--runs 6")
 	$(BIN)/python -m tests.hard_run $(HARD_OPTIONS)
+
+test-campaign: $(INSTALLED) ## Kill, damage and overload the program for hours (CAMPAIGN_OPTIONS="--kills 20")
+	$(BIN)/python -m tests.campaigns $(CAMPAIGN_OPTIONS)
 
 check: $(INSTALLED) ## Lint, check the formatting and the types
 	$(BIN)/ruff check .
