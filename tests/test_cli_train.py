@@ -23,6 +23,7 @@ from songloom.request import PrepareRequest, TrainingRequest
 from tests.command_line import refused, run
 from tests.dataset.songs import write_songs
 from tests.tiny import tiny_model
+from tests.training.summaries import findings
 from tests.works import Works
 
 
@@ -72,6 +73,7 @@ TRAINING_VALUES: dict[str, Any] = {
     "lora_rank": 4,
     "lora_alpha": 5.0,
     "lora_targets": "all",
+    "adapt_decoder": False,
     "lora_dropout": 0.2,
     "weight_decay": 0.01,
     "max_grad_norm": 0.0,
@@ -154,9 +156,24 @@ def test_training_tells_where_the_model_is_and_how_it_is_used(
     assert run("train", "songs") == 0
     captured = capsys.readouterr()
     assert captured.out == f"mine  {Path('home/models/mine')}\n"
-    assert "loss on held-out songs: 4.000 before, 3.000 after" in captured.err
+    assert "The loss on the held-out song went from 4.00 to 3.00 nats." in captured.err
     assert str(Path("home/models/mine/report.html")) in captured.err
     assert "songloom generate --model 'mine'" in captured.err
+
+
+def test_what_was_measured_of_sounds_is_told_first(
+    works: Works, capsys: pytest.CaptureFixture[str]
+) -> None:
+    works.findings = findings()
+    assert run("train", "songs") == 0
+    said = capsys.readouterr().err
+    assert said.index("can hardly carry this song") < said.index("nearer to the held-out song")
+    assert said.index("nearer to the held-out song") < said.index("The loss on the held-out song")
+    assert run("train", "songs", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["ceiling"]["grade"] == "hardly"
+    assert printed["distances"]["after"] == 1.1
+    assert printed["baselines"]["table"] == 3.5
 
 
 def test_nothing_is_said_about_songs_that_were_not_held_out(
@@ -172,14 +189,20 @@ def test_a_training_s_result_for_machines(works: Works, capsys: pytest.CaptureFi
     works.meanwhile = lambda: print("a library's chatter")
     assert run("train", "songs", "--json") == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {
-        "name": "mine",
-        "path": str(Path("home/models/mine")),
-        "report": str(Path("home/models/mine/report.html")),
-        "finished": True,
-        "held_out_loss_before": 4.0,
-        "held_out_loss_after": 3.0,
-    }
+    printed = json.loads(captured.out)
+    assert printed["held_out_songs"] == 1
+    assert printed["ceiling"] is None
+    assert (
+        printed.items()
+        >= {
+            "name": "mine",
+            "path": str(Path("home/models/mine")),
+            "report": str(Path("home/models/mine/report.html")),
+            "finished": True,
+            "held_out_loss_before": 4.0,
+            "held_out_loss_after": 3.0,
+        }.items()
+    )
     assert "chatter" in captured.err
 
 

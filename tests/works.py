@@ -14,6 +14,8 @@ from songloom.jobs.finetune import FineTuned
 from songloom.progress import ProgressEvent
 from songloom.request import PrepareRequest, TrainingRequest
 from songloom.training.state import Measured
+from songloom.training.summary import Findings
+from tests.training.summaries import summary
 
 BEFORE, AFTER = Measured(0, (3.0, 5.0)), Measured(12, (2.0, 4.0))
 INFO = DatasetInfo("nano", "0" * 64, 32_000, 1, 50.0, 4, 64, None, "kept")
@@ -38,6 +40,7 @@ class Works:
     events: list[ProgressEvent] = field(default_factory=list)
     before: Measured | None = BEFORE
     after: Measured | None = AFTER
+    findings: Findings = field(default_factory=Findings)
     meanwhile: Callable[[], object] = lambda: None
 
     def _work(
@@ -64,7 +67,8 @@ class Works:
         self.requests.append(request)
         self.restarts.append(restart)
         self._work(on_event, cancelled)
-        path = Path("home/models/mine")
-        return FineTuned(
-            "mine", path, path / "report.html", a_dataset(path), self.before, self.after, True
-        )
+        path, before, after = Path("home/models/mine"), self.before, self.after
+        measured = [each for each in (before, after) if each is not None]
+        told = summary(measured=measured, after=after, findings=self.findings)
+        report = path / "report.html"
+        return FineTuned("mine", path, report, a_dataset(path), before, after, True, told)

@@ -50,6 +50,19 @@ class PrepareProgress:
 
 
 @dataclass(frozen=True)
+class DecoderProgress:
+    """One step of tuning a codec's decoder."""
+
+    step: int
+    """Steps done."""
+    steps: int
+    """Steps to do at most."""
+    loss: float
+    """See `training.sound_loss`."""
+    seconds_left: float
+
+
+@dataclass(frozen=True)
 class TrainingProgress:
     """One update of the weights."""
 
@@ -110,6 +123,7 @@ ProgressEvent = (
     | DiffusionProgress
     | DownloadProgress
     | PrepareProgress
+    | DecoderProgress
     | TrainingProgress
     | ValidationProgress
     | TrainingPreview

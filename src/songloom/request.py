@@ -368,6 +368,13 @@ class TrainingRequest(PrepareRequest):
             "all (also what reads the conditions, and the output)."
         ),
     ] = "layers"
+    adapt_decoder: Annotated[
+        bool | None,
+        Option(
+            "Tune the codec's decoder on the songs first, so that tokens sound more like them; "
+            "none does where the codec is small, as nano's is, and it helps."
+        ),
+    ] = None
     lora_dropout: Annotated[
         float, Option("Dropout at the adapter's input.", minimum=0, maximum=0.9)
     ] = 0.0

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from songloom.progress import (
+    DecoderProgress,
     DiffusionProgress,
     DownloadProgress,
     GenerationProgress,
@@ -105,7 +106,7 @@ def stopped_by_interrupt(said: str) -> Iterator[Callable[[], bool]]:
 def _print_line(event: ProgressEvent) -> None:
     """What a log should hold of long work: its stages and measurements, and some updates."""
     line = _told(event)
-    if isinstance(event, TrainingProgress) and event.step % max(
+    if isinstance(event, TrainingProgress | DecoderProgress) and event.step % max(
         1, event.steps // _LINES_OF_A_TRAINING
     ):
         return
@@ -127,6 +128,11 @@ def _told(event: ProgressEvent) -> str:
             return (
                 f"update {event.step} of {event.steps}: loss {event.loss:.3f}, "
                 f"{event.frames_per_second:.0f} frames/s, {_time(event.seconds_left)} left"
+            )
+        case DecoderProgress():
+            return (
+                f"step {event.step} of {event.steps} of the decoder: loss {event.loss:.3f}, "
+                f"{_time(event.seconds_left)} left"
             )
         case TrainingPreview(step, _, path):
             return f"update {step}: a clip is in {path}"
@@ -188,6 +194,16 @@ class _Bars:
                     completed=event.seconds_done if event.seconds_total else event.songs_done,
                     total=event.seconds_total or event.songs_total,
                     state=f"{event.songs_done}/{event.songs_total} songs",
+                )
+            case DecoderProgress():
+                self._bars.update(
+                    self._task,
+                    description="tuning the decoder",
+                    completed=event.step,
+                    total=event.steps,
+                    state=f"{event.step}/{event.steps}, loss {event.loss:.3f}, "
+                    f"{_time(event.seconds_left)} left",
+                    knows_time_left=True,
                 )
             case TrainingProgress():
                 self._bars.update(

@@ -21,9 +21,9 @@ from songloom.audio.files import Audio, write_audio
 from songloom.checkpoints.load import load_components
 from songloom.dataset import work
 from songloom.dataset.labels import Labels
-from songloom.dataset.manifest import Song, read_dataset
+from songloom.dataset.manifest import Song, read_dataset, tokens_path
 from songloom.dataset.prepare import Prepared, check_fits, choose_held_out, prepare
-from songloom.dataset.tokens import SongTokens
+from songloom.dataset.tokens import SongTokens, read_record, write_tokens
 from songloom.errors import Cancelled, DatasetError, OutputError
 from songloom.progress import Notice, PrepareProgress, ProgressEvent
 from songloom.request import PrepareRequest
@@ -110,6 +110,22 @@ def test_a_second_run_does_only_what_is_missing(tmp_path: Path, coded: list[floa
     prepare(request, folder)
     assert len(coded) == 5
     assert broken.stat().st_size > 100
+
+
+def test_token_files_of_earlier_versions_get_excerpts(tmp_path: Path, coded: list[float]) -> None:
+    songs = write_songs(tmp_path / "songs", 2)
+    request = request_for(songs, tmp_path)
+    dataset = prepare(request, tmp_path / "data").dataset
+    path = tokens_path(dataset.folder, dataset.songs[0].hash)
+    tokens = dataset.tokens(dataset.songs[0]).copied()
+    assert tokens.excerpts is not None
+    write_tokens(path, SongTokens(tokens.codes, tokens.chroma), read_record(path))
+    again = prepare(request, tmp_path / "data")
+    assert (len(coded), again.coded) == (3, 1)
+    kept = again.dataset.tokens(again.dataset.songs[0])
+    assert torch.equal(kept.codes, tokens.codes)
+    assert kept.excerpts is not None
+    assert torch.equal(kept.excerpts.samples, tokens.excerpts.samples)
 
 
 def test_new_labels_do_not_code_again(tmp_path: Path, coded: list[float]) -> None:

@@ -14,12 +14,14 @@ from songloom.audio.stems import harmonic_part
 from songloom.audio.transforms import convert, to_mono
 from songloom.checkpoints.model_codec import read_model_codec
 from songloom.dataset import tokens as tokens_module
+from songloom.dataset.excerpts import take_excerpts
 from songloom.dataset.labels import Labels
 from songloom.dataset.tokens import (
     PIECE_SECONDS,
     Record,
     SongTokens,
     Treatment,
+    has_excerpts,
     on_disk,
     read_record,
     read_recording,
@@ -159,12 +161,27 @@ def test_token_files(tmp_path: Path, chroma: torch.Tensor | None) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_excerpts_lie_beside_the_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    codes = torch.zeros(4, 10, dtype=torch.int16)
+    write_tokens(path, SongTokens(codes, None), RECORD)
+    assert not has_excerpts(path)
+    assert read_tokens(path).excerpts is None
+    sound = torch.linspace(-1, 1, 32_000)[None]
+    write_tokens(path, SongTokens(codes, None, take_excerpts(sound, 640, 32_000)), RECORD)
+    assert has_excerpts(path)
+    back = read_tokens(path).copied().excerpts
+    assert back is not None
+    assert back.starts.tolist() == [0]
+    assert torch.allclose(back.waveform(0), sound, atol=1e-4)
+
+
 @pytest.mark.parametrize("kept", [0, 5, 100])
 def test_broken_token_files(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "a.safetensors"
     write_tokens(path, SongTokens(torch.zeros(4, 10, dtype=torch.int16), None), RECORD)
     path.write_bytes(path.read_bytes()[:kept])
-    for read in (read_tokens, read_record):
+    for read in (read_tokens, read_record, has_excerpts):
         with pytest.raises(DatasetError, match=r"a\.safetensors is not the token file of a song"):
             read(path)  # type: ignore[operator]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import shutil
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from typing import Any
 import pytest
 import torch
 from filelock import FileLock
+from safetensors.torch import load_file
 
 import songloom
 from songloom.audio.files import Audio, read_audio, write_audio
 from songloom.checkpoints.bases import find_dependents
 from songloom.checkpoints.home import home, model_folder
+from songloom.checkpoints.load import load_components
 from songloom.checkpoints.sources import find_source
 from songloom.errors import (
     BaseChangedError,
@@ -30,6 +33,7 @@ from songloom.generation.model import load
 from songloom.jobs import clips, finetune
 from songloom.jobs.finetune import train
 from songloom.progress import (
+    DecoderProgress,
     Notice,
     PrepareProgress,
     ProgressEvent,
@@ -38,6 +42,7 @@ from songloom.progress import (
     TrainingProgress,
 )
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from songloom.training import decoder_adaptation
 from songloom.training.state import load_state, save_state
 from tests.tiny import tiny_model
 
@@ -104,7 +109,7 @@ def test_songs_become_a_model_that_generates(songs: Path, base: Path) -> None:
     stages = [event.name for event in events if isinstance(event, Stage)]
     assert stages[1:] == [
         "preparing the songs", "training", "generating with the model as it was",
-        "generating with the new model",
+        "generating with the new model", "measuring",
     ]  # fmt: skip
     track = load("mine").generate(GenerationRequest(prompt="warm piano", duration=0.5, seed=1))
     plain = load(base).generate(GenerationRequest(prompt="warm piano", duration=0.5, seed=1))
@@ -127,7 +132,7 @@ def test_what_is_known_about_the_model(songs: Path, base: Path) -> None:
     assert TrainingRequest.from_mapping(stored) == asked
     report = trained.report.read_text()
     assert "song 3.wav" in report
-    assert report.count("<audio") == 2
+    assert report.count("<audio") == 4  # two of them the held-out song, and through the codec
     assert "song 3" not in (trained.path / "README.md").read_text()  # which gets published
 
 
@@ -143,6 +148,68 @@ def test_all_weights(songs: Path, base: Path, tmp_path: Path) -> None:
     )
     assert not problems["missing_keys"]
     assert model.config.num_chroma == 12
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_adaptation, "STEPS", 4)
+    monkeypatch.setattr(decoder_adaptation, "MEASURE_EVERY", 2)
+    monkeypatch.setattr(decoder_adaptation, "WORST", 10.0)  # of random networks all may happen
+    monkeypatch.setattr(decoder_adaptation, "LEAST_GAIN", -10.0)
+    monkeypatch.setattr(decoder_adaptation, "LEARNING_RATE", 0.05)
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_the_decoder_is_tuned_first(songs: Path, base: Path) -> None:
+    asked = request(songs, base, adapt_decoder=True)
+    steps: list[int] = []
+
+    def note(event: ProgressEvent) -> None:
+        if isinstance(event, DecoderProgress):
+            steps.append(event.step)
+
+    with pytest.raises(Cancelled, match="decoder was stopped after step 1 of 4"):
+        train(asked, on_event=note, cancelled=lambda: len(steps) == 1)
+    assert not model_folder("mine").exists()
+    trained = train(asked, on_event=note)
+    assert steps == [1, 2, 3, 4]
+    assert (trained.path / "codec_decoder.safetensors").is_file()
+    assert not (home() / "runs" / "mine" / "decoder.pt").exists()
+    ceiling = trained.summary.findings.ceiling
+    assert ceiling is not None
+    assert ceiling.before is not None
+    assert ceiling.fidelity != ceiling.before
+    model = load(base)
+    plain = model.generate(GenerationRequest(prompt="warm piano", duration=0.5, seed=1))
+    codec = load_components("mine").codec
+    assert codec.fingerprint() == load_components(base).codec.fingerprint()
+    assert not torch.equal(
+        codec.decode(plain.tokens), load_components(base).codec.decode(plain.tokens)
+    )
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_whole_model_has_the_tuned_decoder_in_it(songs: Path, base: Path) -> None:
+    trained = train(request(songs, base, adapt_decoder=True, full=True, previews=0))
+    assert not (trained.path / "codec_decoder.safetensors").exists()
+    codes = torch.zeros(4, 20, dtype=torch.long)
+    old, new = (load_components(name).codec.decode(codes) for name in (base, "mine"))
+    assert not torch.equal(old, new)
+
+
+def test_little_music_tunes_no_decoder_unasked(songs: Path, base: Path) -> None:
+    events: list[ProgressEvent] = []
+    train(request(songs, base, previews=0), on_event=events.append)
+    assert not any(isinstance(event, DecoderProgress) for event in events)
+
+
+def test_without_music_to_measure_on_no_decoder_is_tuned(songs: Path, base: Path) -> None:
+    events: list[ProgressEvent] = []
+    asked = request(songs, base, adapt_decoder=True, held_out=0.0, previews=0)
+    trained = train(asked, on_event=events.append)
+    assert any("the decoder is not tuned" in e.text for e in events if isinstance(e, Notice))
+    assert trained.summary.findings.ceiling is not None
+    assert not trained.summary.findings.ceiling.held_out
 
 
 @pytest.mark.slow
@@ -400,7 +467,8 @@ def test_clips_on_the_way_and_what_is_compared(songs: Path, base: Path) -> None:
     folder = home() / "runs" / "mine" / "clips"
     assert {path.name for path in folder.iterdir()} == {
         "preview-000001.mp3", "preview-000002.mp3", "preview-000003.mp3",
-        "before-1.mp3", "after-1.mp3", "comparison.json",
+        "before-1.mp3", "after-1.mp3", "song-original-1.mp3", "song-heard-1.mp3",
+        "comparison.json",
     }  # fmt: skip
     assert len({path.read_bytes() for path in folder.glob("preview-*")}) == 3
     assert read_audio(previews[0].path).seconds == pytest.approx(0.5, abs=0.1)
@@ -409,8 +477,14 @@ def test_clips_on_the_way_and_what_is_compared(songs: Path, base: Path) -> None:
     assert told["held_out_loss_after"] < told["held_out_loss_before"]
     assert told["memorisation"]["verdict"] in ("clear", "unusual", "copied")
     assert told["memorisation"]["finding"]
+    assert told["verdict"].startswith("This model can ")
+    assert told["ceiling"]["songs"] == 1
+    assert told["distances"]["after"] > 0
+    assert told["baselines"]["uniform"] == pytest.approx(math.log(64))
     train(request(songs, base, previews=0), restart=True)
-    assert {path.name for path in folder.iterdir()} == {"comparison.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "comparison.json", "song-original-1.mp3", "song-heard-1.mp3",
+    }  # fmt: skip
 
 
 @pytest.mark.slow
@@ -418,9 +492,12 @@ def test_clips_on_the_way_and_what_is_compared(songs: Path, base: Path) -> None:
 def test_clips_on_the_way_change_nothing_that_is_learned(songs: Path, base: Path) -> None:
     values: dict[str, Any] = {"previews": 0, "ema_decay": 0.5, "lora_dropout": 0.1}
     with_clips = train(request(songs, base, preview_every=1, **values))
-    weights = (with_clips.path / "adapter_model.safetensors").read_bytes()
-    without = train(request(songs, base, **values), restart=True)
-    assert (without.path / "adapter_model.safetensors").read_bytes() == weights
+    weights = load_file(with_clips.path / "adapter_model.safetensors")
+    without = load_file(
+        train(request(songs, base, **values), restart=True).path / "adapter_model.safetensors"
+    )
+    assert without.keys() == weights.keys()
+    assert all(torch.equal(without[name], weight) for name, weight in weights.items())
 
 
 @pytest.mark.slow

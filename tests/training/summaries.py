@@ -7,9 +7,19 @@ from typing import Any
 import torch
 
 from songloom.audio.files import Audio
+from songloom.training.baselines import Baselines
+from songloom.training.fidelity import Fidelity, Flaws
 from songloom.training.memorisation import MemorisationCheck, TokenisedSong, check_memorisation
 from songloom.training.state import Measured, Update
-from songloom.training.summary import ClipPair, SongSummary, TrainingSummary
+from songloom.training.summary import (
+    Ceiling,
+    ClipPair,
+    Distances,
+    Findings,
+    SongPair,
+    SongSummary,
+    TrainingSummary,
+)
 from tests.audio.sounds import tones
 
 SONGS = (
@@ -40,6 +50,20 @@ def summary(**changes: Any) -> TrainingSummary:
         settings={"batch_size": 8, "lr": None, "drop_vocals": False, "warmup": 20},
     )
     return replace(good, **changes)
+
+
+def findings(**changes: Any) -> Findings:
+    """What was measured of a training whose songs the codec can hardly carry."""
+    sound = Audio(tones(0.5, 32000, 1), 32000)
+    pair = SongPair("Bells at noon", sound, Audio(sound.samples * 0.5, 32000))
+    found = Findings(
+        ceiling=Ceiling(1, True, Fidelity(2.2, 0.29, -20.0), None, [pair]),
+        distances=Distances(before=2.2, after=1.1, codec=1.4, others=0.8),
+        flaws_before=Flaws(0.0, 0.0),
+        flaws_after=Flaws(0.1, 0.0),
+        baselines=Baselines(uniform=7.6, table=3.5),
+    )
+    return replace(found, **changes)
 
 
 def clip_pair(prompt: str = "waltz, music box", seconds: float = 0.5) -> ClipPair:

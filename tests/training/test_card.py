@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from songloom.checkpoints.catalogue import embedded_folder
 from songloom.training.card import base_name, model_card
-from songloom.training.summary import SongSummary
-from tests.training.summaries import check, summary
+from songloom.training.fidelity import Fidelity
+from songloom.training.summary import Ceiling, SongSummary
+from tests.training.summaries import check, findings, summary
 
 
 def head_of(card: str) -> dict[str, Any]:
@@ -46,14 +47,28 @@ def test_people_learn_what_was_measured() -> None:
     assert "| all | 3.500 | 2.550 |" in card
     assert "| codebook 4 | 5.000 | 4.050 |" in card
     assert "| this model | 1.20 s | 1.20 s |" in card
-    assert "3 songs, 1 h 4 min in all; 1 of them were held out" in card
+    assert "3 songs, 1 h 4 min in all; 1 of them was held out" in card
     assert "| genre | waltz (2), folk (1) |" in card
     assert r"| batch\_size | 8 |" in card
 
 
+def test_what_was_measured_of_sounds_is_told() -> None:
+    card = model_card(summary(findings=findings()))
+    assert "can hardly carry this song" in card
+    assert "nearer to the held-out song" in card
+    assert "a table of how frequent each token is in the training songs 3.50" in card
+    assert "codec_decoder" not in card
+    tuned = Ceiling(1, True, Fidelity(0.5, 0.9, 9.0), Fidelity(2.2, 0.29, -20.0))
+    card = model_card(summary(findings=findings(ceiling=tuned)))
+    assert "songloom merge . DIR" in card
+    assert "codec_decoder" not in model_card(
+        summary(findings=findings(ceiling=tuned), method="full")
+    )
+
+
 def test_without_held_out_songs_nothing_is_claimed() -> None:
     card = model_card(summary(measured=[], after=None))
-    assert "No songs were held out, so nothing was measured." in card
+    assert "No songs were held out, so no loss was measured." in card
     assert "nats" not in card
 
 

@@ -14,15 +14,18 @@ import torch
 
 from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.bases import read_base_fingerprint
+from songloom.checkpoints.codec_decoder import write_codec_decoder
 from songloom.checkpoints.home import home, model_folder
 from songloom.checkpoints.hub import resolve
 from songloom.checkpoints.load import load_components
 from songloom.checkpoints.sources import find_source
 from songloom.errors import BaseChangedError
 from songloom.generation.model import load
+from songloom.models.encodec import plain_weights
 from songloom.models.lora import LoraConfig, add_lora, lora_state
 from songloom.request import GenerationRequest
 from songloom.training.card import model_card
+from songloom.training.decoder_adaptation import tuned_names
 from songloom.training.publish import pack_trained
 from tests.tiny import tiny_model
 from tests.training.summaries import summary
@@ -132,6 +135,25 @@ def test_the_card_of_an_adapter_whose_base_is_here_says_how_to_make_it_whole(
     monkeypatch.chdir(folder)
     merge(Path(), command[1])
     assert seconds_of_card(card) == 8.0
+
+
+def test_joined_adapters_sound_by_the_nearest_decoder(tmp_path: Path) -> None:
+    first = train("first", "nano", LoraConfig(rank=2), seed=1)
+    codec = load_components("nano").codec
+    decoder = codec.encodec.decoder
+    weights = plain_weights(decoder, tuned_names(decoder)[:1])
+    louder = {name: 1.5 * weight for name, weight in weights.items()}
+    write_codec_decoder(first, louder, codec.fingerprint())
+    folder = train("second", "first", LoraConfig(rank=2), seed=2)
+    here = load("second").generate(PIECE)
+    pack_trained(folder, tmp_path / "weights.tar")
+    shutil.rmtree(home())
+    there = load("weights.tar").generate(PIECE)
+    assert torch.equal(there.tokens, here.tokens)
+    torch.testing.assert_close(there.audio, here.audio, atol=1e-4, rtol=0)
+    assert not torch.allclose(
+        codec.decode(here.tokens)[:, : here.audio.shape[1]], here.audio, atol=1e-3
+    )
 
 
 def test_an_adapter_of_a_published_model_is_packed_as_it_is(tmp_path: Path) -> None:

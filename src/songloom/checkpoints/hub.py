@@ -13,6 +13,7 @@ from songloom.checkpoints.catalogue import KNOWN, NANO, embedded_folder, known_m
 from songloom.checkpoints.home import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
+    CODEC_DECODER,
     trained_model,
     trained_models,
 )
@@ -228,7 +229,7 @@ def files_to_fetch(names: Iterable[str]) -> tuple[str, ...]:
     """The files that a model needs, out of all that a repository or a folder holds."""
     present = set(names)
     if present.issuperset(_ADAPTER_FILES):
-        return _ADAPTER_FILES
+        return (*_ADAPTER_FILES, *({CODEC_DECODER} & present))
     small = [name for name in (*_SMALL_FILES, *_DIFFUSION_FILES) if name in present]
     for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
         whole, index = f"{stem}.{suffix}", f"{stem}.{suffix}.index.json"

@@ -11,12 +11,16 @@ from songloom.checkpoints import reference, transformers_layout
 from songloom.checkpoints.adapter import Adapter, join_adapters, read_adapter
 from songloom.checkpoints.bases import check_base, read_base_fingerprint
 from songloom.checkpoints.catalogue import NON_COMMERCIAL, UNKNOWN_LICENCE, licence_of
+from songloom.checkpoints.codec_decoder import read_codec_decoder
 from songloom.checkpoints.components import Components
+from songloom.checkpoints.home import CODEC_DECODER
 from songloom.checkpoints.hub import find, resolve
+from songloom.checkpoints.model_codec import model_path, read_model_codec
 from songloom.checkpoints.peft_config import is_adapter, name_base, read_peft_config
 from songloom.checkpoints.sources import find_source
 from songloom.checkpoints.weights import has_weights
 from songloom.errors import BaseChangedError, ModelError
+from songloom.models.codec import Codec
 from songloom.models.lora import merge_state
 from songloom.progress import ProgressCallback
 
@@ -96,8 +100,13 @@ def _read_adapted(
     lm = components.lm.config
     adapter = join_adapters([read_adapter(part, lm) for part in adapters])
     merge_state(components.lm, adapter.tensors, adapter.config.scale)
+    codec = components.codec
+    tuned = (read_codec_decoder(part, codec) for part in adapters)
+    decoder = next((each for each in tuned if each is not None), None)  # the outermost wins
+    if decoder is not None:
+        codec = codec.with_decoder(decoder)
     info = replace(components.info, name=name, base=str(base), adapter=path)
-    return replace(components, info=info, source=source)
+    return replace(components, codec=codec, info=info, source=source)
 
 
 def _read_whole(
@@ -129,6 +138,29 @@ def _read_whole(
         "transformers layout), a folder with adapter_config.json (an adapter), a folder with "
         "state_dict.bin (the reference library's), or a trained_model.tar"
     )
+
+
+def load_tuned_codec(adapter: Path, components: Components) -> Codec | None:
+    """The codec with the decoder that was tuned with an adapter; None where none was.
+
+    Args:
+        adapter: its folder.
+        components: the model that it is used with, which may be prepared for inference.
+
+    Raises:
+        ModelError: the decoder's file is broken, or was made for another codec.
+    """
+    if not (adapter / CODEC_DECODER).is_file():
+        return None
+    # The model's own has its weight norm folded, which hides what it was made of.
+    path = model_path(components.info.path)
+    base = read_model_codec(path, components.codec.device).codec
+    decoder = read_codec_decoder(adapter, base)
+    if decoder is None:
+        return None
+    codec = components.codec.with_decoder(decoder)
+    codec.fold_weight_norm()
+    return codec
 
 
 def load_adapter(

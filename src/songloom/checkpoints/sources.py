@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from songloom.checkpoints.fingerprints import digest_weights
-from songloom.checkpoints.home import ADAPTER_CONFIG, home
+from songloom.checkpoints.home import ADAPTER_CONFIG, CODEC_DECODER, home
 from songloom.checkpoints.hub import resolve
 from songloom.checkpoints.peft_config import is_adapter, name_base
 from songloom.errors import ModelError, OutputError
@@ -38,7 +38,7 @@ _WEIGHTS = (
 )
 _SETTINGS = (
     *("config.json", "generation_config.json", "preprocessor_config.json", "adapter_config.json"),
-    *("tokenizer*.json", "special_tokens_map.json", "spiece.model", "mbd_*.th"),
+    *("tokenizer*.json", "special_tokens_map.json", "spiece.model", "mbd_*.th", CODEC_DECODER),
 )
 _BESIDE_A_FILE = ("compression_state_dict.bin",)
 _TEXT, _DIFFUSION = "text_encoder", "diffusion"

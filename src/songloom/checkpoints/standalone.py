@@ -8,6 +8,7 @@ of theirs. An adapter of any other model is merged into it.
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from songloom.checkpoints.bases import check_base, read_base_fingerprint
 from songloom.checkpoints.catalogue import known_model
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.export import export
-from songloom.checkpoints.home import trained_model
+from songloom.checkpoints.home import CODEC_DECODER, trained_model
 from songloom.checkpoints.load import load_components
 from songloom.checkpoints.model_codec import read_model_codec
 from songloom.checkpoints.peft_config import is_adapter, name_base
@@ -76,6 +77,9 @@ def write_standalone(folder: Path, target: Path) -> Standalone:
     adapter = join_adapters([read_adapter(path, lm) for path in adapters])
     fingerprint = read_base_fingerprint(adapters[-1])
     write_adapter(target, adapter.tensors, adapter.config, lm, adapter.base, fingerprint)
+    decoder = next((path for path in adapters if (path / CODEC_DECODER).is_file()), None)
+    if decoder is not None:  # the nearest one is what they all sound by
+        shutil.copyfile(decoder / CODEC_DECODER, target / CODEC_DECODER)
     return Standalone(bases[-1], tuple(bases[:-1]), lm, frame_rate)
 
 

@@ -72,7 +72,7 @@ def _option(spec: FieldSpec, further: str | None) -> inspect.Parameter:
     hidden = spec.default in (None, "") or spec.default is False
     told = "" if hidden else f"  [default: {shown(spec.default)}]"
     name = "--" + spec.name.replace("_", "-")
-    if spec.type is bool and spec.default is True:
+    if spec.type is bool and spec.default is not False:
         name += f"/--no-{name[2:]}"
     option = typer.Option(
         *([further] if further else []),

@@ -116,8 +116,11 @@ def _words(tags: dict[str, tuple[str, ...]]) -> str:
 
 
 def _report_training(trained: "FineTuned", as_json: bool) -> None:
+    from songloom.training.finding_words import describe_as_json, describe_loss, describe_sounds
+
     before = None if trained.before is None else trained.before.loss
     after = None if trained.after is None else trained.after.loss
+    summary = trained.summary
     if as_json:
         result = {
             "name": trained.name,
@@ -126,14 +129,16 @@ def _report_training(trained: "FineTuned", as_json: bool) -> None:
             "finished": trained.finished,
             "held_out_loss_before": before,
             "held_out_loss_after": after,
+            **describe_as_json(summary),
         }
         print(json.dumps(result))
         return
     print(f"{trained.name}  {trained.path}")
     if not trained.finished:
         print("training ended early, as asked: not all updates were made", file=sys.stderr)
-    if before is not None and after is not None:
-        print(f"loss on held-out songs: {before:.3f} before, {after:.3f} after", file=sys.stderr)
+    for line in (*describe_sounds(summary), describe_loss(summary)):
+        if line:
+            print(line, file=sys.stderr)
     if trained.report.is_file():
-        print(f"what it learned, to see and hear: {trained.report}", file=sys.stderr)
+        print(f"what came of it, to see and hear: {trained.report}", file=sys.stderr)
     print(f"use it: songloom generate --model '{trained.name}' 'your prompt'", file=sys.stderr)

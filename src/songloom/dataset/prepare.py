@@ -35,7 +35,14 @@ from songloom.dataset.manifest import (
     write_info,
 )
 from songloom.dataset.sidecars import Sidecars
-from songloom.dataset.tokens import TOKENS, Cancel, Record, Treatment, read_record
+from songloom.dataset.tokens import (
+    TOKENS,
+    Cancel,
+    Record,
+    Treatment,
+    has_excerpts,
+    read_record,
+)
 from songloom.dataset.values import Written
 from songloom.dataset.work import Setup, Task, Tools
 from songloom.dataset.workers import Outcome, prepare_apart, prepare_here
@@ -156,7 +163,11 @@ class _Progress:
         for song in songs:
             target = tokens_path(setup.folder, song.hash[:HASH_DIGITS])
             record = _record(target)
-            coded = record is not None and record.treatment == setup.treatment
+            coded = (
+                record is not None
+                and record.treatment == setup.treatment
+                and has_excerpts(target)  # earlier versions stored none
+            )
             if record is not None and coded and record.labelled_by == setup.labelled_by:
                 self.records[song.name] = record
             else:

@@ -20,6 +20,7 @@ from torch import Tensor
 from songloom.audio.files import Audio, stream_audio
 from songloom.audio.stems import harmonic_pieces
 from songloom.audio.transforms import convert_stream, to_mono
+from songloom.dataset.excerpts import Excerpts, take_excerpts
 from songloom.dataset.labels import Labels
 from songloom.errors import AudioError, Cancelled, DatasetError, OutputError
 from songloom.models.chroma import chroma_classes
@@ -46,10 +47,17 @@ class SongTokens:
     """int16 (K, T)."""
     chroma: Tensor | None
     """uint8 (F,) loudest pitch class of each chroma frame; None if the model follows no melody."""
+    excerpts: Excerpts | None = None
+    """Some of what was coded; None in files of versions that stored none."""
 
     def copied(self) -> SongTokens:
         """The same in memory, which the file can be replaced under."""
-        return SongTokens(self.codes.clone(), None if self.chroma is None else self.chroma.clone())
+        excerpts = self.excerpts
+        return SongTokens(
+            self.codes.clone(),
+            None if self.chroma is None else self.chroma.clone(),
+            excerpts and Excerpts(excerpts.starts.clone(), excerpts.samples.clone()),
+        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,8 @@ def tokenize(
         melody = (to_mono(piece) for piece in harmonic_pieces(audio))
         wav = on_disk(melody, 1, scratch, cancelled)
         chroma = chroma_classes(wav, audio.sample_rate, chroma_bins)
-    return SongTokens(codes.to(torch.int16), chroma)
+    excerpts = take_excerpts(audio.samples, codec.hop, codec.sample_rate)
+    return SongTokens(codes.to(torch.int16), chroma, excerpts)
 
 
 def watched(pieces: Iterable[Tensor], cancelled: Cancel) -> Iterator[Tensor]:
@@ -177,6 +186,9 @@ def write_tokens(path: Path, tokens: SongTokens, record: Record) -> None:
     tensors = {"codes": tokens.codes.contiguous()}
     if tokens.chroma is not None:
         tensors["chroma"] = tokens.chroma
+    if tokens.excerpts is not None:
+        tensors["excerpts"] = tokens.excerpts.samples
+        tensors["excerpt_starts"] = tokens.excerpts.starts
     metadata = {"record": json.dumps(dataclasses.asdict(record), ensure_ascii=False)}
     with replacing(path) as temporary:
         try:
@@ -197,9 +209,18 @@ def read_tokens(path: Path) -> SongTokens:
             raise _broken(path, "it holds no codes")
         chroma = file.get_tensor("chroma") if "chroma" in names else None
         codes = file.get_tensor("codes")
+        excerpts = None
+        if {"excerpts", "excerpt_starts"} <= set(names):
+            excerpts = Excerpts(file.get_tensor("excerpt_starts"), file.get_tensor("excerpts"))
     if codes.ndim != 2 or codes.dtype != torch.int16:
         raise _broken(path, f"its codes are {codes.dtype} {tuple(codes.shape)}, not int16 (K, T)")
-    return SongTokens(codes, chroma)
+    return SongTokens(codes, chroma, excerpts)
+
+
+def has_excerpts(path: Path) -> bool:
+    """Whether a token file holds excerpts; raises DatasetError where it is missing or broken."""
+    with _opened(path) as file:
+        return "excerpts" in file.keys()  # noqa: SIM118 - it is no mapping
 
 
 def read_record(path: Path) -> Record:

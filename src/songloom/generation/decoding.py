@@ -8,6 +8,7 @@ from torch import Tensor
 
 from songloom.checkpoints.components import Components
 from songloom.generation.prepare import Piece
+from songloom.models.codec import Codec
 from songloom.progress import DiffusionProgress, ProgressCallback
 
 
@@ -17,6 +18,7 @@ class Decoding:
     Args:
         pieces: all that are going to be decoded, so that progress can be told of their sum.
         components: the model.
+        codec_of: the codec of the adapter that a piece is decoded with.
         on_event: called with `DiffusionProgress`; the codec is too fast to tell of.
         cancelled: asked after every estimate of a diffusion network.
     """
@@ -25,10 +27,11 @@ class Decoding:
         self,
         pieces: Sequence[Piece],
         components: Components,
+        codec_of: Callable[[str | None], Codec],
         on_event: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
-        self._components = components
+        self._components, self._codec_of = components, codec_of
         self._on_event, self._cancelled = on_event, cancelled
         self._done = 0.0
         self._total = sum(self._seconds(p) for p in pieces if p.request.multi_band_diffusion)
@@ -39,7 +42,7 @@ class Decoding:
         Raises:
             Cancelled: the caller said so.
         """
-        codec = self._components.codec
+        codec = self._codec_of(piece.adapter)
         if not piece.request.multi_band_diffusion:
             return codec.decode(piece.codes).cpu()[:, : piece.samples]
         before, seconds = self._done, self._seconds(piece)

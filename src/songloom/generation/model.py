@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import torch
 
 from songloom.checkpoints.components import Components, ModelInfo
-from songloom.checkpoints.load import load_adapter, load_components
+from songloom.checkpoints.load import load_adapter, load_components, load_tuned_codec
 from songloom.errors import Cancelled, RequestError
 from songloom.generation.batch import Batch
 from songloom.generation.decoding import Decoding
@@ -26,7 +26,7 @@ from songloom.generation.precision import (
 from songloom.generation.prepare import Piece, input_format, prepare
 from songloom.generation.track import Track
 from songloom.models.adapter_bank import AdapterBank
-from songloom.models.codec import StreamingDecoder
+from songloom.models.codec import Codec, StreamingDecoder
 from songloom.progress import GenerationProgress, Notice, ProgressCallback
 from songloom.request import GenerationRequest
 
@@ -84,6 +84,7 @@ class Model:
     def __init__(self, components: Components, dtype: torch.dtype) -> None:
         self._components = components
         self._adapters = AdapterBank(components.lm)
+        self._tuned_codecs: dict[str, Codec] = {}
         self._threads = threads_for(components.lm, rows=1)
         self.dtype = dtype
         """Precision of the language model's weights."""
@@ -109,7 +110,8 @@ class Model:
         """Attach an adapter, which requests can then be decoded with; the model's memory is shared.
 
         Requests with different adapters, or with none, are decoded together; none of them changes
-        another. A model with a single adapter for all requests is faster when it is loaded by the
+        another, and each sounds by the decoder that was tuned with its adapter, if one was. A
+        model with a single adapter for all requests is faster when it is loaded by the
         adapter's own name, for then the adapter is merged into it.
 
         Args:
@@ -129,7 +131,10 @@ class Model:
         """
         adapter = load_adapter(name_or_path, self._components, on_event, any_base=any_base)
         name = name or Path(name_or_path).name or adapter.name
+        codec = load_tuned_codec(adapter.path, self._components)
         self._adapters.add(name, adapter.tensors, adapter.config.scale)
+        if codec is not None:
+            self._tuned_codecs[name] = codec
         return name
 
     def remove_adapter(self, name: str) -> None:
@@ -139,6 +144,7 @@ class Model:
             ModelError: none of that name is attached.
         """
         self._adapters.remove(name)
+        self._tuned_codecs.pop(name, None)
 
     @overload
     def generate(
@@ -194,7 +200,7 @@ class Model:
             _tell_notices(pieces, on_event)
             for _ in self._decode(pieces, on_event, cancelled):
                 pass
-        decoding = Decoding(pieces, self._components, on_event, cancelled)
+        decoding = Decoding(pieces, self._components, self._codec_of, on_event, cancelled)
         tracks = [self._track(piece, decoding) for piece in pieces]
         return tracks[0] if isinstance(requests, GenerationRequest) else tracks
 
@@ -247,9 +253,18 @@ class Model:
         """A batch that up to so many pieces may be in at once, and that others can join later."""
         return Batch(self._components, self._adapters, rows=2 * requests)
 
-    def decoder(self) -> StreamingDecoder:
-        """Decodes a piece's codes as they come; joined, the chunks are `Track.audio`."""
-        return StreamingDecoder(self._components.codec)
+    def decoder(self, adapter: str | None = None) -> StreamingDecoder:
+        """Decodes a piece's codes as they come; joined, the chunks are `Track.audio`.
+
+        Args:
+            adapter: that the piece is decoded with: a decoder may have been tuned with it.
+        """
+        return StreamingDecoder(self._codec_of(adapter))
+
+    def _codec_of(self, adapter: str | None) -> Codec:
+        """The codec whose decoder belongs to an adapter, or to the model alone."""
+        own = self._components.codec
+        return own if adapter is None else self._tuned_codecs.get(adapter, own)
 
     def track(
         self,
@@ -268,7 +283,8 @@ class Model:
         Raises:
             Cancelled: see `cancelled`.
         """
-        return self._track(piece, Decoding([piece], self._components, on_event, cancelled))
+        decoding = Decoding([piece], self._components, self._codec_of, on_event, cancelled)
+        return self._track(piece, decoding)
 
     def _track(self, piece: Piece, decoding: Decoding) -> Track:
         with limited_threads(self._threads):
@@ -308,7 +324,7 @@ class Model:
             yield self.track(piece, on_event=on_event, cancelled=cancelled).audio
             return
         codec = self._components.codec
-        decoder = self.decoder()
+        decoder = self.decoder(piece.adapter)
         least = round(STREAM_SECONDS * codec.frame_rate)
         decoded = 0
         left = piece.samples

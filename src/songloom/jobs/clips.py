@@ -17,11 +17,11 @@ from songloom.generation.model import Model
 from songloom.jobs.training_notes import CLIPS, COMPARISON
 from songloom.progress import Notice, ProgressCallback, TrainingPreview
 from songloom.request import GenerationRequest, max_duration
+from songloom.training.finding_words import describe_as_json
 from songloom.training.memorisation import MemorisationCheck, longest_of
 from songloom.training.memorisation_section import finding
 from songloom.training.memory import is_out_of_memory
-from songloom.training.state import Measured
-from songloom.training.summary import ClipPair
+from songloom.training.summary import ClipPair, TrainingSummary
 from songloom.whole_files import write_text
 
 SECONDS = 5.0
@@ -79,9 +79,8 @@ class Previews:
 
 def keep_comparison(
     run: Path,
+    summary: TrainingSummary,
     clips: Sequence[ClipPair],
-    before: Measured | None,
-    after: Measured | None,
     memorisation: MemorisationCheck | None,
 ) -> None:
     """Write what was compared at the end, clips first, then `comparison.json` that names them.
@@ -97,13 +96,20 @@ def keep_comparison(
         write_audio(folder / names["before"], clip.before, format="mp3")
         write_audio(folder / names["after"], clip.after, format="mp3")
         pairs.append({"prompt": clip.prompt, "seed": clip.seed, **names})
-    told = {
+    ceiling = summary.findings.ceiling
+    songs = []
+    for number, pair in enumerate(ceiling.pairs if ceiling else (), start=1):
+        names = {name: f"song-{name}-{number}.mp3" for name in ("original", "heard")}
+        write_audio(folder / names["original"], pair.original, format="mp3")
+        write_audio(folder / names["heard"], pair.heard, format="mp3")
+        songs.append({"title": pair.title, **names})
+    content = {
         "clips": pairs,
-        "held_out_loss_before": None if before is None else before.loss,
-        "held_out_loss_after": None if after is None else after.loss,
+        "songs": songs,
+        **describe_as_json(summary, memorisation),
         "memorisation": None if memorisation is None else _told(memorisation),
     }
-    write_text(folder / COMPARISON, json.dumps(told, ensure_ascii=False, indent=1))
+    write_text(folder / COMPARISON, json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def _told(check: MemorisationCheck) -> dict[str, Any]:

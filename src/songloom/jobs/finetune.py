@@ -10,17 +10,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from songloom import __version__
-from songloom.audio.files import Audio
 from songloom.checkpoints.bases import find_dependents
 from songloom.checkpoints.components import Components
-from songloom.checkpoints.home import BASE_FINGERPRINT, model_folder, run_folder, trained_model
+from songloom.checkpoints.home import model_folder, run_folder, trained_model
 from songloom.checkpoints.hub import name_for_good
 from songloom.checkpoints.load import load_components
 from songloom.dataset import manifest
@@ -35,36 +31,36 @@ from songloom.errors import (
     SongloomError,
     TrainingError,
 )
-from songloom.generation.model import Model, load
 from songloom.generation.precision import resolve_device
-from songloom.generation.track import Track
 from songloom.jobs.clips import Previews, keep_comparison
+from songloom.jobs.comparison import Comparison, compare, preview_prompts
+from songloom.jobs.decoder_tuning import TunedDecoder, tune_decoder
 from songloom.jobs.feasibility import check_feasible
+from songloom.jobs.findings import Excerpts, measure_ceiling, measure_findings, read_excerpts
 from songloom.jobs.names import name_after
 from songloom.jobs.runs import DATASET, alone, clear_state, logged
 from songloom.jobs.training_notes import REPORT
+from songloom.jobs.training_summary import collect_facts, summarize_training
+from songloom.models.codec import Codec
 from songloom.models.lm import LM
 from songloom.models.text import MAX_TOKENS
 from songloom.progress import Notice, ProgressCallback, Stage
-from songloom.request import GenerationRequest, TrainingRequest, max_duration
+from songloom.request import TrainingRequest
 from songloom.training.batches import Song
-from songloom.training.captions import full_caption
 from songloom.training.loop import Trainer, TrainingResult
-from songloom.training.memorisation import MemorisationCheck, TokenisedSong, check_memorisation
 from songloom.training.plan import make_plan, make_trainable
 from songloom.training.publish import write_about, write_card, write_weights
 from songloom.training.report import write_report
 from songloom.training.state import Measured
-from songloom.training.summary import ClipPair, SongSummary, TrainingSummary
+from songloom.training.summary import Findings, TrainingSummary
 
 _LOG = logging.getLogger(__name__)
-PREVIEW_SEED = 1000
-"""Seed of the first piece that is generated for comparing; the others follow."""
 
 _DECIDING = (
     "epochs", "updates_per_epoch", "batch_size", "optimizer", "lr", "lr_scheduler", "warmup",
-    "cfg_p", "full", "lora_rank", "lora_alpha", "lora_targets", "lora_dropout", "weight_decay",
-    "max_grad_norm", "ema_decay", "window_seconds", "precision", "validate_every", "seed",
+    "cfg_p", "full", "adapt_decoder", "lora_rank", "lora_alpha", "lora_targets", "lora_dropout",
+    "weight_decay", "max_grad_norm", "ema_decay", "window_seconds", "precision", "validate_every",
+    "seed",
 )  # fmt: skip
 """Fields that decide what is learned: a training goes on only with the same."""
 
@@ -85,6 +81,8 @@ class FineTuned:
     """Loss of the new model on them."""
     finished: bool
     """Whether all updates were made; otherwise time ran out, or patience."""
+    summary: TrainingSummary
+    """All that is known of it, and was measured."""
 
 
 def train(
@@ -132,9 +130,17 @@ def train(
         check_feasible(request, base, device, run)
         tell(Stage("preparing the songs"))
         dataset = _dataset(request, run, base, tell, cancelled)
+        excerpts, codec = read_excerpts(dataset, base.codec.hop), base.codec
+        songs = _songs_fingerprint(dataset)
+        tuned = tune_decoder(request, codec, excerpts, songs, device, run, tell, cancelled)
+        if tuned is not None:
+            base = replace(base, codec=tuned.codec)
         tell(Stage("training"))
         result = _trained(request, base, fingerprint, dataset, device, run, tell, cancelled)
-        return _published(request, name, base, fingerprint, dataset, result, run, tell, cancelled)
+        sounds = _Sounds(excerpts, codec, tuned)
+        return _published(
+            request, name, base, fingerprint, dataset, sounds, result, run, tell, cancelled
+        )
 
 
 def _warn_of_dependents(name: str, tell: ProgressCallback) -> None:
@@ -148,6 +154,16 @@ def _warn_of_dependents(name: str, tell: ProgressCallback) -> None:
                 "under another name"
             )
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Sounds:
+    """What the songs sound like, and by what codec."""
+
+    excerpts: Excerpts
+    codec: Codec
+    """The base model's own."""
+    tuned: TunedDecoder | None
 
 
 def _dataset(
@@ -216,7 +232,7 @@ def _trained(
             )
         )
     hop = base.codec.hop
-    prompt = next(iter(_preview_prompts(dataset, 1)), "")
+    prompt = next(iter(preview_prompts(dataset, 1)), "")
     previews = Previews(base, prompt, run, tell, cancelled)
     trainer = Trainer(
         lm, plan, songs, held_out, base.text, hop, run, settings, preview=previews.make
@@ -236,29 +252,34 @@ def _published(
     base: Components,
     fingerprint: str,
     dataset: Dataset,
+    sounds: _Sounds,
     result: TrainingResult,
     run: Path,
     tell: ProgressCallback,
     cancelled: Callable[[], bool] | None,
 ) -> FineTuned:
     """Write the model, listen to it, and give it its name at last."""
-    summary = _summary(request, name, base, dataset, result)
+    summary = summarize_training(request, name, base, dataset, result)
     target = model_folder(name)
-    clips: list[ClipPair] = []
-    memorisation: MemorisationCheck | None = None
+    compared = Comparison()
     new, old = (target.with_name(f".{age}-{secrets.token_hex(4)}") for age in ("new", "old"))
     try:
         new.mkdir(parents=True)
-        write_weights(new, base, request, summary.base, fingerprint)
+        decoder = None if sounds.tuned is None else sounds.tuned.tensors
+        write_weights(new, base, request, summary.base, fingerprint, decoder)
         with _expendable("what was compared", tell):
-            clips, memorisation = _compared(request, dataset, new, summary.base, tell, cancelled)
+            compared = compare(request, dataset, new, summary.base, tell, cancelled)
+        clips, memorisation = compared.clips, compared.memorisation
+        with _expendable("what is measured of sounds", tell):
+            tell(Stage("measuring"))
+            summary = replace(summary, findings=_findings(dataset, sounds, compared))
         with _expendable("the clips that were compared", tell):
-            keep_comparison(run, clips, summary.before, summary.after, memorisation)
+            keep_comparison(run, summary, clips, memorisation)
         with _expendable("the report", tell):
             write_report(new / REPORT, summary, clips, memorisation)
         with _expendable("the model card", tell):
             write_card(new, summary, memorisation)
-        facts = _facts(name, summary, fingerprint, dataset, result)
+        facts = collect_facts(name, summary, fingerprint, dataset, result)
         write_about(new, request, facts)
         if target.exists():  # a restart replaces what there was
             target.replace(old)
@@ -280,6 +301,7 @@ def _published(
         before=summary.before,
         after=summary.after,
         finished=result.finished,
+        summary=summary,
     )
 
 
@@ -296,123 +318,11 @@ def _expendable(name: str, tell: ProgressCallback) -> Iterator[None]:
         tell(Notice(f"{name} could not be made, but the model is there: {reason}"))
 
 
-def _compared(
-    request: TrainingRequest,
-    dataset: Dataset,
-    folder: Path,
-    base: str,
-    tell: ProgressCallback,
-    cancelled: Callable[[], bool] | None,
-) -> tuple[list[ClipPair], MemorisationCheck | None]:
-    """Pieces of the base and of the new model by the same prompts and seeds."""
-    prompts = _preview_prompts(dataset, request.previews)
-    if not prompts:
-        return [], None
-    seconds = min(request.preview_seconds, max_duration())
-    pieces = [
-        GenerationRequest(prompt=prompt, duration=seconds, seed=PREVIEW_SEED + i)
-        for i, prompt in enumerate(prompts)
-    ]
-
-    def made_by(model: Model) -> list[Track]:
-        return model.generate(pieces, on_event=tell, cancelled=cancelled)
-
-    tell(Stage("generating with the model as it was"))
-    before = made_by(load(base, device=request.device))
-    tell(Stage("generating with the new model"))
-    after = made_by(load(folder, device=request.device, base=base))
-    clips = [
-        ClipPair(
-            old.request.prompt,
-            old.seed,
-            Audio(old.normalized(), old.sample_rate),
-            Audio(new.normalized(), new.sample_rate),
-        )
-        for old, new in zip(before, after, strict=True)
-    ]
-    songs = dataset.songs
-    memorisation = check_memorisation(
-        [track.tokens for track in before],
-        [track.tokens for track in after],
-        [dataset.tokens(song).codes for song in songs if song.held_out],
-        (
-            TokenisedSong(song.file, dataset.tokens(song).codes)
-            for song in songs
-            if not song.held_out
-        ),
-        dataset.info.frame_rate,
-    )
-    return clips, memorisation
-
-
-def _preview_prompts(dataset: Dataset, count: int) -> list[str]:
-    """What the songs are said to be, those that are held out first."""
-    songs = sorted(dataset.songs, key=lambda song: not song.held_out)
-    captions = [full_caption(song.caption or "", song.tags()) for song in songs]
-    distinct = list(dict.fromkeys(caption for caption in captions if caption))
-    return distinct[:count]
-
-
-def _summary(
-    request: TrainingRequest,
-    name: str,
-    base: Components,
-    dataset: Dataset,
-    result: TrainingResult,
-) -> TrainingSummary:
-    info = base.info
-    songs = [
-        SongSummary(
-            title=song.file,
-            seconds=song.seconds,
-            caption=song.caption or "",
-            held_out=song.held_out,
-            bpm=song.labels.bpm,
-            labels={key: words for key, words in song.tags().items() if key != "bpm"},
-        )
-        for song in dataset.songs
-    ]
-    return TrainingSummary(
-        name=name,
-        base=request.model_version,
-        licence=info.licence,
-        method="full" if request.full else "lora",
-        melody=info.melody,
-        channels=info.channels,
-        songs=songs,
-        updates=result.state.updates,
-        measured=result.state.measured,
-        after=result.best,
-        seconds=result.state.seconds,
-        settings=request.to_mapping(),
-        frame_rate=info.frame_rate,
-        longest_delay=max(base.lm.config.delays),
-    )
-
-
-def _facts(
-    name: str,
-    summary: TrainingSummary,
-    fingerprint: str,
-    dataset: Dataset,
-    result: TrainingResult,
-) -> dict[str, Any]:
-    before, after = summary.before, summary.after
-    return {
-        "name": name,
-        "base": summary.base,
-        BASE_FINGERPRINT: fingerprint,
-        "licence": summary.licence,
-        "kind": "full" if summary.method == "full" else "adapter",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "songloom": __version__,
-        "songs": len(dataset.songs),
-        "seconds_of_music": round(dataset.seconds, 1),
-        "updates": result.state.step,
-        "seconds_trained": round(result.state.seconds, 1),
-        "held_out_loss_before": None if before is None else round(before.loss, 4),
-        "held_out_loss_after": None if after is None else round(after.loss, 4),
-    }
+def _findings(dataset: Dataset, sounds: _Sounds, compared: Comparison) -> Findings:
+    excerpts, tuned = sounds.excerpts, sounds.tuned
+    codec = sounds.codec if tuned is None else tuned.codec
+    ceiling = measure_ceiling(excerpts, codec, None if tuned is None else sounds.codec)
+    return measure_findings(dataset, excerpts, ceiling, codec, compared.before, compared.after)
 
 
 def _folders(request: TrainingRequest, name: str) -> tuple[Path, Path]:

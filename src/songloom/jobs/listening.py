@@ -18,11 +18,12 @@ class Listening:
         id: of the prediction.
         folder: of the prediction.
         model: that generates.
+        adapter: that it generates with.
     """
 
-    def __init__(self, id: str, folder: Path, model: Model) -> None:
+    def __init__(self, id: str, folder: Path, model: Model, adapter: str | None = None) -> None:
         self._id, self._path, self._info = id, folder / STREAM_FILE, model.info
-        self._decoder = model.decoder()
+        self._decoder = model.decoder(adapter)
         self._file: Mp3Stream | None = None
         self._asked = self._decoded = 0  # frames
         self._samples = 0

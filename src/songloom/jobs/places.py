@@ -24,6 +24,11 @@ STREAM_FILE = "stream.mp3"
 MADE_FOLDER = "made"
 """Beside sounds, of what can be made of them again: outlines, other formats."""
 
+EXCERPT_SIDES = ("original", "heard")
+"""Names of a song's excerpt as it is, and as a model's codec has it; of mp3 files."""
+FIGURES_FILE = "figures.json"
+"""What was measured of them, beside them."""
+
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from songloom.errors import MissingExtraError, OutputError, TrainingError
 from songloom.jobs.training_notes import CLIPS
 from songloom.progress import ProgressCallback, ProgressEvent
+from songloom.training.decoder_state import DECODER_STATE
 from songloom.training.state import BEST_FILE, FILE
 from songloom.training.tensorboard import TensorBoardLog
 from songloom.whole_files import remove_unfinished
@@ -44,7 +45,7 @@ def alone(run: Path, name: str) -> Iterator[None]:
 
 def clear_state(run: Path, *, keep_logs: bool = False) -> None:
     """Remove what a training would go on from; the prepared songs stay."""
-    for name in (FILE, BEST_FILE):
+    for name in (FILE, BEST_FILE, DECODER_STATE):
         (run / name).unlink(missing_ok=True)
     if not keep_logs:
         for folder in (LOGS, CLIPS):

@@ -89,6 +89,8 @@ class TrainingNotes:
             names.append(REPORT)
             for clip in comparison["clips"]:
                 names += [clip["before"], clip["after"]]
+            for song in comparison.get("songs", ()):  # earlier versions kept none
+                names += [song["original"], song["heard"]]
         return frozenset(names)
 
     def _add(self, name: str, row: Mapping[str, Any]) -> None:

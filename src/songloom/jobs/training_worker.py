@@ -34,6 +34,7 @@ from songloom.jobs.training_notes import CLIPS, COMPARISON, REPORT, Preview, Tra
 from songloom.jobs.turns import Turns
 from songloom.jobs.wire import Cancel, Close, Command
 from songloom.progress import (
+    DecoderProgress,
     DownloadProgress,
     GenerationProgress,
     Notice,
@@ -177,6 +178,9 @@ class _Notes:
             case PrepareProgress(done, total):
                 self._coded(event)
                 self._tell(Progressed(id, done, total, "songs", "preparing"))
+            case DecoderProgress(step, steps, loss, left):
+                told = {"loss": loss, "seconds_left": left}
+                self._tell(Progressed(id, step, steps, "steps", "tuning the decoder", told))
             case TrainingProgress():
                 self._notes.updated(event.step, event.loss, event.learning_rate)
                 self._frame_seconds.append(1 / event.frames_per_second)

@@ -300,12 +300,14 @@ class Worker:
             torch.cuda.empty_cache()
 
     def _listen(self, task: _Task) -> None:
-        if task.loaded is None:
+        if not task.pieces:
             task.work = replace(task.work, listen=True)
         elif task.work.request.get("multi_band_diffusion"):
             pass  # the codec's audio would be another than the result's
         elif task.listening is None and not task.decoding:  # else the result itself is near
-            task.listening = Listening(task.work.id, task.work.folder, task.loaded.model)
+            assert task.loaded is not None
+            adapter = task.pieces[0].adapter
+            task.listening = Listening(task.work.id, task.work.folder, task.loaded.model, adapter)
 
     # Decoding and writing: in its own thread
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from songloom.errors import ModelError
-from songloom.models.encodec import LSTM, Codes, Encodec, LSTMState
+from songloom.models.encodec import LSTM, Codes, Decoder, Encodec, LSTMState
 
 _MUSICGEN = {
     "norm_type": "weight_norm",
@@ -78,8 +78,27 @@ class Codec:
                 digest.update(state[name].float().cpu().contiguous().numpy())
         return digest.hexdigest()
 
+    def copy_decoder(self) -> Decoder:
+        """A copy of the decoder; ask before the weight norm is folded.
+
+        Made anew: PyTorch gives each weight-normed layer a class of its own, which copies share, so
+        that folding one of them would break the others.
+        """
+        own = self.encodec.decoder
+        with torch.random.fork_rng(devices=[]):
+            decoder = Decoder(self.encodec.config)
+        decoder.load_state_dict(own.state_dict())
+        return decoder.to(self.device).eval().requires_grad_(False)
+
+    def with_decoder(self, decoder: Decoder) -> Codec:
+        """A codec with another decoder, that shares all else with this one."""
+        return Codec(self.encodec.with_decoder(decoder), self.channels)
+
     def fold_weight_norm(self) -> None:
-        """Multiply the weight norms out once, instead of at every call; for inference only."""
+        """Multiply the weight norms out once, instead of at every call; for inference only.
+
+        What is folded already stays so.
+        """
         for module in self.encodec.modules():
             if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
                 torch.nn.utils.parametrize.remove_parametrizations(module, "weight")

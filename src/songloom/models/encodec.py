@@ -11,12 +11,14 @@ Shapes: B signals, N samples, T frames, D = hidden_size.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
+from torch.nn.utils.parametrize import is_parametrized
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,14 @@ class Encodec(nn.Module):
         self.decoder = Decoder(config)
         self.quantizer = Quantizer(config)
 
+    def with_decoder(self, decoder: Decoder) -> Encodec:
+        """The same encoder and codebooks, which are shared, with another decoder."""
+        other = Encodec.__new__(Encodec)
+        nn.Module.__init__(other)
+        other.config = self.config
+        other.encoder, other.decoder, other.quantizer = self.encoder, decoder, self.quantizer
+        return other
+
 
 class Encoder(nn.Module):
     """Samples (B, 1, N) to latents (B, D, T)."""
@@ -117,6 +127,34 @@ class Decoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+def plain_weights(module: nn.Module, names: Iterable[str]) -> dict[str, Tensor]:
+    """Copies of a module's weights as they act, whatever a weight norm makes them of."""
+    return {name: _weight(module, name).detach().clone() for name in names}
+
+
+@torch.no_grad()
+def set_plain_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Let a module's weights act as these, by their names; a weight norm takes them over."""
+    for name, weight in weights.items():
+        path, _, leaf = name.rpartition(".")
+        owner = module.get_submodule(path)
+        if not is_parametrized(owner, leaf):
+            owner.get_parameter(leaf).copy_(weight)
+            continue
+        norm = torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
+        normed = f"parametrizations.{leaf}"
+        owner.get_parameter(f"{normed}.original0").copy_(norm)
+        # What has no length has no direction; any will do, and none would give 0 / 0.
+        direction = torch.where(norm == 0, torch.ones_like(weight), weight)
+        owner.get_parameter(f"{normed}.original1").copy_(direction)
+
+
+def _weight(module: nn.Module, name: str) -> Tensor:
+    path, _, leaf = name.rpartition(".")
+    weight: Tensor = getattr(module.get_submodule(path), leaf)
+    return weight
 
 
 class Conv(nn.Module):

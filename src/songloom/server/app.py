@@ -78,6 +78,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await services.estimator.close()
+        await services.fidelity.close()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await services.downloads.close()
         await services.sounds.close()

@@ -34,6 +34,7 @@ from songloom.server.sounds import Sounds
 from songloom.server.studio.dataset_analysis import DatasetAnalysis, Ear, ProcessEar
 from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.studio.estimates import Estimator
+from songloom.server.studio.fidelity_meter import FidelityMeter
 from songloom.server.uploads import FileFolder
 from songloom.server.webhooks import WebhookSender, render_delivery
 from songloom.settings import ServeSettings, listed
@@ -61,6 +62,7 @@ class Services:
     datasets: DatasetStore
     analysis: DatasetAnalysis
     estimator: Estimator
+    fidelity: FidelityMeter
     started_at: datetime = field(default_factory=now)
     stop: Callable[[], None] = lambda: None
     """Ends the server as a signal would."""
@@ -149,5 +151,6 @@ def open_services(
         datasets=datasets,
         analysis=DatasetAnalysis(datasets, ear or ProcessEar()),
         estimator=Estimator(settings, store),
+        fidelity=FidelityMeter(),
         stop=stop,
     )

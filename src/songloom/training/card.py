@@ -15,6 +15,7 @@ import yaml
 
 from songloom import __version__
 from songloom.checkpoints.catalogue import NANO, known_model
+from songloom.training.finding_words import describe_loss, describe_sounds
 from songloom.training.memorisation import MemorisationCheck, longest_of
 from songloom.training.summary import (
     Setting,
@@ -54,6 +55,7 @@ def model_card(summary: TrainingSummary, memorisation: MemorisationCheck | None 
         _DATA_HEADING,
         _data(summary),
         "## How it was measured",
+        *describe_sounds(summary),
         _measurements(summary),
         _copies(memorisation),
         "## Limits",
@@ -107,19 +109,31 @@ def _introduction(summary: TrainingSummary) -> str:
     melody = " and, if you like, a melody" if summary.melody else ""
     channels = "stereo" if summary.channels == 2 else "mono"
     return (
-        f"{kind} the MusicGen model {base}{after}: text{melody} to {channels} music in the style "
-        f"of the songs it learned from. Made by songloom {__version__}."
+        f"{kind} the MusicGen model {base}{after}: text{melody} to {channels} music, trained "
+        f"on {_counted(_trained_on(summary), 'song')}. Made by songloom {__version__}."
     )
 
 
 def _usage(summary: TrainingSummary) -> str:
     base = "" if summary.method == "full" else summary.base
-    return usage_text(
+    text = usage_text(
         base,
         name=summary.name,
         melody=summary.melody,
         frame_rate=summary.frame_rate,
         longest_delay=summary.longest_delay,
+    )
+    return text + _decoder_note(summary)
+
+
+def _decoder_note(summary: TrainingSummary) -> str:
+    ceiling = summary.findings.ceiling
+    if summary.method == "full" or ceiling is None or ceiling.before is None:
+        return ""
+    return (
+        "\n\nThe codec's decoder was tuned on the songs, too (`codec_decoder.safetensors`). PEFT "
+        "and transformers do not know that file, and sound by the base's decoder; "
+        "`songloom merge . DIR` writes a whole model with both."
     )
 
 
@@ -212,10 +226,10 @@ def whole_card(
 
 
 def _data(summary: TrainingSummary) -> str:
-    held_out = sum(song.held_out for song in summary.songs)
+    held_out = summary.held_out
     text = (
         f"{_counted(len(summary.songs), 'song')}, {duration_text(summary.song_seconds)} in all; "
-        f"{held_out} of them were held out, to measure with."
+        f"{held_out} of them {'was' if held_out == 1 else 'were'} held out, to measure with."
     )
     rows = {
         name: ", ".join(f"{value} ({count})" for value, count in list(counts.items())[:MOST_LABELS])
@@ -228,7 +242,7 @@ def _measurements(summary: TrainingSummary) -> str:
     trained = f"{_counted(summary.steps, 'update')} in {duration_text(summary.seconds)}."
     before, after = summary.before, summary.after
     if before is None or after is None:
-        return f"{trained} No songs were held out, so nothing was measured."
+        return f"{trained} No songs were held out, so no loss was measured."
     codebooks = range(len(before.per_codebook))
     losses = [
         ("all", before.loss, after.loss),
@@ -240,7 +254,7 @@ def _measurements(summary: TrainingSummary) -> str:
     rows = [(name, f"{old:.3f}", f"{new:.3f}") for name, old, new in losses]
     header = ("tokens", "base model", f"after {after.step:,} updates")
     return (
-        f"{trained} Cross-entropy on the held-out songs, in nats (lower is better):\n\n"
+        f"{trained} {describe_loss(summary)} By codebook (lower is better):\n\n"
         f"{_rows(header, rows)}"
     )
 
@@ -268,12 +282,15 @@ def _copies(check: MemorisationCheck | None) -> str:
 
 
 def _limits(summary: TrainingSummary) -> str:
-    heard = sum(not song.held_out for song in summary.songs)
     return (
-        f"It learned from {_counted(heard, 'song')} what its base did not know; everything else, "
-        "limits and biases included, it has from the base. Prompts near its songs' captions work "
-        "best. It may repeat stretches of songs it trained on: compare before you publish."
+        f"It was trained on {_counted(_trained_on(summary), 'song')}; everything else, limits and "
+        "biases included, it has from the base. It may repeat stretches of songs it trained on: "
+        "compare before you publish."
     )
+
+
+def _trained_on(summary: TrainingSummary) -> int:
+    return len(summary.songs) - summary.held_out
 
 
 def _public(settings: Mapping[str, Setting]) -> dict[str, str]:

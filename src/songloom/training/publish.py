@@ -9,13 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.catalogue import UNKNOWN_LICENCE
+from songloom.checkpoints.codec_decoder import write_codec_decoder
 from songloom.checkpoints.components import Components, LazyTextEncoder
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.diffusion_files import FOLDER as DIFFUSION_FOLDER
 from songloom.checkpoints.diffusion_files import write_diffusion
-from songloom.checkpoints.home import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BASE_FINGERPRINT, FACTS
+from songloom.checkpoints.home import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    BASE_FINGERPRINT,
+    CODEC_DECODER,
+    FACTS,
+)
 from songloom.checkpoints.packed import pack
 from songloom.checkpoints.standalone import is_standalone, write_standalone
 from songloom.checkpoints.transformers_layout import write_components
@@ -32,12 +41,17 @@ REQUEST = "training_request.json"
 """What was asked for, as `TrainingRequest.from_mapping` reads it."""
 
 
+_OF_THE_ADAPTER = (ADAPTER_CONFIG, ADAPTER_WEIGHTS, CODEC_DECODER, CARD, FACTS)
+"""Files that are written anew when an adapter is packed with what it needs."""
+
+
 def write_weights(
     folder: Path,
     components: Components,
     request: TrainingRequest,
     base: str,
     base_fingerprint: str = "",
+    decoder: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write what was trained into an existing folder: an adapter, or a whole model.
 
@@ -47,6 +61,7 @@ def write_weights(
         request: what was asked for.
         base: the model that it was trained from.
         base_fingerprint: which model that was, by its weights; empty if unknown.
+        decoder: what was tuned of the codec's decoder; a whole model has it in its codec.
 
     Raises:
         OSError, OutputError: it cannot be written.
@@ -57,6 +72,8 @@ def write_weights(
         return
     lm = components.lm
     write_adapter(folder, lora_state(lm), lora_config(request), lm.config, base, base_fingerprint)
+    if decoder is not None:
+        write_codec_decoder(folder, decoder, components.codec.fingerprint())
 
 
 def write_about(folder: Path, request: TrainingRequest, facts: Mapping[str, Any]) -> None:
@@ -100,7 +117,7 @@ def pack_trained(folder: Path, target: Path) -> None:
         result = write_standalone(folder, whole)
         facts = read_json(folder / FACTS)
         for file in sorted(folder.iterdir()):
-            if file.is_file() and file.name not in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, FACTS):
+            if file.is_file() and file.name not in _OF_THE_ADAPTER:
                 shutil.copyfile(file, whole / file.name)
         usage = usage_text(
             result.base,

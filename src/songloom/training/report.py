@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from io import BytesIO
 from pathlib import Path
 from string import Template
 
 from songloom import __version__
-from songloom.audio.files import Audio, write_audio
-from songloom.audio.spectrogram import height_of, spectrogram_png
+from songloom.audio.files import Audio
+from songloom.training.ceiling_section import ceiling_section, clip_figure
 from songloom.training.charts import (
     Line,
     bar_table,
     line_chart,
-    plot,
     smoothed,
-    span_of,
     thinned,
 )
-from songloom.training.markup import data_url, escaped, quoted, scrolling
+from songloom.training.finding_words import (
+    describe_distances,
+    describe_flaws,
+    describe_loss,
+    describe_training,
+    is_flawed,
+)
+from songloom.training.markup import escaped, quoted, scrolling
 from songloom.training.memorisation import MemorisationCheck
 from songloom.training.memorisation_section import memorisation_section
 from songloom.training.state import Measured
@@ -32,16 +36,19 @@ from songloom.training.summary import (
     TrainingSummary,
     codebook_name,
     duration_text,
+    held_out_songs,
     label_counts,
     licence_text,
 )
 from songloom.whole_files import write_text
 
-PITCH_TICKS = {200: "200 Hz", 1000: "1 kHz", 2000: "2 kHz", 4000: "4 kHz", 8000: "8 kHz"}
-NOTEWORTHY = 0.02
-"""Smaller relative changes of the held-out loss are called none."""
 MOST_BANDS = 80
 """Stretches of the loss curve that say their numbers under a pointer."""
+_DISTANCE = (
+    "The spectral distance compares how loud each of 64 bands is on average and how much that "
+    "varies. It tells whether sounds are alike, not whether the music is; a few clips tell it "
+    "roughly."
+)
 _HELD_OUT = '<span class="tag">held out</span>'
 
 
@@ -73,7 +80,8 @@ def report_html(
         memorisation: what the clips share with the training songs, clip by clip in the same order.
     """
     sections = [
-        _listening(clips),
+        ceiling_section(summary.findings.ceiling, summary.base),
+        _listening(summary, clips),
         _learning(summary),
         memorisation_section(memorisation, [clip.prompt for clip in clips]),
         _songs(summary.songs),
@@ -83,39 +91,11 @@ def report_html(
     return Template(template.read_text(encoding="utf-8")).substitute(
         title=escaped(f"{summary.name} - songloom training report"),
         name=quoted(summary.name),
-        verdict=escaped(verdict(summary, memorisation)),
+        verdict=escaped(describe_training(summary, memorisation)),
         facts=_facts(summary),
         sections="\n".join(section for section in sections if section),
         version=escaped(__version__),
     )
-
-
-def verdict(summary: TrainingSummary, memorisation: MemorisationCheck | None = None) -> str:
-    """What a training achieved, in a sentence or two."""
-    copies = memorisation is not None and memorisation.verdict == "copied"
-    careful = " Careful: it repeats a stretch of a song it trained on; see below." if copies else ""
-    change = summary.loss_change
-    if change is None:
-        return (
-            f"Trained on {_songs_text(summary)}. No songs were held out, so only your ears can "
-            f"tell what it learned: listen.{careful}"
-        )
-    if change <= -NOTEWORTHY:
-        said = (
-            f"It learned something that carries over to songs it never heard: they surprise it "
-            f"{-change:.0%} less than before."
-        )
-    elif change < NOTEWORTHY:
-        said = (
-            "Songs it never heard surprise it about as much as before: it learned little that "
-            "carries over. More updates, or a higher learning rate, may help; listen first."
-        )
-    else:
-        said = (
-            f"Songs it never heard surprise it {change:.0%} more than before: what it learned "
-            "does not carry over. Fewer updates, a lower learning rate or more songs may help."
-        )
-    return said + careful
 
 
 def _songs_text(summary: TrainingSummary) -> str:
@@ -124,7 +104,7 @@ def _songs_text(summary: TrainingSummary) -> str:
 
 
 def _facts(summary: TrainingSummary) -> str:
-    held_out = sum(song.held_out for song in summary.songs)
+    held_out = summary.held_out
     facts = {
         "Base model": summary.base,
         "Trained": "an adapter (LoRA)" if summary.method == "lora" else "all weights",
@@ -140,7 +120,7 @@ def _facts(summary: TrainingSummary) -> str:
     return f'<dl class="facts">{rows}</dl>'
 
 
-def _listening(clips: Sequence[ClipPair]) -> str:
+def _listening(summary: TrainingSummary, clips: Sequence[ClipPair]) -> str:
     if not clips:
         return ""
     cards = "".join(
@@ -154,8 +134,22 @@ def _listening(clips: Sequence[ClipPair]) -> str:
         "<section><h2>Listen: before and after</h2>"
         "<p>The same prompts and seeds, by the base model and by yours. The pictures show what "
         "sounds when: time from left to right, pitch from bottom to top, loud is bright.</p>"
-        f"{cards}</section>"
+        f"{_sounds(summary)}{cards}</section>"
     )
+
+
+def _sounds(summary: TrainingSummary) -> str:
+    """What was measured of the clips, in words."""
+    findings = summary.findings
+    said = []
+    if findings.distances is not None:
+        text = describe_distances(findings.distances, summary.held_out)
+        said.append(f'<p>{escaped(text)}</p><p class="quiet">{escaped(_DISTANCE)}</p>')
+    before, after = findings.flaws_before, findings.flaws_after
+    if before is not None and after is not None:
+        kind = ' class="finding unusual"' if is_flawed(after) else ""
+        said.append(f"<p{kind}>{escaped(describe_flaws(before, after))}</p>")
+    return f'<div class="card">{"".join(said)}</div>' if said else ""
 
 
 def _prompt(clip: ClipPair) -> str:
@@ -163,33 +157,18 @@ def _prompt(clip: ClipPair) -> str:
 
 
 def _clip(moment: str, prompt: str, audio: Audio) -> str:
-    file = BytesIO()
-    write_audio(file, audio, format="mp3")  # which every browser plays
-    sound = data_url("audio/mpeg", file.getvalue())
-    picture = data_url("image/png", spectrogram_png(audio.samples, audio.sample_rate))
-    name = escaped(f"{moment} training: {prompt}")
-    image = f'<img src="{picture}" alt="Spectrogram. {name}">'
-    seconds = span_of([0, audio.seconds])
-    across = [(tick / audio.seconds, f"{tick:g} s") for tick in seconds.ticks]
-    up = [(height_of(pitch, audio.sample_rate), text) for pitch, text in PITCH_TICKS.items()]
-    within = plot(
-        image,
-        [(at, text) for at, text in across if at <= 1],
-        [(at, text) for at, text in up if at <= 1],
-    )
-    return (
-        f'<figure class="clip {moment.lower()}"><figcaption>{moment}</figcaption>{within}'
-        f'<audio controls preload="metadata" aria-label="{name}" src="{sound}"></audio></figure>'
-    )
+    return clip_figure(moment, f"{moment} training: {prompt}", audio, moment.lower())
 
 
 def _learning(summary: TrainingSummary) -> str:
+    loss = describe_loss(summary)
     return (
-        "<section><h2>What it learned</h2>"
+        "<section><h2>The loss</h2>"
         "<p>Music is written as tokens, and a model is trained to foretell the next one. Its loss "
-        "is how much the true one surprises it (in nats; lower is better). On songs held out from "
-        "training, a falling loss means that it learned their style; where it rises again, the "
-        "model begins to learn its songs by heart.</p>"
+        "is how much the true one surprises it (in nats; lower is better). It says how well the "
+        "tokens are foretold, not how well tokens hold the music: see above for that. Where it "
+        "rises again on music held out from training, the model begins to learn its songs by "
+        f"heart.</p>{f'<p>{escaped(loss)}</p>' if loss else ''}"
         f"{_before_and_after(summary)}{_loss_chart(summary)}{_codebook_chart(summary)}</section>"
     )
 
@@ -210,8 +189,9 @@ def _before_and_after(summary: TrainingSummary) -> str:
         f'<td class="number">{new:.3f}</td>{_change(new / old - 1)}</tr>'
         for name, old, new in losses
     )
+    where = held_out_songs(summary.held_out)
     return (
-        '<div class="card"><table><caption>Loss on held-out songs, in nats</caption><thead><tr>'
+        f'<div class="card"><table><caption>Loss on {where}, in nats</caption><thead><tr>'
         '<th scope="col">Tokens</th><th scope="col" class="number">Before</th>'
         f'<th scope="col" class="number">After {after.step:,} updates</th>'
         f'<th scope="col" class="number">Change</th></tr></thead><tbody>{rows}</tbody></table>'
@@ -237,14 +217,14 @@ def _loss_chart(summary: TrainingSummary) -> str:
         (step, f"update {step:,.0f}: loss {loss:.3f}, learning rate {rate:.2e}")
         for (step, loss), (_, rate) in zip(losses, rates, strict=True)
     ]
-    label = "Loss by update."
+    label, songs = "Loss by update.", held_out_songs(summary.held_out)
     if held_out:
-        label += f" On held-out songs from {held_out[0][1]:.2f} to {held_out[-1][1]:.2f} nats."
+        label += f" On {songs} from {held_out[0][1]:.2f} to {held_out[-1][1]:.2f} nats."
     chart = line_chart(
         [
             Line("training, update by update", raw, "raw"),
             Line("training, smoothed", smoothed(raw), "training"),
-            Line("held-out songs", held_out, "held-out", dots=True),
+            Line(songs.removeprefix("the "), held_out, "held-out", dots=True),
             Line("the weights that were kept", kept, "kept"),
         ],
         label=label,
@@ -269,7 +249,8 @@ def _codebook_chart(summary: TrainingSummary) -> str:
     ]
     chart = line_chart(
         lines,
-        label="Loss on held-out songs by update, for each codebook; the table below has numbers.",
+        label=f"Loss on {held_out_songs(summary.held_out)} by update, for each codebook; the "
+        "table below has numbers.",
         x_name="updates",
         y_name="loss (nats)",
         hover=[(float(measured.step), _measured_text(measured)) for measured in summary.measured],

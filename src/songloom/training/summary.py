@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from songloom.audio.files import Audio
+from songloom.training.baselines import Baselines
+from songloom.training.fidelity import Fidelity, Flaws
 from songloom.training.state import Measured, Update
 
 Setting = str | int | float | bool | None
@@ -35,6 +37,57 @@ class ClipPair:
     seed: int
     before: Audio
     after: Audio
+
+
+@dataclass(frozen=True)
+class SongPair:
+    """An excerpt of a song, and what the model's codec makes of it."""
+
+    title: str
+    original: Audio
+    heard: Audio
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The songs through the codec: what the best of trainings could sound like."""
+
+    songs: int
+    """How many were measured."""
+    held_out: bool
+    """Whether they are those that were held out; otherwise there were none, and all were."""
+    fidelity: Fidelity
+    before: Fidelity | None = None
+    """With the base model's decoder; None where that was not changed."""
+    pairs: Sequence[SongPair] = ()
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Spectral distances to the held-out songs, see `fidelity.spectral_distance`."""
+
+    before: float
+    """Of the base model's clips."""
+    after: float
+    """Of the new model's."""
+    codec: float
+    """Of the same songs through the codec: no clip can be expected to be nearer."""
+    others: float | None
+    """Of the other songs, for scale: that near they are to each other."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was measured of sounds, beside the loss."""
+
+    ceiling: Ceiling | None = None
+    """None where nothing of the songs was kept beside their tokens."""
+    distances: Distances | None = None
+    """None where no song was held out, or no clips were made."""
+    flaws_before: Flaws | None = None
+    flaws_after: Flaws | None = None
+    baselines: Baselines | None = None
+    """None where no song was held out."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +119,7 @@ class TrainingSummary:
     """Token frames per second; MusicGen's unless said otherwise."""
     longest_delay: int = 3
     """Steps by which the last codebook lags; MusicGen's unless said otherwise."""
+    findings: Findings = Findings()
 
     @property
     def steps(self) -> int:
@@ -78,6 +132,11 @@ class TrainingSummary:
         return sum(song.seconds for song in self.songs)
 
     @property
+    def held_out(self) -> int:
+        """Songs that were kept from training."""
+        return sum(song.held_out for song in self.songs)
+
+    @property
     def before(self) -> Measured | None:
         """The untrained model on the held-out songs; None where that was not measured."""
         return next((measured for measured in self.measured if measured.step == 0), None)
@@ -88,6 +147,11 @@ class TrainingSummary:
         if self.before is None or self.after is None:
             return None
         return self.after.loss / self.before.loss - 1
+
+
+def held_out_songs(count: int) -> str:
+    """What to call them: "the held-out song", "the 3 held-out songs"."""
+    return "the held-out song" if count == 1 else f"the {count:,} held-out songs"
 
 
 def codebook_name(index: int, channels: int) -> str:

@@ -120,7 +120,10 @@ def test_what_came_of_it_can_be_compared(server: Serving) -> None:
     (folder / "report.html").write_text("<p>Report")
     (folder / "after-1.mp3").write_bytes(b"after")
     clip = {"prompt": "a waltz", "seed": 1, "before": "before-1.mp3", "after": "after-1.mp3"}
-    told = {"clips": [clip], "held_out_loss_before": 5.0, "held_out_loss_after": 4.0,
+    song = {"title": "Bells", "original": "song-original-1.mp3", "heard": "song-heard-1.mp3"}
+    (folder / song["heard"]).write_bytes(b"heard")
+    told = {"clips": [clip], "songs": [song],
+            "held_out_loss_before": 5.0, "held_out_loss_after": 4.0,
             "memorisation": {"verdict": "clear"}}  # fmt: skip
     (folder / COMPARISON).write_text(json.dumps(told))
     found = get(server, id, "comparison")
@@ -130,6 +133,8 @@ def test_what_came_of_it_can_be_compared(server: Serving) -> None:
     assert set(pair) == {"prompt", "before", "after"}
     assert "signature=" in pair["after"]
     assert server.client.get(pair["after"]).content == b"after"
+    assert found["songs"][0]["title"] == "Bells"
+    assert server.client.get(found["songs"][0]["heard"]).content == b"heard"
     report = server.client.get(found["report"])
     assert report.headers["content-type"].startswith("text/html")
     assert "sandbox" in report.headers["content-security-policy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from songloom.server.studio import (
     checkpoints,
     datasets,
+    fidelity,
     library,
     machine,
     sounds,
@@ -15,6 +16,7 @@ from songloom.server.studio import (
 
 routers = (
     datasets.router,
+    fidelity.router,
     trainings.router,
     checkpoints.router,
     library.router,

@@ -82,7 +82,11 @@ def get_previews(job: Known, services: Serving, links: Linking) -> dict[str, Any
 
 @router.get("/{id}/comparison")
 def get_comparison(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
-    """What came of it: clips by the model as it was and as it is, and how well it knows songs."""
+    """What came of it: clips by the model as it was and as it is, songs through its codec, figures.
+
+    `verdict` says it in words; `ceiling` how well the model can carry the songs at all, `distances`
+    how far clips are from them, `baselines` which losses need no model.
+    """
     notes = notes_of(job, services)
     comparison = notes.comparison()
     if comparison is None or not job.ended:
@@ -99,7 +103,11 @@ def get_comparison(job: Known, services: Serving, links: Linking) -> dict[str, A
         {"prompt": clip["prompt"], "before": url(clip["before"]), "after": url(clip["after"])}
         for clip in comparison["clips"]
     ]
-    return {**comparison, "clips": clips, "report": url("report.html")}
+    songs = [
+        {"title": song["title"], "original": url(song["original"]), "heard": url(song["heard"])}
+        for song in comparison.get("songs", ())  # earlier versions kept none
+    ]
+    return {**comparison, "clips": clips, "songs": songs, "report": url("report.html")}
 
 
 @router.head("/{id}/files/{name}", include_in_schema=False)

@@ -46,6 +46,7 @@ const WORDS = {
     lora_rank: { label: "Size of the addition (rank)", help: "How much it can learn, and how large its file is." },
     lora_alpha: { label: "Strength of the addition (alpha)", help: "As usual: twice its rank." },
     lora_targets: { label: "Layers that it changes", help: "attention is the least; layers is the usual; all learns the words anew, too." },
+    adapt_decoder: { label: "Tune the decoder", help: "Changes how the model's sound is made, so that it is nearer to your songs. As usual: where the model is small and it helps." },
     lora_dropout: { label: "Forgetfulness (dropout)", help: "Leaves out a random part while learning, against learning by heart." },
   },
   "Pieces to listen to": {

@@ -25,6 +25,8 @@ export class Collection {
     this.about = signal(null);
     /** What keeps it from being shown. */
     this.error = signal(null);
+    /** The model that is to learn, as the form has it; empty while that is not known. */
+    this.model = signal("");
     /** Ids of the songs, in their order. */
     this.order = signal([]);
     /** @type {Map<string, import("../ui/html.js").Signal<Row>>} */

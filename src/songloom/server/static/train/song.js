@@ -5,6 +5,7 @@ import { IconButton, Button } from "../ui/button.js";
 import { Field, Select } from "../ui/field.js";
 import { clock, sentence } from "../ui/format.js";
 import { title } from "./collection.js";
+import { Ears } from "./ears.js";
 import { focusBeside } from "./removals.js";
 import { useTyping } from "./typing.js";
 import { SongWave } from "./wave.js";
@@ -48,6 +49,7 @@ export function Song({ collection, id }) {
         ? html`<p class="song-error">${sentence(song.error || "it could not be read")}. Trainings go without it.</p>`
         : html`
           <${SongWave} song=${song} label=${name} />
+          <${Ears} collection=${collection} song=${song} name=${name} />
           <${Words} song=${song} edit=${edit} />
         `}
     </li>

@@ -1,6 +1,6 @@
 // The last step before a training: its name, the model, how thorough, and what that takes.
 
-import { html, useSignal } from "../ui/html.js";
+import { html, useEffect, useSignal } from "../ui/html.js";
 import { Button } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { Select, Slider, TextField } from "../ui/field.js";
@@ -32,6 +32,7 @@ export function Start({ collection, uploading }) {
   const set = (changes) => { form.value = { ...form.value, ...changes }; };
   const songs = collection.songs().filter((song) => song.status !== "failed");
   const chosen = choices.find((choice) => choice.name === model) ?? choices[0];
+  useEffect(() => { collection.model.value = chosen?.name ?? ""; }, [chosen?.name]);
   const tries = useSignal(0);
   const estimate = useEstimate({
     dataset: collection.id,

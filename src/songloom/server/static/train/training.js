@@ -44,7 +44,7 @@ export function Training({ id }) {
       ${curve?.points.length > 0 && html`
         <section class="card" aria-labelledby="curve-title">
           <h2 id="curve-title">How it learns</h2>
-          <p class="muted">How much the songs surprise the model. Lower means that it knows the sound better.</p>
+          <p class="muted">How much the songs surprise the model. Lower means that it foretells their tokens better; listen for the rest.</p>
           <${LossChart} curve=${curve} ended=${!isRunning(training)} />
         </section>
       `}

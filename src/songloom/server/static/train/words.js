@@ -3,7 +3,6 @@
 import { ended as hasEnded } from "../status.js";
 
 const NOTEWORTHY = 0.02; // a change of the loss below this says little
-const LOST = 0.5; // a rise above this is no learning by heart
 
 /** Whether a training has still something to do. */
 export const isRunning = (training) => !hasEnded(training);
@@ -98,43 +97,25 @@ export function curveText({ points, held_out, steps }, ended) {
 function heldOutText(held_out, ended) {
   const [first, latest] = [held_out[0], held_out.at(-1)];
   const best = held_out.reduce((low, point) => (point.loss < low.loss ? point : low));
-  const told = `Songs kept aside surprise it ${compared(latest.loss / first.loss - 1)}.`;
+  const told = `What was kept aside surprises it ${compared(latest.loss / first.loss - 1)}.`;
   if (latest.loss <= best.loss * 1.01) return told;
   if (best === first) return ended ? told : `${told} That may pass: the first updates are rough.`;
-  const turn = `They did so least after ${best.step} updates; since then it learns your songs by heart.`;
+  const turn = `It did so least after ${best.step} updates; since then it learns your songs by heart.`;
   return `${told} ${turn} The model keeps that state.`;
 }
 
 /**
- * What a training achieved.
- * @param {number|null|undefined} before  loss on the songs kept aside
- * @param {number|null|undefined} after
- * @returns {{text: string, good: boolean|null}}
+ * What came of a training, in the server's words; of one by an earlier version, its losses alone.
+ * @param {{verdict?: string, tone?: string, held_out_loss_before?: number|null, held_out_loss_after?: number|null}} comparison
+ * @returns {{text: string, tone: "good"|"plain"|"warning"}}
  */
-export function verdict(before, after) {
+export function outcome({ verdict, tone, held_out_loss_before: before, held_out_loss_after: after }) {
+  if (verdict) return { text: verdict, tone: tone ?? "plain" };
   if (before == null || after == null) {
-    const text = "No songs were kept aside to measure with (that takes four or more), so let your ears decide.";
-    return { good: null, text };
+    return { tone: "plain", text: "Nothing was kept aside to measure with, so let your ears decide." };
   }
-  const change = after / before - 1;
-  if (change <= -NOTEWORTHY) {
-    return {
-      good: true,
-      text: "It learned something that carries over to songs it never heard: "
-        + `they surprise it ${percent(change)} less than before.`,
-    };
-  }
-  if (change < NOTEWORTHY) {
-    return {
-      good: null,
-      text: "Songs it never heard surprise it about as much as before: it learned little that carries over. "
-        + "Listen first; then try a longer training.",
-    };
-  }
-  const advice = change > LOST
-    ? "it lost its way. Set a slower pace of learning under Advanced, or a longer training"
-    : "what it learned does not carry over. Try a shorter training, or more songs";
-  return { good: false, text: `Songs it never heard surprise it ${percent(change)} more than before: ${advice}.` };
+  const losses = `${before.toFixed(2)} to ${after.toFixed(2)}`;
+  return { tone: "plain", text: `The loss on what was kept aside went from ${losses} nats. Let your ears decide.` };
 }
 
 function compared(change) {
