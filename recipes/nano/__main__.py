@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
+from recipes.nano.associations import AssociationSettings
 from recipes.nano.bank import (
     SOUND_FONT,
     build_bank,
@@ -58,7 +59,10 @@ RECIPE = Sizes(
 SMOKE = Sizes(
     waveforms=24,
     listener=ListenerSettings(width=4, steps=2, batch=2, frames=20, held_out=1),
-    reading=ReadingSettings(steps=2, batch=4, report_every=1),
+    reading=ReadingSettings(
+        steps=2, batch=4, report_every=1,
+        associations=AssociationSettings(pool=20, prompts=8, phrases=20, words=20, pairs=4),
+    ),
     model=ModelSettings(
         hidden_size=32, layers=1, heads=2, ffn_size=64, text_size=24, text_layers=1, text_heads=2,
         text_ffn_size=64, clip_frames=50,

@@ -4,9 +4,13 @@ From every place of an encoded caption a linear layer must tell what the piece i
 the tones of its scale, tempo, players. Captions are cheap, and music is not: the language model
 finds the encoder ready, and needs fewer clips to learn what the words sound like. It goes on
 reading while it learns, so that the encoder does not forget.
+
+People use other words than captions do. So the encoder reads `associations` too: phrases, prompts
+and plain English words, with what pieces that fit them are like, and a linear layer must tell from
+the mean of its states where a sentence encoder places the text.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -16,54 +20,40 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import T5EncoderModel
 
-from recipes.nano.clips import Clip, training_clip
-from recipes.nano.compose.instruments import BAND, SECTIONS
-from recipes.nano.compose.styles import STYLES
-from recipes.nano.compose.theory import MODES
-from recipes.nano.compose.words import TEMPOS
+from recipes.nano import teacher
+from recipes.nano.associations import (
+    Associations,
+    AssociationSettings,
+    load_associations,
+)
+from recipes.nano.clips import training_clip
+from recipes.nano.compose.prompts import mistype
+from recipes.nano.facts import ANSWERS, facts, one_hot
 from recipes.nano.model import ModelSettings, text_config
 from recipes.nano.muon import Muon
 from recipes.nano.runs import Log, load_checkpoint, save_checkpoint
 
+__all__ = ["ANSWERS", "Reader", "captions", "facts", "read_encoder", "teach_reading"]
+
 FIRST_SEED = 800_000_000
 FRAMES = 250  # of a clip that is described
-PLAYERS = [
-    (None, *(player.name for player in BAND if player.section == section))
-    for section in range(len(SECTIONS))
-]
+MISTYPED = 0.2  # share of the associations' texts that have slips
+SLIPS = 0.7  # share of their words that do
 
 
 @dataclass(frozen=True)
 class ReadingSettings:
     """How the text encoder is trained."""
 
-    steps: int = 300
-    batch: int = 128
+    steps: int = 600
+    batch: int = 64  # captions
+    prompts: int = 64
+    strange: int = 160  # single phrases, and words that no phrase has
     matrix_rate: float = 0.01
     rate: float = 3e-3
+    imitation: float = 8.0  # weight of the sentence encoder's loss
     report_every: int = 50
-
-
-def facts(clip: Clip) -> list[int]:
-    """What can be said of a clip, each as the number of an answer."""
-    piece = clip.piece
-    players = (piece.drums, piece.bass, piece.harmony, piece.melody)
-    return [
-        [style.name for style in STYLES].index(piece.style),
-        list(MODES).index(piece.key.mode),
-        piece.key.tonic,
-        sorted(TEMPOS).index(piece.frames_per_eighth),
-        *(names.index(player) for names, player in zip(PLAYERS, players, strict=True)),
-        int(piece.busy),
-        int(clip.intro),
-        int(clip.ending),
-        # No sum of what tonic and mode say tells these, so a single layer could not use them.
-        *(int(pitch_class in piece.key.pitch_classes) for pitch_class in range(12)),
-    ]
-
-
-ANSWERS = (len(STYLES), len(MODES), 12, len(TEMPOS), *map(len, PLAYERS), *[2] * 15)
-"""How many answers there are to each of `facts`."""
+    associations: AssociationSettings = field(default_factory=AssociationSettings)
 
 
 class Reader(nn.Module):
@@ -75,7 +65,7 @@ class Reader(nn.Module):
 
     def __init__(self, text_size: int) -> None:
         super().__init__()
-        self.told = nn.Linear(text_size, sum(ANSWERS))
+        self.answer = nn.Linear(text_size, sum(ANSWERS))
 
     def forward(self, encoder: T5EncoderModel, text: Tensor, answers: Tensor) -> Tensor:
         """Cross-entropy of every fact in nats, over all places of the captions: (facts,).
@@ -85,15 +75,43 @@ class Reader(nn.Module):
             text: (B, E) token ids, 0 where padded.
             answers: (B, facts).
         """
+        return self.compare(encode(encoder, text), text, one_hot(answers))
+
+    def compare(self, states: Tensor, text: Tensor, shares: Tensor) -> Tensor:
+        """The same from states (B, E, D), and from how likely every answer is, (B, answers)."""
         attended = (text != 0).float()
-        states = encoder(input_ids=text, attention_mask=attended).last_hidden_state
-        guesses = self.told(states).float().split(ANSWERS, dim=-1)
+        guesses = self.answer(states).float().split(ANSWERS, dim=-1)
         return torch.stack([
-            (F.cross_entropy(
-                guess.transpose(1, 2), right[:, None].expand(-1, text.shape[1]), reduction="none"
-            ) * attended).sum() / attended.sum()
-            for guess, right in zip(guesses, answers.t(), strict=True)
+            ((torch.logsumexp(guess, -1) - (guess * right[:, None]).sum(-1)) * attended).sum()
+            / attended.sum()
+            for guess, right in zip(guesses, shares.split(ANSWERS, dim=-1), strict=True)
         ])  # fmt: skip
+
+    @torch.inference_mode()
+    def guess(self, states: Tensor, text: Tensor) -> Tensor:
+        """How likely every answer is, the mean over all places: (B, answers)."""
+        attended = (text != 0).float()[..., None]
+        guesses = self.answer(states).float().split(ANSWERS, dim=-1)
+        likely = torch.cat([guess.softmax(-1) for guess in guesses], dim=-1)
+        return (likely * attended).sum(1) / attended.sum(1)
+
+
+class Imitator(nn.Module):
+    """Tells from the states of a text encoder where the teacher places a text.
+
+    Args:
+        text_size: width of the states.
+    """
+
+    def __init__(self, text_size: int) -> None:
+        super().__init__()
+        self.place = nn.Linear(text_size, teacher.SIZE)
+
+    def forward(self, states: Tensor, text: Tensor, vectors: Tensor) -> Tensor:
+        """1 - cosine similarity of the teacher's vectors (B, 384) and the guesses, the mean."""
+        attended = (text != 0).float()[..., None]
+        mean = (states * attended).sum(1) / attended.sum(1)
+        return 1 - F.cosine_similarity(self.place(mean).float(), vectors, dim=-1).mean()
 
 
 def teach_reading(
@@ -108,30 +126,64 @@ def teach_reading(
     if path.exists():
         return
     torch.manual_seed(0)
+    known = load_associations(folder, settings.associations)
+    if known.vectors is None:
+        log.write(f"reading without {teacher.PACKAGE}, which is not installed: facts alone")
     encoder = T5EncoderModel(text_config(model)).to(device)
-    reader = Reader(model.text_size).to(device)
-    named = dict(encoder.named_parameters())
-    matrices = [
-        p for name, p in named.items() if p.dim() == 2 and ".layer." in name and "bias" not in name
-    ]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in (*named.values(), *reader.parameters()) if id(p) not in chosen]
-    steppers = [torch.optim.AdamW(rest, settings.rate), Muon(matrices, settings.matrix_rate)]
+    reader, imitator = Reader(model.text_size).to(device), Imitator(model.text_size).to(device)
+    steppers = _optimizers(encoder, reader, imitator, settings)
     for step in range(settings.steps):
         for stepper, peak in zip(steppers, (settings.rate, settings.matrix_rate), strict=True):
             stepper.param_groups[0]["lr"] = peak * (1 - step / settings.steps)
         first = FIRST_SEED + step * settings.batch
         text, answers = captions(range(first, first + settings.batch), tokenizer)
         losses = reader(encoder, text.to(device), answers.to(device))
+        total, distances = losses.sum(), []
+        random = Random(step)
+        for indices in known.draw(settings.prompts, settings.strange, random):
+            text = _pad([_mistyped(known.texts[index], tokenizer, random) for index in indices])
+            text, states = text.to(device), encode(encoder, text.to(device))
+            facts_of_texts = reader.compare(states, text, known.shares[indices].to(device))
+            total = total + facts_of_texts.sum()
+            if known.vectors is not None:
+                distances.append(imitator(states, text, known.vectors[indices].to(device)))
+                total = total + settings.imitation * distances[-1]
         for stepper in steppers:
             stepper.zero_grad()
-        torch.autograd.backward(losses.sum())
+        torch.autograd.backward(total)
         for stepper in steppers:
             stepper.step()
         if (step + 1) % settings.report_every == 0:
             row = " ".join(f"{loss:.2f}" for loss in losses.tolist())
-            log.write(f"reading step {step + 1}: loss of every fact {row}")
-    save_checkpoint(path, {"encoder": encoder.state_dict(), "settings": asdict(settings)})
+            apart = " ".join(f"{distance.item():.2f}" for distance in distances)
+            log.write(f"reading step {step + 1}: loss of every fact {row}, teacher {apart or '-'}")
+    save_checkpoint(path, {
+        "encoder": encoder.state_dict(), "reader": reader.state_dict(),
+        "imitator": imitator.state_dict(), "settings": asdict(settings),
+    })  # fmt: skip
+
+
+def _optimizers(
+    encoder: T5EncoderModel, reader: Reader, imitator: Imitator, settings: ReadingSettings
+) -> list[torch.optim.Optimizer]:
+    """AdamW, and Muon for the matrices of the layers."""
+    named = dict(encoder.named_parameters())
+    matrices = [
+        p for name, p in named.items() if p.dim() == 2 and ".layer." in name and "bias" not in name
+    ]
+    chosen = {id(p) for p in matrices}
+    heads = (*reader.parameters(), *imitator.parameters())
+    rest = [p for p in (*named.values(), *heads) if id(p) not in chosen]
+    return [
+        torch.optim.AdamW(rest, settings.rate, foreach=False),
+        Muon(matrices, settings.matrix_rate),
+    ]
+
+
+def encode(encoder: T5EncoderModel, text: Tensor) -> Tensor:
+    """The states (B, E, D) of token ids (B, E), 0 where padded."""
+    states: Tensor = encoder(input_ids=text, attention_mask=(text != 0).float()).last_hidden_state
+    return states
 
 
 def read_encoder(folder: Path, encoder: T5EncoderModel) -> None:
@@ -141,11 +193,42 @@ def read_encoder(folder: Path, encoder: T5EncoderModel) -> None:
         encoder.load_state_dict(state["encoder"])
 
 
-def captions(seeds: range, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
-    """Captions of the training clips of these seeds, and their facts: (B, E) and (B, facts)."""
+def read_reader(folder: Path, reader: Reader) -> None:
+    """Load the reader that was trained with the encoder, where one was."""
+    state = load_checkpoint(folder / "reading.pt")
+    if state is not None:
+        reader.load_state_dict(state["reader"])
+
+
+def captions(
+    seeds: range, tokenizer: Tokenizer, known: Associations | None = None, strange: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Captions of the training clips of these seeds, and their facts: (B, E) and (B, facts).
+
+    Args:
+        seeds: of the clips.
+        tokenizer: of the captions.
+        known: with it the encoder goes on reading other words, each with the facts of some piece
+            that fits.
+        strange: how many texts of `known` come after the captions.
+    """
     clips = [training_clip(seed, FRAMES) for seed in seeds]
     random = Random(seeds.start)
     texts = [tokenizer.encode(clip.caption(random)).ids for clip in clips]
+    answers = [facts(clip) for clip in clips]
+    if known is not None:
+        for index in random.choices(range(len(known.texts)), k=strange):
+            texts.append(_mistyped(known.texts[index], tokenizer, random))
+            answers.append(known.draw_answers(index, random))
+    return _pad(texts), torch.tensor(answers)
+
+
+def _mistyped(text: str, tokenizer: Tokenizer, random: Random) -> list[int]:
+    typed = mistype(text, random, SLIPS) if random.random() < MISTYPED else text
+    ids: list[int] = tokenizer.encode(typed).ids
+    return ids
+
+
+def _pad(texts: list[list[int]]) -> Tensor:
     longest = max(map(len, texts))
-    text = torch.tensor([ids + [0] * (longest - len(ids)) for ids in texts])
-    return text, torch.tensor([facts(clip) for clip in clips])
+    return torch.tensor([ids + [0] * (longest - len(ids)) for ids in texts])

@@ -5,8 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes.nano.compose import caption, compose, words
-from recipes.nano.compose.captions import EIGHTHS, bpm_heard_as, full_caption, moods
+from recipes.nano.compose.captions import (
+    EIGHTHS,
+    bpm_heard_as,
+    full_caption,
+    list_facts,
+    moods,
+    prompt,
+)
 from recipes.nano.compose.instruments import BAND
+from recipes.nano.compose.lexicon import find_phrases, fits
 from recipes.nano.compose.styles import STYLES
 from recipes.nano.compose.theory import MODES, PITCH_CLASSES
 
@@ -29,9 +37,9 @@ def tonics(name: str) -> list[str]:
 
 
 @given(seeds, seeds)
-def test_captions_say_only_what_is_true(seed, wording):
+def test_lists_of_facts_say_only_what_is_true(seed, wording):
     piece = compose(seed)
-    text = caption(piece, Random(wording))
+    text = list_facts(piece, Random(wording))
     assert text
     text = text.rstrip(".")
     text = text[0].lower() + text[1:] if not re.match(r"[A-G][#b]?\b", text) else text
@@ -55,6 +63,36 @@ def test_captions_say_only_what_is_true(seed, wording):
     assert [w for w in everything if said(w, rest) and w not in ("solo", "synth")] == []
     for number in re.findall(r"(\d+) ?(?:bpm|beats)|(?:tempo|bpm:) (\d+)", text):
         assert int(number[0] or number[1]) in bpm_heard_as(piece.frames_per_eighth)
+
+
+@given(seeds, seeds, st.booleans(), st.booleans())
+def test_prompts_say_only_what_is_true(seed, wording, intro, ending):
+    piece = compose(seed)
+    text = prompt(piece, Random(wording), intro, ending)
+    assert text.strip()
+    assert [phrase for phrase in find_phrases(text) if not fits(phrase, piece)] == []
+    for number in re.findall(r"(\d+) ?(?:bpm|beats)|(?:tempo:?|bpm:?) (\d+)", text.lower()):
+        assert int(number[0] or number[1]) in bpm_heard_as(piece.frames_per_eighth)
+    tonic, mode = PITCH_CLASSES[piece.key.tonic], piece.key.mode
+    for name, spoken in re.findall(rf"\b([A-Ga-g][#b]?) ({'|'.join(MODES)})\b", text):
+        assert (name.capitalize() in tonics(tonic), spoken) == (True, mode) or name == "a"
+
+
+@given(seeds, seeds)
+def test_captions_are_the_same_for_the_same_seeds(seed, wording):
+    piece = compose(seed)
+    assert caption(piece, Random(wording)) == caption(piece, Random(wording))
+
+
+def test_captions_have_all_forms():
+    pieces = [compose(seed) for seed in range(600)]
+    texts = [caption(piece, Random(seed)) for seed, piece in enumerate(pieces)]
+    assert 0 < texts.count("") < 40
+    assert any(text.isupper() for text in texts)
+    assert any(text and not find_phrases(text) for text in texts)
+    assert any(len(find_phrases(text)) == 1 for text in texts)
+    assert any(len(find_phrases(text)) > 4 for text in texts)
+    assert any(re.match("(?i)(i|make|give|create|please|can) ", text) for text in texts)
 
 
 def test_every_fact_is_said_in_some_wording():

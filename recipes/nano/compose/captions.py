@@ -1,19 +1,80 @@
-"""Captions: what is true of a piece, said in many ways."""
+"""Captions: what is true of a piece, said in many ways, as musicians do or as people type."""
 
 from random import Random
 
 from recipes.nano.compose import words
+from recipes.nano.compose.lexicon import Kind, draw_phrases, find_phrases, fits
 from recipes.nano.compose.piece import Piece
+from recipes.nano.compose.prompts import Parts, decorate, neutral_text, write_prompt
 from recipes.nano.compose.theory import PITCH_CLASSES, beats_per_minute
 
 FAST_UNTIL = 7  # frames of an eighth
 PLAIN = 0.3  # share of names used as they are, whatever the synonyms
 EIGHTHS = tuple(sorted(words.TEMPOS))
 LEAST_BPM, MOST_BPM = 56, 206
+EMPTY = 0.02  # share of captions without any words
+NEUTRAL = 0.05  # that say nothing about music
+PROMPTS = 0.43  # that are worded as people's prompts; the rest are musicians' lists of facts
+SINGLE = 0.15  # of the prompts: those of a single phrase
+COUNTS: dict[Kind, tuple[int, ...]] = {  # of phrases in a prompt, each as likely as the others
+    "moods": (0, 0, 0, 1, 1, 1, 1, 2, 2, 3),
+    "genres": (0, 0, 1, 1, 1, 1, 1, 1, 1, 2),
+    "instruments": (0, 0, 0, 0, 1, 1, 1, 2, 2, 3),
+    "scenes": (0, 0, 0, 0, 0, 0, 0, 1, 1, 2),
+}
 
 
 def caption(piece: Piece, random: Random, intro: bool = False, ending: bool = False) -> str:
     """A caption: a subset of what is true of the piece, in words and order drawn from `random`.
+
+    Some are empty or say nothing, since people's prompts may be so; the music goes on then too.
+
+    Args:
+        piece: what is described.
+        random: decides on the wording.
+        intro: the introduction is heard.
+        ending: the ending is heard, which is then always said.
+    """
+    fate = random.random()
+    if fate < EMPTY and not ending:
+        return ""
+    if fate < EMPTY + NEUTRAL and not ending:
+        return decorate(neutral_text(random), random)
+    if fate < EMPTY + NEUTRAL + PROMPTS:
+        return prompt(piece, random, intro, ending)
+    return list_facts(piece, random, intro, ending)
+
+
+def prompt(piece: Piece, random: Random, intro: bool = False, ending: bool = False) -> str:
+    """A prompt, as people type them, to which the piece would be an answer.
+
+    Phrases that mean something else together than apart, as `slow` and `jam`, are tried again.
+
+    Args:
+        piece: the answer.
+        random: decides on phrases and wording.
+        intro: the introduction is heard.
+        ending: the ending is heard, which is then always said.
+    """
+    while True:
+        counts = {kind: random.choice(numbers) for kind, numbers in COUNTS.items()}
+        single = random.random() < SINGLE
+        if single or not any(counts.values()):
+            chosen = random.choice(list(COUNTS))
+            counts = {kind: int(kind == chosen) for kind in COUNTS}
+        parts: Parts = {
+            kind: draw_phrases(kind, piece, count, random) for kind, count in counts.items()
+        }
+        details = [] if single else _details(piece, random, intro)
+        if ending:
+            details.append(random.choice(words.ENDING))
+        text = write_prompt(parts, details, random)
+        if text.strip() and all(fits(phrase, piece) for phrase in find_phrases(text)):
+            return decorate(text, random)
+
+
+def list_facts(piece: Piece, random: Random, intro: bool = False, ending: bool = False) -> str:
+    """A list of facts, as musicians and catalogs have them.
 
     Args:
         piece: what is described.
@@ -57,6 +118,22 @@ def full_caption(piece: Piece, random: Random) -> str:
     facts = [", ".join(players), key, f"{round(piece.bpm)} bpm"]
     random.shuffle(facts)
     return ", ".join([_style(piece, random), *facts])
+
+
+def _details(piece: Piece, random: Random, intro: bool) -> list[str]:
+    """What a prompt says beside its phrases."""
+    details = []
+    if random.random() < 0.3:
+        details.append(_bpm(piece, random))
+    if random.random() < 0.12:
+        details.append(_key(piece, random))
+    if random.random() < 0.12:
+        details.append(random.choice(words.TEMPOS[piece.frames_per_eighth]))
+    if piece.drums is None and random.random() < 0.2:
+        details.append(random.choice(words.NO_DRUMS))
+    if intro and random.random() < 0.4:
+        details.append(random.choice(words.INTRO))
+    return details
 
 
 def moods(piece: Piece) -> tuple[str, ...]:
@@ -118,7 +195,17 @@ def _bpm(piece: Piece, random: Random) -> str:
     exact = round(piece.bpm)
     bpm = exact if random.random() < 0.6 else random.choice(bpm_heard_as(piece.frames_per_eighth))
     return random.choice(
-        ("{} bpm", "{} bpm", "at {} bpm", "{} beats per minute", "tempo {}", "bpm: {}", "{}bpm")
+        (
+            "{} bpm",
+            "{} bpm",
+            "at {} bpm",
+            "{} beats per minute",
+            "tempo {}",
+            "bpm: {}",
+            "{}bpm",
+            "bpm {}",
+            "tempo: {}",
+        )
     ).format(bpm)
 
 
