@@ -45,7 +45,7 @@ class ModelSettings:
     text_layers: int = 2
     text_heads: int = 4
     text_ffn_size: int = 512
-    vocabulary: int = 1024
+    vocabulary: int = 2048
     clip_frames: int = CLIP_FRAMES
 
 

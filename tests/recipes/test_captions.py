@@ -1,7 +1,7 @@
 import re
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipes.nano.compose import caption, compose, words
@@ -36,6 +36,7 @@ def tonics(name: str) -> list[str]:
     return [name, words.ENHARMONIC.get(name, name)]
 
 
+@settings(deadline=None)  # which a loaded machine would miss
 @given(seeds, seeds)
 def test_lists_of_facts_say_only_what_is_true(seed, wording):
     piece = compose(seed)
@@ -65,6 +66,7 @@ def test_lists_of_facts_say_only_what_is_true(seed, wording):
         assert int(number[0] or number[1]) in bpm_heard_as(piece.frames_per_eighth)
 
 
+@settings(deadline=None)  # which a loaded machine would miss
 @given(seeds, seeds, st.booleans(), st.booleans())
 def test_prompts_say_only_what_is_true(seed, wording, intro, ending):
     piece = compose(seed)
@@ -78,6 +80,7 @@ def test_prompts_say_only_what_is_true(seed, wording, intro, ending):
         assert (name.capitalize() in tonics(tonic), spoken) == (True, mode) or name == "a"
 
 
+@settings(deadline=None)  # which a loaded machine would miss
 @given(seeds, seeds)
 def test_captions_are_the_same_for_the_same_seeds(seed, wording):
     piece = compose(seed)
@@ -111,6 +114,7 @@ def test_an_ending_is_always_said_and_an_introduction_often():
     assert 40 < sum(any(word in text for word in words.INTRO) for text in texts) < 95
 
 
+@settings(deadline=None)  # which a loaded machine would miss
 @given(seeds, seeds)
 def test_a_full_caption_leaves_nothing_out(seed, wording):
     piece = compose(seed)

@@ -21,10 +21,13 @@ from recipes.nano.reading import (
     read_reader,
     teach_reading,
 )
+from recipes.nano.tokenizer import VOCABULARY
 
-MODEL = ModelSettings(text_size=32, text_layers=1, text_heads=2, text_ffn_size=32)
+MODEL = ModelSettings(
+    text_size=32, text_layers=1, text_heads=2, text_ffn_size=32, vocabulary=VOCABULARY
+)
 FEW = AssociationSettings(pool=60, prompts=30, phrases=40, words=30, pairs=10)
-VOCABULARY = ("[CLS]", "##ing", "an", "volcano", "...", "spoon")
+TEACHERS_WORDS = ("[CLS]", "##ing", "an", "volcano", "...", "spoon")
 
 
 def test_every_fact_is_among_its_answers():
@@ -42,7 +45,7 @@ def untaught(monkeypatch):
 @pytest.fixture
 def taught(monkeypatch, tmp_path):
     """A teacher of hashes: the same words are at the same place, and `volcano` is near `techno`."""
-    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text("\n".join(TEACHERS_WORDS), encoding="utf-8")
 
     def embed(_, texts):
         rows = []
@@ -116,10 +119,8 @@ def facts_index(style: str) -> int:
 
 def test_the_reader_takes_certain_answers_as_likely_ones(tokenizer):
     text, answers = captions(range(4), tokenizer)
-    config = text_config(MODEL)
-    encoder = T5EncoderModel(config).eval()
+    encoder = T5EncoderModel(text_config(MODEL)).eval()
     reader = Reader(MODEL.text_size)
-    text = text % config.vocab_size
     losses = reader(encoder, text, answers)
     assert losses.shape == (len(ANSWERS),)
     states = encode(encoder, text)

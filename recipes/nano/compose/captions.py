@@ -69,8 +69,10 @@ def prompt(piece: Piece, random: Random, intro: bool = False, ending: bool = Fal
         if ending:
             details.append(random.choice(words.ENDING))
         text = write_prompt(parts, details, random)
-        if text.strip() and all(fits(phrase, piece) for phrase in find_phrases(text)):
-            return decorate(text, random)
+        typed = decorate(text, random)  # which may tear a phrase, as `vocal trance`, apart
+        said = find_phrases(text) + find_phrases(typed)
+        if text.strip() and all(fits(phrase, piece) for phrase in said):
+            return typed
 
 
 def list_facts(piece: Piece, random: Random, intro: bool = False, ending: bool = False) -> str:
