@@ -151,8 +151,11 @@ def test_defaults_that_are_on_are_told(command: str, capsys: pytest.CaptureFixtu
 
 @pytest.mark.usefixtures("works")
 def test_training_tells_where_the_model_is_and_how_it_is_used(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("home/models/mine").mkdir(parents=True)
+    Path("home/models/mine/report.html").touch()
     assert run("train", "songs") == 0
     captured = capsys.readouterr()
     assert captured.out == f"mine  {Path('home/models/mine')}\n"

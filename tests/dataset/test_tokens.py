@@ -96,8 +96,8 @@ def test_nan(tmp_path: Path) -> None:
 
 
 def test_three_hours_take_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As long as three hours, but sampled so seldom that the test is quick.
-    path, file_rate, rate, seconds = tmp_path / "long.flac", 100, 200, 3 * 3600
+    # As long as three hours, but sampled as seldom as is taken, so that the test is quick.
+    path, file_rate, rate, seconds = tmp_path / "long.flac", 1000, 2000, 3 * 3600
     wave = (np.sin(np.arange(seconds * file_rate) / 7) * 8_000).astype(np.int16)
     soundfile.write(path, wave, file_rate, "PCM_16")
     del wave
@@ -119,8 +119,8 @@ def test_three_hours_take_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     tracemalloc.stop()
     assert audio.seconds == seconds
     assert tokens.codes.shape == (4, seconds * rate // codec.hop)
-    assert audio.samples.untyped_storage().nbytes() == 4 * seconds * rate  # 8.6 MB, all on the disk
-    assert peak < 2_000_000
+    assert audio.samples.untyped_storage().nbytes() == 4 * seconds * rate  # 86 MB, all on the disk
+    assert peak < 20_000_000
     assert longest == PIECE_SECONDS * rate
 
 

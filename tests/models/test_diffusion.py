@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 from transformers import EncodecModel
 
-from songloom.checkpoints.codec_files import empty_encodec
 from songloom.errors import Cancelled
 from songloom.models import diffusion as diffusion_module
 from songloom.models.codec import Codec
 from songloom.models.diffusion import MultiBandDiffusion, Windows
 from songloom.models.diffusion_schedule import PowerSchedule
 from songloom.models.diffusion_unet import UNet, UNetConfig
-from songloom.models.encodec import EncodecConfig
+from songloom.models.encodec import Encodec, EncodecConfig
 from tests.tiny import CARD, tiny_codec_config, tiny_diffusion
 
 HOP = 640
@@ -37,7 +36,7 @@ def tiny_codec(channels: int) -> Codec:
     names = EncodecConfig.__dataclass_fields__
     values = {name: getattr(config, name) for name in names if hasattr(config, name)}
     tuples = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    ours = empty_encodec(EncodecConfig(**tuples))
+    ours = Encodec(EncodecConfig(**tuples))
     ours.load_state_dict(theirs.state_dict())
     for layer in ours.quantizer.layers:
         layer.codebook.embed.normal_()
