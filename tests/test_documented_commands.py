@@ -45,6 +45,7 @@ NOT_RUN = {
         "test": "is what runs this",
         "test-quick": "is what may run this",
         "test-hard": "runs the whole suite many times",
+        "test-campaign": "takes hours; a short slice is among the tests",
         "check": "is run beside the tests",
         "bench": "takes half an hour, and an idle machine",
         "judge": "takes many minutes",

@@ -8,7 +8,6 @@ they hold whole periods, kept at one level, and blended into itself.
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,28 +38,6 @@ LEVEL_SAMPLES = int(0.4 * SAMPLE_RATE)  # a note's level is that of its start
 NOTE_RMS, DRUM_PEAK = 0.1, 0.5
 LOUDEST_HOLD = 4.0  # how much a fading tone is raised where it repeats
 
-STRANGERS = 6
-STAND_INS = (  # for everybody in the band: General MIDI programs of what is most like them
-    (8, 16, 40, 48),  # acoustic drums
-    (24, 26, 16),  # electronic drums
-    (43, 45, 35),  # acoustic bass
-    (34, 36, 37),  # electric bass
-    (39, 87, 38),  # synth bass
-    (1, 6, 3, 2, 7),  # piano, harmony
-    (5, 8, 10, 9, 11),  # electric piano
-    (24, 45, 46, 15, 26, 104),  # acoustic guitar
-    (49, 52, 44, 50, 41),  # strings
-    (88, 90, 91, 19, 16, 95),  # synth pad
-    (1, 6, 3, 7),  # piano, melody
-    (8, 10, 9, 98, 14),  # vibraphone
-    (24, 26, 28, 29, 105, 104),  # electric guitar
-    (13, 45, 108, 114, 115),  # marimba
-    (72, 74, 75, 79, 53, 52),  # flute
-    (64, 68, 71, 66, 69),  # saxophone
-    (57, 59, 60, 61),  # trumpet
-    (80, 84, 40, 82, 19),  # synth lead
-)
-
 Samples = NDArray[np.float32]
 Bank = dict[str, Samples]
 """`section/instrument` -> (tones, frames, samples of a frame)."""
@@ -90,27 +67,6 @@ def save_bank(path: Path, bank: Bank) -> None:
 def build_bank(path: Path, sound_font: Path = SOUND_FONT) -> None:
     """Render all instruments from a sound font and write them."""
     save_bank(path, {bank_name(player): _frames(player, sound_font) for player in BAND})
-
-
-def build_strangers(folder: Path, sound_font: Path = SOUND_FONT) -> None:
-    """Render a few more banks, in which other instruments sit in everybody's place.
-
-    The model never plays them. The codec learns from them what to make of sounds it has no codes
-    for: the same notes, by whoever is most like them.
-    """
-    for number in range(STRANGERS):
-        path = folder / f"strangers-{number}.npz"
-        if not path.exists():
-            guests = (
-                replace(player, program=others[number % len(others)])
-                for player, others in zip(BAND, STAND_INS, strict=True)
-            )
-            save_bank(path, {bank_name(guest): _frames(guest, sound_font) for guest in guests})
-
-
-def load_strangers(folder: Path) -> list[Bank]:
-    """The banks that `build_strangers` wrote."""
-    return [load_bank(path) for path in sorted(folder.glob("strangers-*.npz"))]
 
 
 def _frames(player: Instrument, sound_font: Path) -> Samples:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from recipes.nano.batches import FIRST_SEED
 from recipes.nano.clips import Clip, held_out_clip, training_clip
-from recipes.nano.codes import CODEBOOK_SIZE
-from recipes.nano.compose.instruments import SECTIONS
-from recipes.nano.score import tokens
+from recipes.nano.codec.coder import Coder
+from recipes.nano.codec.lapped import HOP
+from recipes.nano.compose.theory import FRAME
+from recipes.nano.sampler import Sampler
 
-COUNTED_CLIPS = 2000
+COUNTED_CLIPS = 400
 SMOOTHING = 0.1  # counts added to each token
 PRIOR = 3.0  # how many observations the unigram counts for in a bigram
 
@@ -38,18 +39,19 @@ class Baseline:
         )
 
 
-def baselines(held_out: int, frames: int, counted: int = COUNTED_CLIPS) -> Iterator[str]:
+def baselines(
+    sampler: Sampler, coder: Coder, held_out: int, frames: int, counted: int = COUNTED_CLIPS
+) -> Iterator[str]:
     """A line for every codebook: tables counted on clips to train on, judged on held-out ones."""
-    seen = _codes([training_clip(FIRST_SEED + i, frames) for i in range(counted)])
+    training = [training_clip(FIRST_SEED + i, frames) for i in range(counted)]
     clips = [held_out_clip(number, frames) for number in range(held_out)]
-    judged = _codes(clips)
-    for section, name in enumerate(SECTIONS):
-        yield f"{name}: {baseline(seen[:, section], judged[:, section], clips)}"
+    seen, judged = _code(training, sampler, coder), _code(clips, sampler, coder)
+    for k in range(coder.codebooks):
+        yield f"codebook {k}: {baseline(seen[:, k], judged[:, k], coder.size, clips)}"
 
 
-def baseline(seen: Tensor, judged: Tensor, clips: Sequence[Clip]) -> Baseline:
-    """Of a codebook's tokens (N, T); `clips` are those that are judged."""
-    size = CODEBOOK_SIZE
+def baseline(seen: Tensor, judged: Tensor, size: int, clips: Sequence[Clip]) -> Baseline:
+    """Of a codebook's tokens (N, T) below `size`; `clips` are those that are judged."""
     unigram = torch.bincount(seen.flatten(), minlength=size).float() + SMOOTHING
     unigram /= unigram.sum()
     pairs = (seen[:, :-1] * size + seen[:, 1:]).flatten()
@@ -66,15 +68,16 @@ def baseline(seen: Tensor, judged: Tensor, clips: Sequence[Clip]) -> Baseline:
     )
 
 
-def _codes(clips: Sequence[Clip]) -> Tensor:
-    return torch.from_numpy(np.stack([tokens(clip.excerpt) for clip in clips]))
+def _code(clips: Sequence[Clip], sampler: Sampler, coder: Coder) -> Tensor:
+    renders = np.stack([sampler.render(clip.excerpt) for clip in clips])
+    return coder.code(torch.from_numpy(renders))
 
 
 def _repeats(codes: Tensor, clips: Sequence[Clip], loops: bool) -> float:
     """Share of tokens (N, T) that equal the one a bar, or a pass of the loop, earlier."""
     same, total = 0, 0
     for row, clip in zip(codes, clips, strict=True):
-        distance = clip.piece.frames_per_bar * (len(clip.piece.loop) if loops else 1)
+        distance = FRAME // HOP * clip.piece.frames_per_bar * (len(clip.piece.loop) if loops else 1)
         if distance < len(row):
             same += int((row[distance:] == row[:-distance]).sum())
             total += len(row) - distance

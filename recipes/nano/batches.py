@@ -1,4 +1,4 @@
-"""Training batches: fresh clips with their captions and melodies, some of them dropped."""
+"""Training batches: fresh clips, coded, with their captions and melodies, some of them dropped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,17 +11,15 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from recipes.nano.clips import Clip, training_clip
-from recipes.nano.codes import CODEBOOK_SIZE
-from recipes.nano.compose.instruments import MELODY, SECTIONS
+from recipes.nano.codec.coder import Coder
+from recipes.nano.compose.instruments import MELODY
 from recipes.nano.compose.theory import FRAME, SAMPLE_RATE
 from recipes.nano.model import CHROMA_BINS
 from recipes.nano.sampler import EVERYTHING, Sampler
-from recipes.nano.score import tokens
+from recipes.nano.score import chord_chroma, label_frames
 from songloom.models.chroma import chroma, chroma_frames
 from songloom.models.delay import apply_delay, delays_for
 
-DELAYS = delays_for(len(SECTIONS), channels=1)
-SPECIAL = CODEBOOK_SIZE
 FIRST_SEED = 1_000_000  # of training clips
 CANDIDATES = 6  # captions tried, to find ones of like lengths
 
@@ -33,11 +31,13 @@ class Dropout:
     everything: float = 0.12  # no text and no melody, as guidance's second row has it
     words: float = 0.04  # an empty caption, as of a request that has none
     text: float = 0.03  # no text, but the melody
-    melody: float = 0.5  # no melody, as with a text-only request; 1 is never
-    band: float = 0.5  # of the melodies: the whole band's sound instead of the tune alone
+    melody: float = 0.25  # no melody, as with a text-only request; 1 is never
+    band: float = 0.3  # of the melodies: the whole band's sound instead of the tune alone
+    chords: float = 0.25  # of the melodies: the piece's chords instead, several tones at a time
 
 
 NO_MELODY = Dropout(text=0.0, melody=1.0)
+MOSTLY_MELODY = Dropout(melody=0.08)
 NO_DROPOUT = Dropout(everything=0.0, words=0.0, text=0.0, melody=1.0)  # text-only
 
 
@@ -52,6 +52,8 @@ class Batch:
     chroma: Tensor | None
     blank: Tensor
     """(B,) True where there is neither text nor melody."""
+    labels: Tensor
+    """(B, 2 * sections, T / 2) of `label_frames`."""
 
     def to(self, device: str) -> "Batch":
         """The same on another device."""
@@ -62,6 +64,7 @@ class Batch:
             self.heard.to(device),
             chroma,
             self.blank.to(device),
+            self.labels.to(device),
         )
 
 
@@ -71,6 +74,7 @@ def draw_batch(
     whole: int,
     tokenizer: Tokenizer,
     sampler: Sampler,
+    coder: Coder,
     dropout: Dropout,
 ) -> Batch:
     """The batch of some clips' numbers; no two steps of a training have one in common.
@@ -80,17 +84,19 @@ def draw_batch(
         frames: of each clip.
         whole: frames of the longest clips, for which the melody is made.
         tokenizer: of the captions.
-        sampler: renders melodies.
+        sampler: renders the clips.
+        coder: turns them into tokens.
         dropout: how often conditions are left out.
     """
     clips = [training_clip(FIRST_SEED + number, frames) for number in numbers]
-    return build_batch(clips, tokenizer, sampler, dropout, Random(numbers.start), whole)
+    return build_batch(clips, tokenizer, sampler, coder, dropout, Random(numbers.start), whole)
 
 
 def build_batch(
     clips: Sequence[Clip],
     tokenizer: Tokenizer,
     sampler: Sampler,
+    coder: Coder,
     dropout: Dropout,
     random: Random,
     whole: int,
@@ -116,20 +122,26 @@ def build_batch(
         melodies.append(
             _null_melody(whole) if silent else melody_of(clip, sampler, dropout, random, whole)
         )
-    codes = torch.from_numpy(np.stack([tokens(clip.excerpt) for clip in clips]))
+    renders = np.stack([sampler.render(clip.excerpt) for clip in clips])
+    codes = coder.code(torch.from_numpy(renders))
+    labels = np.stack([label_frames(clip.excerpt) for clip in clips])
     return Batch(
-        tokens=apply_delay(codes, DELAYS, SPECIAL),
+        tokens=apply_delay(codes, delays_for(codes.shape[1], channels=1), coder.special),
         text=text,
         heard=torch.tensor(heard),
         chroma=torch.stack(melodies) if melodies else None,
         blank=torch.tensor(blank),
+        labels=torch.from_numpy(labels),
     )
 
 
 def melody_of(clip: Clip, sampler: Sampler, dropout: Dropout, random: Random, whole: int) -> Tensor:
-    """The chroma of a clip, or of its tune alone, as far as `whole` frames: (steps, 12) one-hot."""
-    sections = EVERYTHING if random.random() < dropout.band else frozenset([MELODY])
-    longer = replace(clip.excerpt, frames=whole)
+    """The chroma of a clip, of its tune alone or of its chords, for `whole` frames: (steps, 12)."""
+    longer, fate = replace(clip.excerpt, frames=whole), random.random()
+    if fate < dropout.chords:
+        return torch.from_numpy(chord_chroma(longer))
+    band = fate < dropout.chords + dropout.band
+    sections = EVERYTHING if band else frozenset([MELODY])
     audio = torch.from_numpy(sampler.render(longer, sections))
     return chroma(audio[None], SAMPLE_RATE)[0]
 

@@ -6,7 +6,7 @@ from random import Random
 from recipes.nano.compose import Piece, caption, compose
 from recipes.nano.score import Excerpt
 
-CLIP_FRAMES = 500  # 20 s
+CLIP_FRAMES = 375  # 15 s
 HELD_OUT_FIRST_SEED = 2_000_000_000  # no stage trains on seeds from here on
 FROM_THE_START = 0.65  # share of clips that begin where the piece does
 FROM_A_BAR = 0.25  # that begin with some other bar; the rest begin anywhere

@@ -1,8 +1,4 @@
-"""Codes: what a token means. A code of a section's codebook is one frame of one of its sounds.
-
-Code 0 is silence. So a score can be written down as tokens without any audio, and a repeated bar
-gives repeated tokens.
-"""
+"""The sounds of each section, numbered, and which of their frames is heard when."""
 
 from functools import cache
 
@@ -11,7 +7,6 @@ from recipes.nano.compose.instruments import (
     BASS,
     DRUMS,
     HARMONY,
-    SECTIONS,
     Sound,
     chord_shapes,
 )
@@ -19,8 +14,6 @@ from recipes.nano.compose.parts import drum_beat, drum_fill
 from recipes.nano.compose.styles import STYLES
 from recipes.nano.compose.theory import FRAME_RATE
 
-CODEBOOK_SIZE = 2048
-SILENCE = 0
 CHORD_REPEAT = 6  # frames: its tones must repeat together
 REPEATS = {BASS: range(5, 13)}  # frames, of what has one tone
 OTHER_REPEATS = range(4, 7)
@@ -47,7 +40,7 @@ def repeat(sound: Sound) -> int:
 
 @cache
 def sounds(section: int) -> tuple[Sound, ...]:
-    """Every sound of a section, in the order of their codes."""
+    """Every sound of a section, in a fixed order."""
     players = [player for player in BAND if player.section == section]
     if section == DRUMS:
         beats = {
@@ -65,15 +58,14 @@ def sounds(section: int) -> tuple[Sound, ...]:
 
 
 @cache
-def first_codes(section: int) -> dict[Sound, int]:
-    """The code of the first frame of each sound; the others follow it."""
-    codes, code = {}, SILENCE + 1
-    for sound in sounds(section):
-        codes[sound] = code
-        code += sound.player.frames
-    if code > CODEBOOK_SIZE:
-        raise ValueError(f"the {SECTIONS[section]} have {code} codes, more than {CODEBOOK_SIZE}")
-    return codes
+def sound_numbers(section: int) -> dict[Sound, int]:
+    """The number of each sound of a section, from 1; 0 is none."""
+    return {sound: number for number, sound in enumerate(sounds(section), start=1)}
+
+
+def sound_number(sound: Sound) -> int:
+    """The number of a sound among those of its section."""
+    return sound_numbers(sound.section)[sound]
 
 
 @cache
@@ -85,21 +77,3 @@ def frame_at(sound: Sound, age: int) -> int | None:
     if again == 0:
         return None
     return frames - again + (age - frames) % again
-
-
-@cache
-def sound_codes(sound: Sound, frames: int) -> tuple[int, ...]:
-    """The codes of a sound that is held for some frames."""
-    first = first_codes(sound.section)[sound]
-    heard = (frame_at(sound, age) for age in range(frames))
-    return tuple(SILENCE if frame is None else first + frame for frame in heard)
-
-
-@cache
-def sounds_of_codes(section: int) -> dict[int, Sound]:
-    """The sound that each code of a section is a frame of; silence is none."""
-    return {
-        first + frame: sound
-        for sound, first in first_codes(section).items()
-        for frame in range(sound.player.frames)
-    }

@@ -24,12 +24,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recipes.nano.bank import load_bank
+from recipes.nano.codec.lapped import HOP
 from recipes.nano.compose import compose
-from recipes.nano.compose.theory import SAMPLE_RATE
+from recipes.nano.compose.theory import FRAME, SAMPLE_RATE
 from recipes.nano.losses import mel_distance, spectrum
 from recipes.nano.runs import Log, load_checkpoint, save_checkpoint
 from recipes.nano.sampler import Sampler
-from recipes.nano.score import Excerpt, tokens
+from recipes.nano.score import Excerpt
 from songloom.checkpoints.codec_files import read_codec
 from songloom.checkpoints.diffusion_files import FOLDER, write_diffusion
 from songloom.models.bands import BandProcessor, Bands, ProcessorConfig
@@ -40,7 +41,7 @@ from songloom.models.diffusion_unet import UNet, UNetConfig
 
 ROOT = Path(__file__).parents[2]
 HELD_OUT_SEEDS = range(2_000_000_000, 2_000_000_016)
-HELD_OUT_FRAMES = 250
+HELD_OUT_FRAMES = 500
 HIGH = 4_000
 """Hz from which the codec's decoder is weakest."""
 QUIETEST = 0.03
@@ -350,8 +351,9 @@ def main() -> None:
     codec.fold_weight_norm()
 
     def music(seed: int, first: int, frames: int) -> tuple[Tensor, Tensor]:
-        excerpt = Excerpt(compose(seed), first, frames)
-        return torch.from_numpy(sampler.render(excerpt)), torch.from_numpy(tokens(excerpt))
+        excerpt = Excerpt(compose(seed), first * HOP // FRAME, frames * HOP // FRAME)
+        audio = torch.from_numpy(sampler.render(excerpt))
+        return audio, codec.encode(audio[None].to(codec.device))[0].cpu()
 
     end = time.monotonic() + 60 * arguments.minutes
     settings = DiffusionSettings(updates=arguments.updates)

@@ -1,10 +1,13 @@
-"""All stages on a borrowed GPU, in two runs of ten minutes: `python -m recipes.nano.gpu IN OUT`.
+"""The language model on a borrowed GPU, in two runs of ten minutes.
+
+    python -m recipes.nano.gpu IN OUT
 
 The machine needs this repository and its Python environment, but neither network nor FluidSynth. IN
-holds the banks (50 MB), and for the second run what the first left in OUT. OUT gets everything that
-a later run goes on from, in files of at most 15 MB, and at the end the model folder:
+holds the bank and the trained codec, and for the second run what the first left in OUT. OUT gets
+everything that a later run goes on from, in files of at most 15 MB, and at the end the model:
 
     python -m recipes.nano bank --work in          # once, where FluidSynth is
+    python -m recipes.nano codec --work in         # on a CPU, where it takes hours
     python -m recipes.nano.gpu in out              # first run
     cp out/* in/; python -m recipes.nano.gpu in out --last
 """
@@ -25,13 +28,11 @@ from recipes.nano.__main__ import RECIPE, SMOKE, Recipe, Sizes
 from recipes.nano.runs import load_checkpoint, within
 
 PIECE_BYTES = 15_000_000
-KEPT = ("synthesis.safetensors", "listener.pt", "reading.pt", "tokenizer.json", "lm.pt")
-LISTENER_SHARE = 0.2  # of the first run
+KEPT = ("codec.pt", "reading.pt", "tokenizer.json", "lm.pt")
 PROBE_SECONDS = 20.0  # of language model training, which tell how many steps there is time for
 LEFT_SECONDS = 45.0  # for packing
 GPU_SIZES = replace(
     RECIPE,
-    listener=replace(RECIPE.listener, batch=64, steps=4000),
     reading=replace(RECIPE.reading, batch=512, steps=500),
     training=replace(
         RECIPE.training, batch=16, short_batch=160, steps=1_000_000, report_seconds=60.0
@@ -80,12 +81,12 @@ def run(source: Path, out: Path, minutes: float, last: bool, sizes: Sizes, devic
     end = time.monotonic() + 60 * minutes
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
-    for bank in source.glob("*.npz"):
-        shutil.copy(bank, work / bank.name)
+    for path in (*source.glob("*.npz"), *(source / name for name in KEPT)):
+        if path.exists():
+            shutil.copy(path, work / path.name)
     join(source, work)
     helpers = max(0, (os.cpu_count() or 1) - 2)
     early = Recipe(work, sizes, device)
-    early.codec(within(60 * minutes * LISTENER_SHARE))
     early.reading()
 
     step = _step(work)

@@ -19,17 +19,14 @@ from torch import Tensor
 
 from benchmarks.results import describe_run, refresh_documents, write_results
 from recipes.nano.bank import build_bank, load_bank
-from recipes.nano.baselines import baselines
 from recipes.nano.clips import Clip, held_out_clip
-from recipes.nano.codes import sounds_of_codes
 from recipes.nano.compose.captions import full_caption
-from recipes.nano.compose.instruments import BASS, DRUMS, HARMONY, MELODY, SECTIONS
-from recipes.nano.compose.theory import FRAME_RATE, SAMPLE_RATE, Key
-from recipes.nano.copying import nearest
+from recipes.nano.compose.instruments import BASS, DRUMS, HARMONY, MELODY
+from recipes.nano.compose.theory import FRAME_RATE, SAMPLE_RATE
+from recipes.nano.copying import find_nearest_tunes
 from recipes.nano.ears import Ears, Heard, fit_ears, load_ears, players_of
 from recipes.nano.losses import mel_distance, si_sdr
 from recipes.nano.sampler import Sampler
-from recipes.nano.score import tokens
 from recipes.nano.train_lm import codebook_losses
 from songloom import GenerationRequest, Model, load
 from songloom.audio.files import Audio, write_audio
@@ -44,7 +41,6 @@ from songloom.models.delay import apply_delay
 SECONDS = 10
 CONTINUED_SECONDS = 4  # of a render, which the model goes on from
 FITTED_CLIPS, FIRST_FITTED = 900, 10_000  # of the held-out numbers: the ears learn from these
-KEPT = 0.97  # of a clip's sounding frames, that its key counts as kept
 RESULTS = Path(__file__).parent / "results.json"
 WORK = Path(__file__).parents[2] / "build" / "nano"
 
@@ -108,6 +104,7 @@ class Judge:
         self.clips = [held_out_clip(number, SECONDS * FRAME_RATE) for number in range(count)]
         self.captions = [full_caption(clip.piece, Random(i)) for i, clip in enumerate(self.clips)]
         self.true = [torch.from_numpy(sampler.render(clip.excerpt)) for clip in self.clips]
+        self._sampler = sampler
         with torch.inference_mode():
             self.coded = [
                 codec.decode(codec.encode(audio[None]))[0, : len(audio)] for audio in self.true
@@ -121,23 +118,11 @@ class Judge:
         """How many of these clips, one for each of the first captions, are as asked."""
         return Shares.of(self._ears.hear(audio), self.clips[: len(audio)])
 
-    def in_key(self, made: Sequence[Track]) -> dict[str, float]:
-        """How many clips have no tone but of the key that was asked for, read off their tokens.
-
-        Ears need the tones in which a scale differs from its neighbours; a piece may not have them.
-        """
-        keys = [clip.piece.key for clip in self.clips]
-        return {
-            "notes_in_key": _mean(map(_keeps, made, keys)),
-            "notes_in_key_by_chance": _mean(map(_keeps, made, [*keys[1:], *keys[:1]])),
-        }
-
-    def copying(self, made: Sequence[Track]) -> dict[str, float]:
+    def copying(self, made: Sequence[Tensor]) -> dict[str, float]:
         """How near the tunes of clips come to those of the training, and those of true pieces."""
-        true = [torch.from_numpy(tokens(clip.excerpt)) for clip in self.clips]
         return {
-            "nearest_tune": nearest([track.tokens for track in made]),
-            "nearest_tune_of_renders": nearest(true),
+            "nearest_tune": find_nearest_tunes(made, self._sampler),
+            "nearest_tune_of_renders": find_nearest_tunes(self.true, self._sampler),
         }
 
     def codec(self) -> dict[str, float]:
@@ -184,17 +169,17 @@ class Judge:
         return {f"continued_{name}": shares[name] for name in ("tempo", "key", "instruments")}
 
     def losses(self, count: int) -> dict[str, float]:
-        """Cross-entropy in nats of each section's tokens, given a usual caption alone."""
-        lm, text = self._components.lm, self._components.text
-        sums = torch.zeros(len(SECTIONS))
+        """Cross-entropy in nats of each codebook's tokens, given a usual caption alone."""
+        lm, text, codec = self._components.lm, self._components.text, self._components.codec
+        sums = torch.zeros(lm.config.num_codebooks)
         for number, clip in enumerate(self.clips[:count]):
-            codes = torch.from_numpy(tokens(clip.excerpt))[None]
-            delayed = apply_delay(codes, lm.config.delays, lm.config.special_token)
             with torch.inference_mode():
+                codes = codec.encode(self.true[number][None])[None]
+                delayed = apply_delay(codes, lm.config.delays, lm.config.special_token)
                 states = text(clip.caption(Random(number)))
                 logits = lm(delayed[:, :, :-1], lm.prefix(states, None, None))
             sums += codebook_losses(logits, delayed, lm.config.special_token)
-        return {f"loss_{name}": (sums[i] / count).item() for i, name in enumerate(SECTIONS)}
+        return {f"loss_{k}": loss / count for k, loss in enumerate(sums.tolist())}
 
     def variety(self, count: int) -> float:
         """Share of chroma frames in which two seeds of one caption differ."""
@@ -214,8 +199,8 @@ class Judge:
 def ears_of(work: Path, sampler: Sampler, codec: Codec) -> Ears:
     """The ears in a work folder, fitted first where there are none for this codec.
 
-    They learn from renders, and from the same through the codec's decoder, whose sound is not what
-    a model is judged for.
+    They learn from renders, and from the same through the codec, whose sound is not what a model is
+    judged for.
     """
     path = work / f"ears-{codec.fingerprint()[:8]}.pt"
     ears = load_ears(path)
@@ -224,9 +209,9 @@ def ears_of(work: Path, sampler: Sampler, codec: Codec) -> Ears:
         clips = [held_out_clip(number, SECONDS * FRAME_RATE) for number in numbers]
         renders = [torch.from_numpy(sampler.render(clip.excerpt)) for clip in clips]
         decoded = []
-        for clip in clips:
+        for audio in renders:
             with torch.inference_mode():
-                decoded.append(codec.decode(torch.from_numpy(tokens(clip.excerpt)))[0])
+                decoded.append(codec.decode(codec.encode(audio[None]))[0, : len(audio)])
         ears = fit_ears([*clips, *clips], [*renders, *decoded])
         ears.save(path)
     return ears
@@ -250,18 +235,6 @@ def _agreement(some: Sequence[Tensor], others: Sequence[Tensor]) -> float:
     return _mean(
         (one == other).float().mean().item() for one, other in zip(some, others, strict=True)
     )
-
-
-def _keeps(track: Track, key: Key) -> float:
-    """Whether a scale has the tones of a clip, all but a few of its frames."""
-    inside = total = 0
-    for section in (BASS, HARMONY, MELODY):
-        for code in track.tokens[section].tolist():
-            sound = sounds_of_codes(section).get(code)
-            if sound is not None:
-                total += 1
-                inside += all(pitch % 12 in key.pitch_classes for pitch in sound.pitches)
-    return float(total > 0 and inside >= KEPT * total)
 
 
 def _share(hits: Iterable[bool]) -> float:
@@ -317,9 +290,7 @@ def main() -> None:
         few = max(1, arguments.clips // 4)
         numbers |= judge.melodies(few) | judge.continuations(few)
         numbers["variety"] = judge.variety(few)
-        numbers |= judge.in_key(tracks) | judge.copying(tracks) | judge.losses(few)
-        for line in baselines(few, SECONDS * FRAME_RATE):
-            print(line)
+        numbers |= judge.copying([track.audio[0] for track in tracks]) | judge.losses(few)
     for name in [name for name in numbers if name not in made and "_of_renders" not in name]:
         print(f"{name:24} {numbers[name]:.3f}")
     if arguments.json:

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
 from recipes.nano.clips import CLIP_FRAMES
-from recipes.nano.codes import CODEBOOK_SIZE
+from recipes.nano.codes import sounds
 from recipes.nano.compose.instruments import SECTIONS
 from recipes.nano.compose.theory import FRAME
-from recipes.nano.factors import share
+from recipes.nano.score import OLDEST
 from songloom.models.chroma import chroma_frames
 from songloom.models.delay import delays_for
 from songloom.models.lm import (
@@ -27,7 +27,6 @@ from songloom.models.lm import (
 CHROMA_BINS = 12
 # Sinusoidal positions have a size of 0.7; smaller embeddings drown in them.
 EMBEDDING_STD = 0.3
-SHARED_STD = 0.25  # of each of about five parts
 TEXT_STD = 1.0
 LINEAR_STD = 0.02
 
@@ -36,17 +35,19 @@ LINEAR_STD = 0.02
 class ModelSettings:
     """Size of the model."""
 
-    codebook_size: int = CODEBOOK_SIZE
-    hidden_size: int = 256
-    layers: int = 4
-    heads: int = 4
-    ffn_size: int = 1024
+    codebooks: int = 4
+    codebook_size: int = 2048
+    hidden_size: int = 448
+    layers: int = 6
+    heads: int = 7
+    ffn_size: int = 1792
     text_size: int = 192
     text_layers: int = 2
     text_heads: int = 4
     text_ffn_size: int = 512
     vocabulary: int = 2048
     clip_frames: int = CLIP_FRAMES
+    """Of the composer's grid: half as many as the codec's."""
 
 
 class NanoModel(nn.Module):
@@ -60,22 +61,30 @@ class NanoModel(nn.Module):
         initialise(self)
 
     def forward(self, tokens: Tensor, text: Tensor, heard: Tensor, chroma: Tensor | None) -> Tensor:
-        """Logits (B, K, S, V) by teacher forcing.
+        """Logits (B, K, S, V) by teacher forcing, see `states`."""
+        return self.read(self.states(tokens, text, heard, chroma))
+
+    def read(self, states: Tensor) -> Tensor:
+        """States (B, S, D) -> logits (B, K, S, V)."""
+        logits = self.lm.heads(states)
+        return logits.unflatten(2, (len(self.lm.embeddings), -1)).transpose(1, 2)
+
+    def states(self, tokens: Tensor, text: Tensor, heard: Tensor, chroma: Tensor | None) -> Tensor:
+        """What the heads read, (B, S, D).
 
         Args:
             tokens: (B, K, S) delayed tokens.
             text: (B, E) token ids of the captions, 0 where padded.
             heard: (B,) False where the text is dropped: its places become zero vectors.
-            chroma: (B, frames, 12) one-hot; bin 0 throughout is the null melody. None is the same
-                for all rows, computed once.
+            chroma: (B, frames, 12); bin 0 throughout is the null melody. None is the same for all
+                rows, computed once.
         """
         attended = (text != 0).float()
         states = self.text_encoder(input_ids=text, attention_mask=attended).last_hidden_state
         known = attended * heard[:, None].float()
         if chroma is None:
             return self._without_melody(tokens, self.lm.text_projection(states) * known[..., None])
-        logits: Tensor = self.lm(tokens, self.lm.prefix(states, known, chroma))
-        return logits
+        return self.lm.states(tokens, self.lm.prefix(states, known, chroma))
 
     def _without_melody(self, tokens: Tensor, text: Tensor) -> Tensor:
         """Tokens (B, K, S) after projected text (B, E, D) after one null melody for all rows.
@@ -94,8 +103,40 @@ class NanoModel(nn.Module):
         visible = torch.ones(steps, led + steps, dtype=torch.bool, device=rows.device).tril(led)
         for block in lm.blocks:
             lead, rows = _layer(block, lead, rows, visible)
-        logits = lm.heads(lm.norm(rows[:, text.shape[1] :]))
-        return logits.unflatten(2, (len(lm.embeddings), -1)).transpose(1, 2)
+        return lm.norm(rows[:, text.shape[1] :])
+
+
+LABELS = (*(len(sounds(section)) + 1 for section in range(len(SECTIONS))), *[OLDEST + 1] * 4)
+"""How many answers there are to each of `label_frames`."""
+
+
+class ScoreReader(nn.Module):
+    """Tells what is played next from the language model's states, while that is trained.
+
+    A token depends on all that sounds at once, so what a mistake was about is hard to see in it.
+    The score is simple, and what it says of the next frame is what the model has to plan.
+
+    Args:
+        width: of the states.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.answers = nn.Linear(width, sum(LABELS))
+
+    def forward(self, states: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy in nats of each label of the frame that comes next: (labels,).
+
+        Args:
+            states: (B, S, D), of which step s is followed by the codec's frame s.
+            labels: (B, L, T / 2) of the score's frames, each as long as two of the codec's.
+        """
+        following = labels.repeat_interleave(2, dim=2)
+        guesses = self.answers(states[:, : following.shape[2]]).float().split(LABELS, dim=-1)
+        return torch.stack([
+            F.cross_entropy(guess.flatten(0, 1), following[:, number].flatten())
+            for number, guess in enumerate(guesses)
+        ])  # fmt: skip
 
 
 def _layer(block: Block, lead: Tensor, rows: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,13 +178,13 @@ def text_config(settings: ModelSettings) -> T5Config:
 def lm_config(settings: ModelSettings) -> LMConfig:
     """The language model's shape: mono, melody and text as a prefix."""
     return LMConfig(
-        num_codebooks=len(SECTIONS),
+        num_codebooks=settings.codebooks,
         codebook_size=settings.codebook_size,
         hidden_size=settings.hidden_size,
         num_layers=settings.layers,
         num_heads=settings.heads,
         ffn_size=settings.ffn_size,
-        delays=delays_for(len(SECTIONS), channels=1),
+        delays=delays_for(settings.codebooks, channels=1),
         text_size=settings.text_size,
         cross_attention=False,
         chroma_bins=CHROMA_BINS,
@@ -164,7 +205,6 @@ def initialise(model: NanoModel) -> None:
     for table in lm.embeddings.parameters():
         nn.init.normal_(table, std=EMBEDDING_STD)
     nn.init.normal_(lm.heads.weight, std=LINEAR_STD)
-    share(lm, SHARED_STD, LINEAR_STD)
     nn.init.normal_(lm.text_projection.weight, std=TEXT_STD / math.sqrt(lm.config.text_size))
     nn.init.zeros_(lm.text_projection.bias)
     if lm.chroma_projection is not None:

@@ -17,8 +17,8 @@ from transformers import (
     MusicgenMelodyForConditionalGeneration,
 )
 
-from recipes.nano.compose.theory import FRAME_RATE, SAMPLE_RATE
-from recipes.nano.factors import unshare
+from recipes.nano.codec.lapped import HOP as CODEC_HOP
+from recipes.nano.compose.theory import FRAME, FRAME_RATE, SAMPLE_RATE
 from recipes.nano.model import CHROMA_BINS, NanoModel
 from recipes.nano.tokenizer import save_tokenizer
 from songloom.models.chroma import HOP, WINDOW
@@ -84,7 +84,7 @@ def assemble(
     packed.generation_config = GenerationConfig(
         do_sample=True,
         guidance_scale=GUIDANCE,
-        max_length=clip_frames,
+        max_length=clip_frames * FRAME // CODEC_HOP,
         top_k=250,
         pad_token_id=special,
         bos_token_id=special,
@@ -169,7 +169,6 @@ def verify(folder: Path, model: NanoModel) -> float:
     if any(wrong.values()):
         raise RuntimeError(f"transformers does not find in {folder} what it expects: {wrong}")
     rounded = NanoModel(model.settings)
-    unshare(rounded.lm)
     rounded.load_state_dict({k: v.half().float() for k, v in model.state_dict().items()})
     rounded.eval()
     lm = rounded.lm.config

@@ -1,4 +1,4 @@
-"""From a piece to what is played when, and to tokens."""
+"""From a piece to what is played when: sounds on a time line, labels and chords frame by frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.nano.codes import SILENCE, sound_codes
+from recipes.nano.codes import sound_number
 from recipes.nano.compose.instruments import SECTIONS, Sound
 from recipes.nano.compose.piece import Piece
-from recipes.nano.compose.theory import STEPS, step_frame
+from recipes.nano.compose.theory import FRAME, STEPS, step_frame
+from songloom.models.chroma import HOP, chroma_frames
+
+OLDEST = 15  # frames since the attack that labels tell apart
+PITCH_CLASSES = 12
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,30 @@ def played(excerpt: Excerpt) -> Iterator[Played]:
                     yield Played(start, end_frame, event.sound, start - start_frame)
 
 
-def tokens(excerpt: Excerpt) -> NDArray[np.int64]:
-    """The excerpt as the codec's tokens: (sections, frames)."""
-    codes = np.full((len(SECTIONS), excerpt.frames), SILENCE, np.int64)
+def label_frames(excerpt: Excerpt) -> NDArray[np.int64]:
+    """The number of each section's sound, 0 for none, then their ages: (2 * sections, frames)."""
+    count = len(SECTIONS)
+    labels = np.zeros((2 * count, excerpt.frames), np.int64)
     for event in played(excerpt):
-        held = sound_codes(event.sound, event.age + event.end - event.start)
-        codes[event.sound.section, event.start : event.end] = held[event.age :]
-    return codes
+        section, span = event.sound.section, slice(event.start, event.end)
+        ages = np.arange(event.age, event.age + event.end - event.start)
+        labels[section, span] = sound_number(event.sound)
+        labels[count + section, span] = np.minimum(ages, OLDEST)
+    return labels
+
+
+def chord_chroma(excerpt: Excerpt) -> NDArray[np.float32]:
+    """The piece's chords as chroma frames of several ones: (chroma frames, 12)."""
+    piece, samples = excerpt.piece, excerpt.frames * FRAME
+    rows = np.zeros((chroma_frames(samples), PITCH_CLASSES), np.float32)
+    for number in range(len(rows)):
+        frame = excerpt.start + min(number * HOP, samples - 1) // FRAME
+        bar, position = divmod(frame, piece.frames_per_bar)
+        if excerpt.last_bar is not None and bar > excerpt.last_bar:
+            rows[number, 0] = 1  # silence has the first bin, as measured chroma does
+            continue
+        half = position >= step_frame(STEPS // 2, piece.frames_per_eighth)
+        ending = bar == excerpt.last_bar
+        chord = piece.key.triad(0) if ending else piece.chords_of_bar(bar)[half]
+        rows[number, list(chord)] = 1
+    return rows

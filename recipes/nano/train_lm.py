@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from recipes.nano.batches import (
+    MOSTLY_MELODY,
     NO_DROPOUT,
     NO_MELODY,
     Batch,
@@ -20,8 +21,8 @@ from recipes.nano.batches import (
     draw_batch,
 )
 from recipes.nano.clips import held_out_clip
-from recipes.nano.factors import unshare
-from recipes.nano.model import ModelSettings, NanoModel
+from recipes.nano.codec.coder import Coder
+from recipes.nano.model import ModelSettings, NanoModel, ScoreReader
 from recipes.nano.muon import Muon
 from recipes.nano.reading import Reader, captions, read_encoder
 from recipes.nano.runs import Clock, GoesOn, Log, forever, load_checkpoint, save_checkpoint
@@ -37,10 +38,11 @@ class TrainingSettings:
     """How the language model is trained."""
 
     steps: int = 4000
-    batch: int = 2  # whole clips, of each process
-    short_batch: int = 20  # beginnings, without melodies, in most steps: more captions
+    batch: int = 2  # whole clips, of each process: every fourth step
+    middle_batch: int = 6  # beginnings with melodies or chords: every fourth step
+    middle_frames: int = 125
+    short_batch: int = 16  # short beginnings without melodies, in the other half: more captions
     short_frames: int = 64
-    long_every: int = 3  # steps
     matrix_rate: float = 0.015  # Muon's
     embedding_rate: float = 3e-3
     head_rate: float = 2e-3
@@ -51,6 +53,7 @@ class TrainingSettings:
     doubting: float = 0.15  # weight of their loss
     read: int = 48  # captions of a step and a process that are only read
     reading: float = 0.03  # weight of that loss, of all facts together
+    scoring: float = 0.1  # weight of the loss of what is played next, of all labels together
     half_precision: bool = True  # bfloat16 for the matrix products
     held_out: int = 12  # clips
     held_out_at_end: int = 100
@@ -58,8 +61,10 @@ class TrainingSettings:
 
     def shape(self, step: int, whole: int) -> tuple[int, int, Dropout]:
         """What a process draws in a step: how many clips, how many frames of them, and how."""
-        if step % self.long_every == 0:
+        if step % 4 == 0:
             return self.batch, whole, Dropout()
+        if step % 4 == 2:
+            return self.middle_batch, min(self.middle_frames, whole), MOSTLY_MELODY
         return self.short_batch, min(self.short_frames, whole), NO_MELODY
 
     def to_read(self, step: int, workers: Workers) -> range:
@@ -82,9 +87,10 @@ class Draws(Dataset[tuple[Batch, Tensor, Tensor]]):
         whole: int,
         tokenizer: Tokenizer,
         sampler: Sampler,
+        coder: Coder,
         workers: Workers,
     ) -> None:
-        self._settings, self._whole = settings, whole
+        self._settings, self._whole, self._coder = settings, whole, coder
         self._tokenizer, self._sampler, self._workers = tokenizer, sampler, workers
 
     def __len__(self) -> int:
@@ -95,7 +101,9 @@ class Draws(Dataset[tuple[Batch, Tensor, Tensor]]):
         size, length, dropout = self._settings.shape(step, self._whole)
         first = (step * self._workers.count + self._workers.rank) * MOST_CLIPS
         numbers = range(first, first + size)
-        batch = draw_batch(numbers, length, self._whole, self._tokenizer, self._sampler, dropout)
+        batch = draw_batch(
+            numbers, length, self._whole, self._tokenizer, self._sampler, self._coder, dropout
+        )
         return batch, *captions(self._settings.to_read(step, self._workers), self._tokenizer)
 
 
@@ -142,7 +150,7 @@ def optimizers(
     """Muon for the matrices of the layers, AdamW for everything else."""
     matrices, embeddings, rest = [], [], []
     for name, parameter in model.named_parameters():
-        if "embed" in name or "shared" in name or "relative_attention_bias" in name:
+        if "embed" in name or "relative_attention_bias" in name:
             embeddings.append(parameter)
         elif parameter.dim() == 2 and ".block" in name:
             matrices.append(parameter)
@@ -163,6 +171,7 @@ def train_lm(
     folder: Path,
     tokenizer: Tokenizer,
     sampler: Sampler,
+    coder: Coder,
     model_settings: ModelSettings,
     settings: TrainingSettings,
     device: str = "cpu",
@@ -176,7 +185,8 @@ def train_lm(
     Args:
         folder: of checkpoint and log.
         tokenizer: of the captions.
-        sampler: renders the melodies.
+        sampler: renders the clips.
+        coder: turns them into tokens.
         model_settings: size of the model.
         settings: how to train.
         device: where.
@@ -187,11 +197,14 @@ def train_lm(
     torch.manual_seed(0)
     model = NanoModel(model_settings).to(device)
     reader = Reader(model_settings.text_size).to(device)
+    score_reader = ScoreReader(model_settings.hidden_size).to(device)
     special = model.lm.config.special_token
     workers = Workers.join()
     steppers = [
         *optimizers(model, settings, workers),
-        torch.optim.AdamW(reader.parameters(), settings.head_rate, weight_decay=0.0),
+        torch.optim.AdamW(
+            [*reader.parameters(), *score_reader.parameters()], settings.head_rate, weight_decay=0.0
+        ),
     ]
     for stepper in steppers:
         for group in stepper.param_groups:
@@ -202,6 +215,7 @@ def train_lm(
     if state:
         model.load_state_dict(state["model"])
         reader.load_state_dict(state["reader"])
+        score_reader.load_state_dict(state["score_reader"])
         for stepper, saved in zip(steppers, state["optimizers"], strict=True):
             stepper.load_state_dict(saved)
         step, drawn, frames = state["step"], state["drawn"], state["frames"]
@@ -212,17 +226,19 @@ def train_lm(
     log.write(f"lm {parameters} parameters, {asdict(model_settings)}, {asdict(settings)}")
     log.write(f"from step {step} of {settings.steps}, {drawn} clips, {workers.count} workers")
     losses: list[Tensor] = []  # of whole clips
+    scores_of_labels: list[Tensor] = []
     next_report = clock.seconds + settings.report_seconds
 
     def save() -> None:
         save_checkpoint(path, {
             "model": model.state_dict(), "reader": reader.state_dict(),
+            "score_reader": score_reader.state_dict(),
             "optimizers": [s.state_dict() for s in steppers],
             "step": step, "drawn": drawn, "frames": frames, "seconds": clock.seconds,
             "settings": asdict(model_settings),
         })  # fmt: skip
 
-    draws = Draws(settings, frames_per_clip, tokenizer, sampler, workers)
+    draws = Draws(settings, frames_per_clip, tokenizer, sampler, coder, workers)
     to_come = range(step, settings.steps)
     batches = iter(DataLoader(draws, batch_size=None, sampler=to_come, num_workers=helpers))
     model.train()
@@ -233,13 +249,16 @@ def train_lm(
         batch, text, answers = (part.to(device) for part in next(batches))
         size, length, _ = settings.shape(step, frames_per_clip)
         with torch.autocast(device, torch.bfloat16, enabled=settings.half_precision):
-            logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
+            states = model.states(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
+            logits = model.read(states)
             facts = reader(model.text_encoder, text, answers)
+            score = score_reader(states, batch.labels)
         logits, told = logits.float(), ~batch.blank
         loss_per_codebook = codebook_losses(logits[told], batch.tokens[told], special)
         model.zero_grad()
         reader.zero_grad()
-        total = settings.reading * facts.sum()
+        score_reader.zero_grad()
+        total = settings.reading * facts.sum() + settings.scoring * score.sum()
         if told.any():
             total = total + loss_per_codebook.mean()
         if batch.blank.any():
@@ -247,7 +266,9 @@ def train_lm(
             doubtful = codebook_losses(logits[blank], batch.tokens[blank], special, settings.doubt)
             total = total + settings.doubting * doubtful.mean()
         torch.autograd.backward(total)
-        workers.average_gradients([*model.parameters(), *reader.parameters()])
+        workers.average_gradients(
+            [*model.parameters(), *reader.parameters(), *score_reader.parameters()]
+        )
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         for stepper in steppers:
             stepper.step()
@@ -256,20 +277,23 @@ def train_lm(
         frames += workers.count * size * length
         if length == frames_per_clip and told.any():
             losses.append(loss_per_codebook.detach().cpu())
+            scores_of_labels.append(score.detach().cpu())
         if workers.first and clock.seconds >= next_report:
-            scores = evaluate_lm(model, sampler, tokenizer, settings.held_out, device)
+            scores = evaluate_lm(model, sampler, coder, tokenizer, settings.held_out, device)
             mean = torch.stack(losses).mean(0) if losses else torch.full((4,), math.nan)
+            labels = torch.stack(scores_of_labels).mean(0) if losses else mean
             log.write(
                 f"{clock.seconds:.0f} s step {step}, "
                 f"{drawn} clips, {frames / 1e6:.2f} M frames: "
-                f"training CE {_row(mean)} | held out, text only: {scores}"
+                f"training CE {_row(mean)}, score {_row(labels)} | held out, text only: {scores}"
             )
             losses.clear()
+            scores_of_labels.clear()
             save()
             next_report = clock.seconds + settings.report_seconds
     if workers.first:
         save()
-        scores = evaluate_lm(model, sampler, tokenizer, settings.held_out_at_end, device)
+        scores = evaluate_lm(model, sampler, coder, tokenizer, settings.held_out_at_end, device)
         log.write(f"end: step {step}, {scores}")
     return model.eval()
 
@@ -281,7 +305,6 @@ def load_model(folder: Path) -> NanoModel:
         raise FileNotFoundError(f"{folder / 'lm.pt'} is not there; run the lm stage first")
     model = NanoModel(ModelSettings(**state["settings"]))
     model.load_state_dict(state["model"])
-    unshare(model.lm)
     return model.eval().requires_grad_(False)
 
 
@@ -289,6 +312,7 @@ def load_model(folder: Path) -> NanoModel:
 def evaluate_lm(
     model: NanoModel,
     sampler: Sampler,
+    coder: Coder,
     tokenizer: Tokenizer,
     count: int,
     device: str = "cpu",
@@ -301,7 +325,9 @@ def evaluate_lm(
     losses, shares = [], []
     for number in range(count):
         clip = held_out_clip(number, whole)
-        batch = build_batch([clip], tokenizer, sampler, dropout, Random(number), whole).to(device)
+        batch = build_batch([clip], tokenizer, sampler, coder, dropout, Random(number), whole).to(
+            device
+        )
         logits = model(batch.tokens[:, :, :-1], batch.text, batch.heard, batch.chroma)
         targets = batch.tokens[:, :, 1:]
         known = targets != special

@@ -22,10 +22,12 @@ from tests.campaigns.results import add_result, write_document
 def main() -> None:
     """Run the campaigns that are asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns")
-    for name, default in (
-        ("kills", 200), ("audio", 1000), ("archives", 200), ("models", 400), ("queue", 10_000),
-    ):  # fmt: skip
-        parser.add_argument(f"--{name}", type=int, default=default, help="0 leaves it out")
+    zero = "0 leaves it out"
+    parser.add_argument("--kills", type=int, default=200, help=zero)
+    parser.add_argument("--audio", type=int, default=1000, help=zero)
+    parser.add_argument("--archives", type=int, default=200, help=zero)
+    parser.add_argument("--models", type=int, default=400, help=zero)
+    parser.add_argument("--queue", type=int, default=10_000, help=zero)
     parser.add_argument("--seed", type=int, default=0)
     options = vars(parser.parse_args())
     seed = options.pop("seed")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.nano.batches import NO_DROPOUT, SPECIAL, Dropout, build_batch, draw_batch, melody_of
+from recipes.nano.batches import NO_DROPOUT, Dropout, build_batch, draw_batch, melody_of
 from recipes.nano.clips import ENDING, Clip, held_out_clip, training_clip
 from recipes.nano.compose import compose
 from recipes.nano.compose.captions import list_facts
 from recipes.nano.model import ModelSettings, NanoModel
-from recipes.nano.score import tokens
+from recipes.nano.score import chord_chroma, label_frames
 from recipes.nano.tokenizer import UNKNOWN
 
 FRAMES, WHOLE = 30, 60
@@ -20,19 +20,21 @@ def clips() -> list[Clip]:
     return [training_clip(seed, FRAMES) for seed in range(4)]
 
 
-def test_tokens_are_those_of_the_score_delayed(clips, tokenizer, sampler):
-    batch = build_batch(clips, tokenizer, sampler, NO_DROPOUT, Random(0), WHOLE)
-    assert batch.tokens.shape == (4, 4, FRAMES + 4)
-    for k in range(4):
-        assert (batch.tokens[:, k, : k + 1] == SPECIAL).all()
-        for row, clip in enumerate(clips):
-            true = tokens(clip.excerpt)[k]
-            np.testing.assert_array_equal(batch.tokens[row, k, k + 1 : k + 1 + FRAMES], true)
+def test_tokens_are_those_of_the_render_delayed(clips, tokenizer, sampler, coder):
+    batch = build_batch(clips, tokenizer, sampler, coder, NO_DROPOUT, Random(0), WHOLE)
+    frames = 2 * FRAMES  # of the codec
+    assert batch.tokens.shape == (4, 4, frames + 4)
+    for row, clip in enumerate(clips):
+        true = coder.code(torch.from_numpy(sampler.render(clip.excerpt))[None])[0]
+        for k in range(4):
+            assert (batch.tokens[row, k, : k + 1] == coder.special).all()
+            assert torch.equal(batch.tokens[row, k, k + 1 : k + 1 + frames], true[k])
+        np.testing.assert_array_equal(batch.labels[row], label_frames(clip.excerpt))
 
 
-def test_conditions_are_dropped_as_often_as_asked(clips, tokenizer, sampler):
-    dropout = Dropout(everything=0.2, text=0.1, melody=0.5)
-    batch = build_batch(clips * 100, tokenizer, sampler, dropout, Random(0), WHOLE)
+def test_conditions_are_dropped_as_often_as_asked(clips, tokenizer, sampler, coder):
+    dropout = Dropout(everything=0.2, text=0.1, melody=0.5, chords=0.0)
+    batch = build_batch(clips * 100, tokenizer, sampler, coder, dropout, Random(0), WHOLE)
     silent = batch.chroma[..., 0].all(dim=1)
     assert batch.chroma.sum(-1).unique().tolist() == [1.0]
     assert 0.15 < (~batch.heard & silent).float().mean() < 0.27
@@ -40,8 +42,8 @@ def test_conditions_are_dropped_as_often_as_asked(clips, tokenizer, sampler):
     assert 0.28 < (batch.heard & silent).float().mean() < 0.45
 
 
-def test_text_only_is_the_null_melody(clips, tokenizer, sampler):
-    batch = build_batch(clips, tokenizer, sampler, NO_DROPOUT, Random(0), WHOLE)
+def test_text_only_is_the_null_melody(clips, tokenizer, sampler, coder):
+    batch = build_batch(clips, tokenizer, sampler, coder, NO_DROPOUT, Random(0), WHOLE)
     assert batch.heard.all()
     assert not batch.blank.any()
     assert batch.chroma is None
@@ -49,7 +51,7 @@ def test_text_only_is_the_null_melody(clips, tokenizer, sampler):
     model = NanoModel(
         ModelSettings(
             hidden_size=32, layers=2, heads=2, ffn_size=32, text_size=16, text_layers=1,
-            text_heads=2, text_ffn_size=16, clip_frames=WHOLE,
+            text_heads=2, text_ffn_size=16, clip_frames=WHOLE, codebook_size=1024,
         )
     )  # fmt: skip
     frames = model.lm.config.chroma_frames
@@ -63,18 +65,32 @@ def test_text_only_is_the_null_melody(clips, tokenizer, sampler):
 
 def test_a_melody_lasts_for_the_whole_window_and_is_that_of_the_clip(sampler):
     clip = held_out_clip(0, FRAMES)
-    tune = melody_of(clip, sampler, Dropout(band=0.0), Random(0), WHOLE)
-    longer = melody_of(held_out_clip(0, WHOLE), sampler, Dropout(band=0.0), Random(0), WHOLE)
+    tune_alone, whole_band = (Dropout(band=share, chords=0.0) for share in (0.0, 1.0))
+    tune = melody_of(clip, sampler, tune_alone, Random(0), WHOLE)
+    longer = melody_of(held_out_clip(0, WHOLE), sampler, tune_alone, Random(0), WHOLE)
     assert torch.equal(tune, longer)
-    band = melody_of(clip, sampler, Dropout(band=1.0), Random(0), WHOLE)
+    band = melody_of(clip, sampler, whole_band, Random(0), WHOLE)
     assert band.shape == tune.shape
     assert not torch.equal(band, tune)
 
 
-def test_steps_have_no_clip_in_common_and_are_the_same_again(tokenizer, sampler):
+def test_chords_are_the_pieces_own(sampler):
+    for seed in range(20):
+        clip = training_clip(seed, WHOLE)
+        rows = melody_of(clip, sampler, Dropout(chords=1.0), Random(0), WHOLE)
+        np.testing.assert_array_equal(rows, chord_chroma(clip.excerpt))
+        assert set(rows.sum(1).tolist()) <= {1.0, 3.0}
+        key = clip.piece.key.pitch_classes
+        sounding = rows.sum(1) == 3
+        assert sounding.any()
+        outside = [p for p in range(12) if p not in key]
+        assert not rows[sounding][:, outside].any()
+
+
+def test_steps_have_no_clip_in_common_and_are_the_same_again(tokenizer, sampler, coder):
     def batch(first: int) -> torch.Tensor:
         numbers = range(first, first + 2)
-        return draw_batch(numbers, FRAMES, WHOLE, tokenizer, sampler, Dropout()).tokens
+        return draw_batch(numbers, FRAMES, WHOLE, tokenizer, sampler, coder, Dropout()).tokens
 
     assert torch.equal(batch(10), batch(10))
     assert not torch.equal(batch(10), batch(12))
@@ -89,7 +105,7 @@ def test_clips_end_as_often_as_they_should_and_held_out_ones_never():
         clip = held_out_clip(number, 300)
         assert clip.excerpt.last_bar is None
         assert not clip.intro
-        assert tokens(clip.excerpt)[3].any()
+        assert label_frames(clip.excerpt)[3].any()
 
 
 def test_words_of_captions_are_whole_and_anything_else_passes(tokenizer):

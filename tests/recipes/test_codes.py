@@ -5,45 +5,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.nano.codes import (
-    CODEBOOK_SIZE,
-    SILENCE,
-    first_codes,
-    frame_at,
-    repeat,
-    sound_codes,
-    sounds,
-)
+from recipes.nano.codes import frame_at, repeat, sound_number, sounds
 from recipes.nano.compose import compose
 from recipes.nano.compose.instruments import BASS, DRUMS, SECTIONS
-from recipes.nano.score import Excerpt, played, tokens
+from recipes.nano.score import Excerpt, label_frames, played
 
 seeds = st.integers(0, 2**32)
 SECTION = st.integers(0, len(SECTIONS) - 1)
 
 
 @pytest.mark.parametrize("section", range(len(SECTIONS)))
-def test_every_frame_of_every_sound_has_a_code_of_its_own(section):
-    used = [
-        first + frame
-        for sound, first in first_codes(section).items()
-        for frame in range(sound.player.frames)
-    ]
-    assert sorted(used) == list(range(SILENCE + 1, len(used) + 1))
-    assert len(used) < CODEBOOK_SIZE
+def test_every_sound_has_a_number_of_its_own(section):
+    numbers = [sound_number(sound) for sound in sounds(section)]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 @given(st.data(), SECTION, st.integers(1, 120))
 def test_a_held_sound_goes_through_its_frames_and_repeats_the_last(data, section, frames):
     sound = data.draw(st.sampled_from(sounds(section)))
-    codes, own = sound_codes(sound, frames), sound.player.frames
-    first = first_codes(section)[sound]
-    assert codes[:own] == tuple(range(first, first + min(own, frames)))
-    for age in range(own, frames):
-        if section == DRUMS:
-            assert codes[age] == SILENCE
+    own = sound.player.frames
+    for age in range(frames):
+        if age < own:
+            assert frame_at(sound, age) == age
+        elif section == DRUMS:
+            assert frame_at(sound, age) is None
         else:
-            assert codes[age] == codes[age - repeat(sound)]
+            assert frame_at(sound, age) == frame_at(sound, age - repeat(sound))
 
 
 def test_what_repeats_holds_nearly_whole_periods():
@@ -56,8 +43,8 @@ def test_what_repeats_holds_nearly_whole_periods():
 @given(seeds, st.integers(0, 500), st.integers(1, 300))
 def test_an_excerpt_is_a_part_of_the_whole(seed, start, frames):
     piece = compose(seed)
-    whole = tokens(Excerpt(piece, 0, start + frames))
-    np.testing.assert_array_equal(tokens(Excerpt(piece, start, frames)), whole[:, start:])
+    whole = label_frames(Excerpt(piece, 0, start + frames))
+    np.testing.assert_array_equal(label_frames(Excerpt(piece, start, frames)), whole[:, start:])
 
 
 @given(seeds)
@@ -68,17 +55,17 @@ def test_a_section_plays_one_sound_at_a_time(seed):
             assert one.start < one.end <= next_one.start
 
 
-def test_bars_repeat_token_for_token():
+def test_bars_repeat_label_for_label():
     piece = compose(3)
     cycle = piece.frames_per_bar * len(piece.loop) * piece.passes_per_variation
     start = piece.frames_per_bar * len(piece.intro)
-    codes = tokens(Excerpt(piece, start, 2 * cycle))
+    codes = label_frames(Excerpt(piece, start, 2 * cycle))
     np.testing.assert_array_equal(codes[:, :cycle], codes[:, cycle:])
 
 
 def test_after_the_last_bar_there_is_silence():
     piece = compose(7)
     bar = piece.frames_per_bar
-    codes = tokens(Excerpt(piece, 0, 6 * bar, last_bar=3))
+    codes = label_frames(Excerpt(piece, 0, 6 * bar, last_bar=3))
     assert codes[:, 3 * bar : 3 * bar + 4].any()
     assert not codes[:, 4 * bar :].any()

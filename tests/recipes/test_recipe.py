@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recipes.nano import __main__ as recipe
-from recipes.nano import judge
+from recipes.nano import copying, judge
 from recipes.nano.bank import save_bank
 from recipes.nano.runs import before
 from recipes.nano.train_lm import train_lm
@@ -26,7 +26,20 @@ def test_every_stage_from_tones_to_a_model(tmp_path, monkeypatch, capsys, tokeni
     work.mkdir()
     save_bank(work / "bank.npz", tone_bank())
     tokenizer.save(str(work / "tokenizer.json"))
-    smoke = ("--smoke", "--work", str(work), "--out", str(out), "--threads", "1", "--device", "cpu")
+    none = str(tmp_path / "none")
+    smoke = (
+        "--smoke",
+        "--recordings",
+        none,
+        "--work",
+        str(work),
+        "--out",
+        str(out),
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+    )
     run(monkeypatch, "all", *smoke)
 
     shown = capsys.readouterr().out
@@ -34,7 +47,7 @@ def test_every_stage_from_tones_to_a_model(tmp_path, monkeypatch, capsys, tokeni
     assert float(shown.split("transformers' by ")[1].split()[0]) < 1e-4
     config = json.loads((out / "config.json").read_text())
     assert config["chroma_length"] == 16
-    assert config["audio_encoder"]["codebook_size"] == 2048
+    assert config["audio_encoder"]["codebook_size"] == 1024
     assert (out / "tokenizer.json").exists()
     assert not list(tmp_path.rglob("*.part"))
 
@@ -45,7 +58,7 @@ def test_every_stage_from_tones_to_a_model(tmp_path, monkeypatch, capsys, tokeni
     for stage in ("codec", "reading", "lm"):
         run(monkeypatch, stage, *smoke)
     assert "from step 3 of 3" in (work / "lm.log").read_text()
-    assert "from step 2" in (work / "listener.log").read_text()
+    assert "codec from step 2" in (work / "codec.log").read_text()
 
     _judged(out, work, monkeypatch, capsys)
 
@@ -54,6 +67,7 @@ def _judged(out, work, monkeypatch, capsys) -> None:
     monkeypatch.setattr(judge, "FITTED_CLIPS", 20)
     monkeypatch.setattr(judge, "SECONDS", 2)
     monkeypatch.setattr(judge, "CONTINUED_SECONDS", 1)
+    monkeypatch.setattr(copying, "COMPARED", 10)
     options = ("--model", str(out), "--work", str(work), "--clips", "4", "--json")
     monkeypatch.setattr(sys, "argv", ["recipes.nano.judge", *options])
     judge.main()
@@ -70,12 +84,12 @@ def test_smoke_does_not_replace_the_real_model(monkeypatch, capsys):
     assert "--out" in capsys.readouterr().err
 
 
-def test_a_training_that_is_stopped_goes_on_as_it_would_have(tmp_path, sampler, tokenizer):
+def test_a_training_that_is_stopped_goes_on_as_it_would_have(tmp_path, sampler, tokenizer, coder):
     for folder, stops in (("whole", (None,)), ("parts", (2, None))):
         (tmp_path / folder).mkdir()
         for stop in stops:
             model = train_lm(
-                tmp_path / folder, tokenizer, sampler, recipe.SMOKE.model,
+                tmp_path / folder, tokenizer, sampler, coder, recipe.SMOKE.model,
                 recipe.SMOKE.training, "cpu", before(stop),
             )  # fmt: skip
         torch.save(model.state_dict(), tmp_path / f"{folder}.pt")

@@ -20,6 +20,8 @@ from recipes.nano.compose.theory import STEPS, Key, beats_per_minute, step_frame
 SLOW_EIGHTH = 8  # frames: from here on chords change twice a bar, and loops have two bars
 SOLO_PATTERNS = (ALBERTI, OOM_PAH, SLOW_RISE, UP_AND_DOWN)
 Bar = tuple[Event, ...]
+Chords = tuple[tuple[int, ...], tuple[int, ...]]
+"""Pitch classes of the chords under the two halves of a bar."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Piece:
     passes_per_variation: int
     busy: bool
     """Whether the melody moves in short notes."""
+    chords: tuple[Chords, ...]
+    """Of each bar of the loop."""
 
     @cached_property
     def bpm(self) -> float:
@@ -70,6 +74,10 @@ class Piece:
         passes, position = divmod(index - len(self.intro), len(self.loop))
         varied = passes % self.passes_per_variation == self.passes_per_variation - 1
         return (self.variation if varied else self.loop)[position]
+
+    def chords_of_bar(self, index: int) -> Chords:
+        """The chords of the bar `index`, counted from the start of the piece."""
+        return self.chords[(index - len(self.intro)) % len(self.chords)]
 
 
 def compose(seed: int) -> Piece:
@@ -97,6 +105,7 @@ def compose(seed: int) -> Piece:
         ending=parts.last_bar(key, melody, harmony, bass, drums),
         passes_per_variation=random.choice((2, 3)),
         busy=writer.busy,
+        chords=tuple((key.triad(first), key.triad(second)) for first, second in chords),
     )  # fmt: skip
 
 

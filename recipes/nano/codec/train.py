@@ -1,0 +1,182 @@
+"""Train the codec through its codebooks.
+
+Gradients of loudness come through gains of up to a million, and the analysis must reject the loud
+to hear the soft. So only components go on being fitted, with a small rate, and what was set by hand
+to hear loudness stays.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipes.nano.codec.fit import Fit
+from recipes.nano.codec.lapped import HOP, cosine_basis
+from recipes.nano.codec.losses import LossWeights, measure_losses
+from recipes.nano.codec.network import FrameCodec
+from recipes.nano.codec.probe import measure_fidelity
+from recipes.nano.runs import Clock, GoesOn, Log, forever, load_checkpoint, save_checkpoint
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Adam's learning rates of the parts; 0 leaves one as it is."""
+
+    analysis: float = 1.5e-6
+    to_latents: float = 1e-5
+    from_latents: float = 5e-5
+    decoder_lstm: float = 1e-4
+    synthesis: float = 1e-5
+
+
+@dataclass(frozen=True)
+class CodecSettings:
+    """How the codec is trained."""
+
+    width: int = 350
+    kernel: int = 7
+    steps: int = 10_000
+    batch: int = 8
+    frames: int = 128
+    """Of an excerpt."""
+    rates: Rates = field(default_factory=Rates)
+    weights: LossWeights = field(default_factory=LossWeights)
+    warm_up: int = 150
+    last_rate: float = 0.05
+    """Of the first, at the end of the cosine."""
+    report_seconds: float = 600.0
+    """Of processor time."""
+
+    def rate(self, step: int) -> float:
+        """The factor of the learning rates at a step."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
+        return (self.last_rate + (1 - self.last_rate) * cosine) * min(1, (step + 1) / self.warm_up)
+
+
+def train_codec(
+    path: Path,
+    start: FrameCodec,
+    fit: Fit,
+    pools: Sequence[np.ndarray],
+    pieces: list[Tensor],
+    settings: CodecSettings,
+    goes_on: GoesOn = forever,
+) -> FrameCodec:
+    """Train for `settings.steps` in all, going on from `path` where that is.
+
+    Args:
+        path: of the checkpoint; the log and the curve lie beside it.
+        start: what a new training starts from.
+        fit: what that was made from.
+        pools: mixes (clips, samples) of 16 bits, each pool as likely as any other.
+        pieces: recordings (N,) that are never trained on, for the curve; there may be none.
+        settings: how to train.
+        goes_on: asked before every step.
+    """
+    codec = start
+    state = load_checkpoint(path)
+    parts = {name: getattr(codec, name) for name in asdict(settings.rates)}
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": parts[name].parameters(), "peak": rate}
+            for name, rate in asdict(settings.rates).items()
+            if rate
+        ],
+        betas=(0.9, 0.98),
+        weight_decay=0.0,
+    )
+    step = 0
+    if state:
+        codec.load_state_dict(state["codec"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    clock = Clock(state["seconds"] if state else 0.0)
+    log = Log(path.with_suffix(".log"))
+    log.write(f"codec from step {step}: {asdict(settings)}")
+    emphasis = _find_emphasis(fit)
+    next_report = clock.seconds + (settings.report_seconds if state else 0.0)
+    recent: list[list[float]] = []
+
+    def save() -> None:
+        save_checkpoint(path, {
+            "codec": codec.state_dict(), "optimizer": optimizer.state_dict(), "step": step,
+            "seconds": clock.seconds, "shape": shape_of(codec),
+        })  # fmt: skip
+
+    while step < settings.steps and goes_on(step):
+        if clock.seconds >= next_report:
+            save()
+            log.write(_report(codec, pieces, step, clock.seconds, recent))
+            recent.clear()
+            next_report = clock.seconds + settings.report_seconds
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * settings.rate(step)
+        audio = draw_excerpts(pools, settings.batch, settings.frames, step)
+        coded = codec(audio)
+        losses = measure_losses(coded.audio, audio, emphasis)
+        wanted = fit.measure_bands(audio)
+        off = (coded.latents[..., fit.settings.components :] - wanted) / fit.settings.band_scale
+        commitment = (
+            coded.latents - coded.quantized
+        ).square().mean() / coded.latents.var().detach()
+        weights = settings.weights
+        loss = (
+            losses.mel + losses.other_mel + weights.tones * losses.tones
+            + weights.wave * 0.5 * (losses.wave + losses.weighted_wave)
+            + weights.commitment * commitment + weights.loudness * off.square().mean()
+        )  # fmt: skip
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        gradient = codec.analysis.weight.grad
+        if gradient is not None:
+            gradient[fit.settings.components :] = 0
+        optimizer.step()
+        codec.update_codebooks(coded.latents, coded.codes)
+        step += 1
+        recent.append([x.item() for x in (losses.mel, losses.tones, losses.wave, commitment)])
+    save()
+    log.write(_report(codec, pieces, step, clock.seconds, recent))
+    return codec
+
+
+def shape_of(codec: FrameCodec) -> dict[str, int]:
+    """The arguments that build a network of this shape."""
+    codebooks, size, latent = codec.embed.shape
+    return {
+        "width": codec.analysis.out_features, "latent": latent, "codebooks": codebooks,
+        "size": size, "kernel": codec.to_latents.kernel_size[0],
+        "lifted": int((codec.encoder_lift > 0).sum()),
+    }  # fmt: skip
+
+
+def draw_excerpts(pools: Sequence[np.ndarray], batch: int, frames: int, step: int) -> Tensor:
+    """Excerpts (B, frames * HOP) of a step; the same step draws the same."""
+    random = np.random.default_rng(step)
+    rows = []
+    for _ in range(batch):
+        pool = pools[random.integers(len(pools))]
+        start = random.integers(pool.shape[1] - frames * HOP + 1)
+        rows.append(pool[random.integers(len(pool)), start : start + frames * HOP])
+    return torch.from_numpy(np.stack(rows).astype(np.float32) / 32767)
+
+
+def _find_emphasis(fit: Fit) -> Tensor:
+    """How much the fit weighs each coefficient of the transform: (HOP,)."""
+    raised = fit.analysis @ cosine_basis()
+    plain = fit.synthesis @ cosine_basis()
+    return (raised.square().sum(0) / plain.square().sum(0)) ** 0.25
+
+
+def _report(
+    codec: FrameCodec, pieces: list[Tensor], step: int, seconds: float, recent: list[list[float]]
+) -> str:
+    means = np.mean(recent, axis=0) if recent else np.full(4, np.nan)
+    trained = "mel {:.3f}, tones {:.3f}, wave {:.2f} dB, commitment {:.3f}".format(*means)
+    now = time.strftime("%Y-%m-%d %H:%M")
+    carried = measure_fidelity(pieces, lambda audio: codec(audio).audio) if pieces else "none"
+    return f"{now} step {step}, {seconds:.0f} s: training {trained} | recordings {carried}"

@@ -1,0 +1,1 @@
+"""Sounds of every kind for the codec: sampled and synthesized stems, mixed at random."""
