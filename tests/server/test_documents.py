@@ -23,6 +23,8 @@ from tests.waiting import PATIENCE, wait_until
 
 EXAMPLES = 4
 """Requests to each operation, of those that make sense and of those that do not."""
+ENDLESS = ("/v1/checkpoints/events",)
+"""Streams that end with the server; `studio/test_checkpoints.py` reads them."""
 
 
 def test_cogs_document_is_part_of_it(server: Serving) -> None:
@@ -101,7 +103,8 @@ def test_it_is_valid(described: BaseSchema) -> None:
 def test_no_request_is_answered_by_a_fault_of_ours(
     described: BaseSchema, mode: GenerationMode, least: int
 ) -> None:
-    operations = [result.ok() for result in described.get_all_operations()]
+    described_operations = (result.ok() for result in described.get_all_operations())
+    operations = [each for each in described_operations if each.path not in ENDLESS]
     if mode is GenerationMode.NEGATIVE:  # of a path, nothing is wrong: it only leads nowhere
         operations = [each for each in operations if list(each.body) or list(each.query)]
     assert len(operations) >= least
