@@ -112,7 +112,7 @@ def test_the_default_preview_is_as_long_as_it_may_be(
 @pytest.mark.parametrize(
     ("place", "name", "missing"),
     [
-        (finetune, "_compared", "what was compared"),
+        (finetune, "compare", "what was compared"),
         (finetune, "keep_comparison", "the clips that were compared"),
         (finetune, "write_report", "the report"),
         (finetune, "write_card", "the model card"),

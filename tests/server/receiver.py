@@ -53,5 +53,5 @@ class Receiver:
 
     def until_ended(self, path: str) -> list[dict[str, Any]]:
         """All webhooks that a path got, once the last one tells of an end."""
-        wait_until(lambda: path in self.posted and self.posted[path][-1]["status"] in ENDED)
+        wait_until(lambda: any(each["status"] in ENDED for each in self.posted.get(path, [])[-1:]))
         return self.posted[path]
