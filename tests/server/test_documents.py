@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def test_references_lead_somewhere(server: Serving) -> None:
         found = document
         for part in reference.split("/"):
             found = found[part]
+
+
+def test_several_may_ask_for_the_document_first(server: Serving) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: server.client.get("/openapi.json"), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
 
 
 def test_the_page_cannot_be_framed(server: Serving) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -41,13 +42,15 @@ def add_documents(app: FastAPI) -> None:
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
     sent: dict[str, bytes] = {}
+    building = threading.Lock()  # several may ask first, each in a thread of its own
 
     @app.get(DOCUMENT, include_in_schema=False)
     def describe(request: Request) -> Response:
         """The document; the page reads it first of all, so it goes over the wire compressed."""
-        if not sent:
-            plain = json.dumps(openapi(), ensure_ascii=False, separators=(",", ":")).encode()
-            sent.update({"": plain, "gzip": gzip.compress(plain, mtime=0)})
+        with building:
+            if not sent:
+                plain = json.dumps(openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+                sent.update({"": plain, "gzip": gzip.compress(plain, mtime=0)})
         encoding = "gzip" if takes_gzip(request) else ""
         headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": encoding} if encoding else {})
         return Response(sent[encoding], media_type="application/json", headers=headers)
