@@ -71,6 +71,7 @@ class FakeExecutor:
     async def submit(self, work: Work) -> None:
         self.submitted.append(work)
         self.running[work.id] = asyncio.create_task(self._run(work))
+        await asyncio.sleep(0)  # a task that is cancelled before it runs says nothing
 
     async def cancel(self, id: str) -> None:
         if id in self.running:

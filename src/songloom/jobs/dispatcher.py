@@ -151,6 +151,8 @@ class Dispatcher:
         if job.ended:
             self._ended(job)
         else:
+            if (live := self._live.get(id)) is not None:
+                live.cancel_requested = True  # the executor may not know it yet
             await self._executor.cancel(id)
         return job
 
@@ -301,7 +303,7 @@ class Dispatcher:
             self._on_owed()
             live.begin()
             await self._executor.submit(self._apart(job, live.prepared))
-            if job.cancel_requested:
+            if job.cancel_requested or live.cancel_requested:
                 await self._executor.cancel(id)
 
     def _apart(self, job: Job, work: Work) -> Work:

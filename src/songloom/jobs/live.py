@@ -31,6 +31,8 @@ class LiveJob:
     task: asyncio.Task[None] | None = None
     """What prepares it, or sends its result elsewhere."""
     submitted: bool = False
+    cancel_requested: bool = False
+    """Whether somebody asked to stop it while it was here."""
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while lines are written, so that they keep their order."""
     _began: float = field(default_factory=time.monotonic)
