@@ -197,13 +197,6 @@ def test_a_training_is_not_cancelled_as_a_prediction(server: Serving) -> None:
     assert server.ended("k1").status == "canceled"
 
 
-@pytest.mark.parametrize("attempt", range(20))
-def test_what_is_cancelled_while_it_is_handed_over_stops(server: Serving, attempt: int) -> None:
-    server.client.put("/predictions/k2", json={"input": {"prompt": "hang"}}, headers=ASYNC)
-    assert server.client.post("/predictions/k2/cancel").status_code == 200
-    assert server.ended("k2").status == "canceled"
-
-
 def test_a_full_queue_is_busy(tmp_path: Path) -> None:
     with serving(tmp_path, FakeExecutor(room=0), queue_limit=2) as server:
         for _ in range(2):
