@@ -71,9 +71,9 @@ class FakeExecutor:
     async def submit(self, work: Work) -> None:
         self.submitted.append(work)
         self.running[work.id] = asyncio.create_task(self._run(work))
-        await asyncio.sleep(0)  # a task that is cancelled before it runs says nothing
 
     async def cancel(self, id: str) -> None:
+        await asyncio.sleep(0)  # a task that is cancelled before it has begun says nothing
         if id in self.running:
             self.running[id].cancel()
 
