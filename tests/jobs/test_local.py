@@ -324,7 +324,7 @@ def test_isolated_work_has_a_process_for_itself(runner: asyncio.Runner, house: H
 
     async def story() -> list[WorkEvent]:
         shared = house.worker
-        await house.begun(house.work("beside", duration=60.0))
+        await house.begun(house.work("beside", duration=600.0))
         await house.begun(isolated("culprit", duration=60.0))
         for work in (isolated("next"), isolated("unwanted")):
             await house.executor.submit(work)

@@ -57,6 +57,8 @@ class FakeExecutor:
         self.submitted: list[Work] = []
         self.running: dict[str, asyncio.Task[None]] = {}
         self.listened: list[str] = []
+        self.hanging: set[str] = set()
+        """Work that does nothing more until it is cancelled."""
         self.end_words: dict[str, str] = {}
         """Other words for those of prompts, from now on."""
         self._events: asyncio.Queue[WorkEvent | None] = asyncio.Queue()
@@ -124,6 +126,7 @@ class FakeExecutor:
                     (work.folder / "stream.mp3").write_bytes(b"\xff\xfb" + bytes(1000))
                     self._tell(Previewed(work.id, 1.0))
                 if "hang" in words:
+                    self.hanging.add(work.id)
                     await asyncio.Event().wait()
             await asyncio.sleep(0.15 if "slow" in words else 0.001)
         if "fail" in words:

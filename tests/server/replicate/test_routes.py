@@ -19,6 +19,7 @@ from songloom.settings import ORIGINAL
 from tests.server.fake_server import TrainingExecutor
 from tests.server.fakes import FakeExecutor, write_tone
 from tests.server.serving import Serving, serving
+from tests.waiting import wait_until
 
 WAIT = {"Prefer": "wait"}
 
@@ -336,7 +337,7 @@ def test_ranges_of_what_is_still_generated(server: Serving) -> None:
     """As Safari asks: for two bytes first, and for nothing more where it does not get them."""
     answer = made(server, "hang")
     id, url = answer["id"], answer["urls"]["audio"]
-    server.once(id, "processing")
+    wait_until(lambda: id in server.executor.hanging)  # it writes no stream of its own any more
     head = server.client.head(url)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["accept-ranges"] == "bytes"
