@@ -71,9 +71,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"Skipped, as this machine has no: {missing}")
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _home_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests see no model that their user has trained, and leave none."""
+    """Tests see no model that their user, or another file's tests, have trained."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SONGLOOM_HOME", str(tmp_path_factory.mktemp("home")))
         yield

@@ -219,23 +219,32 @@ class _InertUnpickler(pickle._Unpickler):
         return data
 
 
+_OPEN = object()
+"""Stands for a container whose contents are being replaced."""
+
+
 def _plain(value: Any, seen: dict[int, Any]) -> Any:
     """Replace OmegaConf's nodes and containers by what they contain.
 
-    `seen` holds what is done, by identity, so that what is shared is not done again; a container
-    inside itself ends in a RecursionError.
+    `seen` holds what is done, by identity, so that what is shared is not done again.
+
+    Raises:
+        ValueError: a container is inside itself.
     """
+    if not isinstance(value, _Inert | dict | list | tuple):
+        return value
+    if id(value) not in seen:
+        seen[id(value)] = _OPEN
+        seen[id(value)] = _plain_contents(value, seen)
+    if seen[id(value)] is _OPEN:
+        raise ValueError("a container is inside itself")
+    return seen[id(value)]
+
+
+def _plain_contents(value: Any, seen: dict[int, Any]) -> Any:
     if isinstance(value, _Inert):
         state = value.state if isinstance(value.state, dict) else {}
-        if id(value) not in seen:
-            seen[id(value)] = _plain(state.get("_content", state.get("_val")), seen)
-        return seen[id(value)]
+        return _plain(state.get("_content", state.get("_val")), seen)
     if isinstance(value, dict):
-        if id(value) not in seen:
-            seen[id(value)] = {key: _plain(item, seen) for key, item in value.items()}
-        return seen[id(value)]
-    if isinstance(value, list | tuple):
-        if id(value) not in seen:
-            seen[id(value)] = [_plain(item, seen) for item in value]
-        return seen[id(value)]
-    return value
+        return {key: _plain(item, seen) for key, item in value.items()}
+    return [_plain(item, seen) for item in value]
