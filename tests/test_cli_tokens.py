@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from songloom.jobs.store import Store
-from songloom.jobs.tokens import hash_token, new_token
+from songloom.jobs.store.api_tokens import hash_token, new_token
+from songloom.jobs.store.store import Store
 from tests.command_line import refused, run
 
 

@@ -21,7 +21,7 @@ from songloom.dataset.manifest import SONGS, write_dataset, write_info
 from songloom.dataset.prepare import Prepared
 from songloom.dataset.tokens import TOKENS
 from songloom.fields import FieldSpec, fields_of
-from songloom.jobs.finetune import _DECIDING
+from songloom.finetuning.pipeline import _DECIDING
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import LoraConfig, add_lora, lora_state
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest

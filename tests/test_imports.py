@@ -12,7 +12,8 @@ import songloom
 
 PACKAGE = Path(songloom.__file__).parent
 
-# A room may import the rooms of earlier lines; rooms that share a line do not know each other.
+# A package may import those of earlier lines; packages that share a line do not know each other.
+# A module belongs to the longest name here that its own begins with.
 LAYERS: list[set[str]] = [
     {"errors"},
     {"whole_files", "machine", "plain_names"},
@@ -22,13 +23,17 @@ LAYERS: list[set[str]] = [
     {"audio", "models"},
     {"checkpoints"},
     {"generation", "dataset", "training"},
+    {"finetuning"},
     {"settings"},
+    {"jobs.store"},
     {"jobs"},
     {"terminal", "destination"},
-    {"server", "cli"},
+    {"server", "cli", "jobs.workers"},
     {"__main__"},
 ]
-LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+LEVELS = {package: level for level, packages in enumerate(LAYERS) for package in packages}
+COMPUTES = "jobs.workers"
+"""The one package on the server's side that imports PyTorch: it runs in processes of its own."""
 # The package's own names are its public face, for those who stand outside of it.
 MAY_USE_THE_PUBLIC_API = {"cli", "server", "__main__"}
 
@@ -37,9 +42,17 @@ def sources() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-def room_of(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def module_of(path: Path) -> str:
+    """A file's module, without the package's own name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_of(module: str) -> str:
+    """The entry of `LEVELS` that a module belongs to, or the module's own first name."""
+    parts = module.split(".")
+    names = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    return next((name for name in names if name in LEVELS), parts[0])
 
 
 def imports_of(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
@@ -52,47 +65,52 @@ def imports_of(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
             yield node.module or "", [alias.name for alias in node.names]
 
 
-def faults(room: str, tree: ast.AST) -> list[str]:
+def faults(package: str, tree: ast.AST) -> list[str]:
     found = []
     for module, names in imports_of(tree):
-        if module.split(".")[0] != "songloom":
+        top, _, inner = module.partition(".")
+        if top != "songloom":
             continue
-        if module == "songloom":
-            rooms = [name for name in names if name in LEVELS]
-            public = [name for name in names if name not in LEVELS and name != "__version__"]
-            if (public or not names) and room not in MAY_USE_THE_PUBLIC_API:
-                found.append(f"{room} uses the public API: {public}")
-        else:
-            rooms = [module.split(".")[1]]
+        # `from a import b` may name a module: of those that do, some have a level of their own.
+        others = {package_of(f"{inner}.{name}".strip(".")) for name in names or [""]}
+        if not inner:
+            public = sorted(others - set(LEVELS) - {"__version__"})
+            others &= set(LEVELS)
+            if public and package not in MAY_USE_THE_PUBLIC_API:
+                found.append(f"{package} uses the public API: {public}")
         found += [
-            f"{room} imports {other}"
-            for other in rooms
-            if other != room and not LEVELS[other] < LEVELS[room]
+            f"{package} imports {other}"
+            for other in sorted(others)
+            if other != package and not LEVELS[other] < LEVELS[package]
         ]
     return found
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_to_earlier_layers(path: Path) -> None:
-    room = room_of(path)
-    assert room in LEVELS, f"{room} is new: give it a layer"
-    assert faults(room, ast.parse(path.read_text())) == []
+    package = package_of(module_of(path))
+    assert package in LEVELS, f"{package} is new: give it a layer"
+    assert faults(package, ast.parse(path.read_text())) == []
 
 
 @pytest.mark.parametrize(
-    ("room", "source"),
+    ("package", "source"),
     [
         ("audio", "from songloom.models.codec import Codec"),
         ("models", "import songloom.audio.files"),
         ("generation", "def f():\n    from songloom.training import loop"),
         ("checkpoints", "from songloom.generation.model import load"),
         ("jobs", "from songloom import cli"),
+        ("jobs", "from songloom.jobs import workers"),
+        ("jobs.store", "from songloom.jobs import paths"),
+        ("finetuning", "from songloom.jobs.store.records import Job"),
+        ("server", "from songloom.jobs.workers.model_cache import ModelCache"),
         ("request", "from songloom.progress import ProgressEvent\nimport songloom"),
         ("generation", "from songloom import load"),
     ],
 )
-def test_a_wrong_import_is_found(room: str, source: str) -> None:
-    assert faults(room, ast.parse(source)) != []
+def test_a_wrong_import_is_found(package: str, source: str) -> None:
+    assert faults(package, ast.parse(source)) != []
 
 
 def test_a_right_import_is_let_through() -> None:
@@ -122,40 +140,21 @@ def test_light_modules_stay_light(module: str) -> None:
     assert imported_by(f"import songloom.{module}") & (HEAVY | {"rich"}) == set()
 
 
-COMPUTING = {
-    "device_facts",
-    "sound_worker",
-    "clips",
-    "comparison",
-    "decoder_tuning",
-    "estimation_worker",
-    "feasibility",
-    "findings",
-    "finetune",
-    "runs",
-    "shelf",
-    "worker",
-    "training_summary",
-    "training_worker",
-    "analysis_worker",
-    "input_worker",
-    "input_readers",
-    "listening",
-}
-"""Modules of `jobs` that run in processes of their own; the server's has none of them."""
-
-
 @pytest.mark.slow
 def test_the_server_s_process_computes_nothing() -> None:
-    folders = (PACKAGE / "jobs", PACKAGE / "server")
-    paths = [path for folder in folders for path in folder.rglob("*.py")]
-    modules = [
-        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-        for path in paths
-        if path.stem not in COMPUTING
+    modules = [module_of(path) for path in sources()]
+    imported = [
+        f"songloom.{module}"
+        for module in modules
+        if module.split(".")[0] in ("jobs", "server") and package_of(module) != COMPUTES
     ]
-    assert {"songloom.jobs.store", "songloom.jobs.dispatcher"} < set(modules)
-    assert imported_by(f"import {', '.join(modules)}") & HEAVY == set()
+    assert {"songloom.jobs.store.store", "songloom.jobs.dispatcher"} < set(imported)
+    assert imported_by(f"import {', '.join(imported)}") & HEAVY == set()
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from songloom.dataset.labels import Labels
 from songloom.dataset.manifest import Dataset, DatasetInfo, Song
 from songloom.dataset.prepare import Prepared
 from songloom.errors import Cancelled
-from songloom.jobs.finetune import FineTuned
+from songloom.finetuning.pipeline import FineTuned
 from songloom.progress import ProgressEvent
 from songloom.request import PrepareRequest, TrainingRequest
 from songloom.training.state import Measured

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from songloom.checkpoints.listing import list_models as list_models
     from songloom.dataset.prepare import prepare as prepare
     from songloom.errors import SongloomError as SongloomError
+    from songloom.finetuning.pipeline import FineTuned as FineTuned
+    from songloom.finetuning.pipeline import train as train
     from songloom.generation.model import Model as Model
     from songloom.generation.model import load as load
     from songloom.generation.track import Track as Track
-    from songloom.jobs.finetune import FineTuned as FineTuned
-    from songloom.jobs.finetune import train as train
     from songloom.request import GenerationRequest as GenerationRequest
     from songloom.request import PrepareRequest as PrepareRequest
     from songloom.request import TrainingRequest as TrainingRequest
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FineTuned": "songloom.jobs.finetune",
+    "FineTuned": "songloom.finetuning.pipeline",
     "GenerationRequest": "songloom.request",
     "Model": "songloom.generation.model",
     "ModelListing": "songloom.checkpoints.listing",
@@ -51,7 +51,7 @@ _HOMES = {
     "remove_model": "songloom.checkpoints.home",
     "serve": "songloom.server.run",
     "ServeSettings": "songloom.settings",
-    "train": "songloom.jobs.finetune",
+    "train": "songloom.finetuning.pipeline",
     "TrainingRequest": "songloom.request",
 }
 __all__ = ["__version__", *_HOMES]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from songloom.jobs.places import database_url, job_folder, jobs_folder
-from songloom.jobs.records import Job, new_id, now
-from songloom.jobs.store import Store
+from songloom.jobs.paths import database_url, job_folder, jobs_folder
+from songloom.jobs.store.records import Job, new_id, now
+from songloom.jobs.store.store import Store
 from songloom.settings import ServeSettings
 
 RATE = 32_000

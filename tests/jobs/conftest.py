@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from songloom.jobs.records import new_id
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import new_id
+from songloom.jobs.store.store import Store
 from tests.jobs.databases import postgres
 
 

@@ -1,6 +1,6 @@
 """Records to put into a store."""
 
-from songloom.jobs.records import Job
+from songloom.jobs.store.records import Job
 
 
 def job(id: str = "a", **fields: object) -> Job:

@@ -13,7 +13,7 @@ import pytest
 from songloom.errors import DuplicateError, FetchError, OutputError, QueueFullError
 from songloom.jobs import dispatcher as dispatcher_module
 from songloom.jobs.dispatcher import Dispatcher
-from songloom.jobs.executor import (
+from songloom.jobs.messages import (
     Failed,
     Logged,
     Lost,
@@ -24,8 +24,8 @@ from songloom.jobs.executor import (
     WorkerGone,
     WorkerReady,
 )
-from songloom.jobs.records import Job, new_id, now
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import Job, new_id, now
+from songloom.jobs.store.store import Store
 from tests.server.fakes import FakeExecutor
 from tests.waiting import PATIENCE, wait_until_async
 

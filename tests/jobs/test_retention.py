@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from songloom.errors import OutputError
-from songloom.jobs import bin as bin_module
 from songloom.jobs import retention as retention_module
-from songloom.jobs.bin import Bin
-from songloom.jobs.records import StoredFile, now
+from songloom.jobs import trash as trash_module
 from songloom.jobs.retention import Retention
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import StoredFile, now
+from songloom.jobs.store.store import Store
+from songloom.jobs.trash import Bin
 from tests.jobs.samples import job
 from tests.waiting import PATIENCE
 
@@ -197,7 +197,7 @@ def test_the_bin_is_looked_after_whatever_is_kept(
     sweep = Bin(house.store, lambda id: house.jobs / id).sweep
     retention = house.retention(sweep_bin=sweep)
     assert retention.sweep() == 0
-    monkeypatch.setattr(bin_module, "now", lambda: now() + 31 * DAY)
+    monkeypatch.setattr(trash_module, "now", lambda: now() + 31 * DAY)
     assert retention.sweep() == 1
     assert house.store.job("binned") is None
     assert house.store.job("kept") is not None

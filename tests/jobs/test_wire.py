@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songloom.jobs.executor import (
+from songloom.jobs.messages import (
     Failed,
     Logged,
     Lost,

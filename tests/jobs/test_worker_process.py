@@ -4,13 +4,13 @@ import asyncio
 import sys
 from pathlib import Path
 
-from songloom.jobs.executor import Lost, Work, WorkEvent
+from songloom.jobs.messages import Lost, Work, WorkEvent
 from songloom.jobs.worker_process import WorkerProcess
 
 GIVES_UP = """
 import sys, time
 from pathlib import Path
-from songloom.jobs.executor import Lost
+from songloom.jobs.messages import Lost
 from songloom.jobs.wire import decode_command, encode
 
 work = decode_command(sys.stdin.buffer.readline())

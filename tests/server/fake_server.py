@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from songloom.checkpoints.home import ADAPTER_CONFIG, ADAPTER_WEIGHTS, model_folder
-from songloom.jobs.executor import Succeeded, Work, WorkEvent
+from songloom.jobs.messages import Succeeded, Work, WorkEvent
 from songloom.server.app import make_app
 from songloom.server.services import open_services
 from songloom.settings import read_settings

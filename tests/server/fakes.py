@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from songloom.errors import AudioError
-from songloom.jobs.executor import (
+from songloom.jobs.messages import (
     Failed,
     Logged,
     Lost,
@@ -21,7 +21,7 @@ from songloom.jobs.executor import (
     WorkerStats,
     WorkEvent,
 )
-from songloom.jobs.records import Kind
+from songloom.jobs.store.records import Kind
 from songloom.server.studio.dataset_analysis import Heard
 
 RATE = 32_000

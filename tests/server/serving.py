@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from songloom.jobs.records import Job
+from songloom.jobs.store.records import Job
 from songloom.server.app import make_app
 from songloom.server.services import Services, open_services
 from songloom.settings import ServeSettings

@@ -13,9 +13,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from songloom.errors import OutputError, RequestError
-from songloom.jobs.records import Token
-from songloom.jobs.store import Store
-from songloom.jobs.tokens import hash_token, new_token
+from songloom.jobs.store.api_tokens import hash_token, new_token
+from songloom.jobs.store.records import Token
+from songloom.jobs.store.store import Store
 from songloom.server import auth
 from songloom.server.auth import VARIABLE, Authentication, Tokens, check_binding
 from songloom.server.signing import Signer

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from songloom.errors import OutputError
-from songloom.jobs.records import Job
-from songloom.jobs.store import Store
-from songloom.jobs.tables import jobs
+from songloom.jobs.store.records import Job
+from songloom.jobs.store.schema import jobs
+from songloom.jobs.store.store import Store
 from songloom.server.contract import wire_inputs
 from tests.server.fakes import FakeExecutor
 from tests.server.serving import Serving, serving

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from songloom.jobs.executor import Work
+from songloom.jobs.messages import Work
 from tests.server.fakes import FakeExecutor
 from tests.server.receiver import Receiver
 from tests.server.serving import Serving, serving

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from songloom.checkpoints.home import models_folder
 from songloom.errors import FetchError
-from songloom.jobs.executor import Work
-from songloom.jobs.places import datasets_folder, files_folder, job_folder, jobs_folder
-from songloom.jobs.records import Job, StoredFile
-from songloom.jobs.store import Store
+from songloom.jobs.messages import Work
+from songloom.jobs.paths import datasets_folder, files_folder, job_folder, jobs_folder
+from songloom.jobs.store.records import Job, StoredFile
+from songloom.jobs.store.store import Store
 from songloom.request import GenerationRequest, TrainingRequest
 from songloom.server.contract import wire_inputs
 from songloom.server.fetch import Fetcher, FetchRules

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from songloom.jobs.records import Job, StoredFile
+from songloom.jobs.store.records import Job, StoredFile
 from songloom.server.json_values import DEEPEST, TOO_DEEP, can_be_kept, make_showable
 from tests.server.serving import Serving
 

@@ -12,8 +12,8 @@ import pytest
 from songloom.checkpoints.catalogue import KNOWN
 from songloom.checkpoints.home import models_folder
 from songloom.errors import ModelError
-from songloom.jobs.records import Job, Version
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import Job, Version
+from songloom.jobs.store.store import Store
 from songloom.server.library import ORIGINAL_IDS, Library
 from songloom.settings import ORIGINAL, ServeSettings
 

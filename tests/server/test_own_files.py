@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from songloom.errors import FetchError
-from songloom.jobs.records import Job, StoredFile
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import Job, StoredFile
+from songloom.jobs.store.store import Store
 from songloom.server.own_files import OwnFile, OwnFiles
 from songloom.server.signing import Signer
 from songloom.server.studio.dataset_store import DatasetStore

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from songloom.jobs.records import Kind
+from songloom.jobs.store.records import Kind
 from songloom.request import GenerationRequest, TrainingRequest
 from songloom.server.contract import wire_inputs
 from songloom.server.schema import cog_document, input_defaults

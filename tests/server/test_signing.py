@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replicate.webhook import InvalidSignatureError, Webhooks, WebhookSigningSecret
 
-from songloom.jobs.store import Store
+from songloom.jobs.store.store import Store
 from songloom.server.signing import DAY, Signer, new_key, new_webhook_secret
 
 SIGNER = Signer("a" * 64, new_webhook_secret())

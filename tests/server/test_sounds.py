@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from songloom.errors import AudioError, OutputError
-from songloom.jobs.places import MADE_FOLDER
+from songloom.jobs.paths import MADE_FOLDER
 from songloom.server import sounds as sounds_module
 from songloom.server.sounds import Sounds
 from tests.server.fakes import write_tone

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from songloom.jobs.executor import Logged, Previewed, Progressed, Sampled, Started, WorkEvent
-from songloom.jobs.records import Job
+from songloom.jobs.messages import Logged, Previewed, Progressed, Sampled, Started, WorkEvent
+from songloom.jobs.store.records import Job
 from songloom.server import streams
 from songloom.server.streams import client_events, growing_audio, job_events, server_sent
 

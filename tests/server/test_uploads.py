@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songloom.errors import OutputError, RequestError
-from songloom.jobs.records import StoredFile
+from songloom.jobs.store.records import StoredFile
 from songloom.server.incoming import IncomingFile, incoming
 from songloom.server.uploads import LONGEST_FIELD, FileFolder
 

@@ -16,8 +16,8 @@ from fastapi.exceptions import RequestValidationError
 from replicate.webhook import Webhooks, WebhookSigningSecret
 
 from songloom.errors import OutputError
-from songloom.jobs.records import Delivery, Job
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import Delivery, Job
+from songloom.jobs.store.store import Store
 from songloom.server import webhooks
 from songloom.server.addresses import FetchRules
 from songloom.server.fetch import Fetcher

@@ -15,7 +15,7 @@ from songloom.fields import fields_of
 from songloom.settings import ServeSettings, read_settings
 
 if TYPE_CHECKING:
-    from songloom.jobs.store import Store
+    from songloom.jobs.store.store import Store
 
 tokens = typer.Typer(help="List the tokens that a server accepts; create and revoke them.")
 
@@ -75,8 +75,8 @@ def create(
     config: ConfigOption = None,
 ) -> None:
     """Create a token and print it, this once."""
-    from songloom.jobs.records import Token
-    from songloom.jobs.tokens import LONGEST_NAME, hash_token, may_be_name, new_token
+    from songloom.jobs.store.api_tokens import LONGEST_NAME, hash_token, may_be_name, new_token
+    from songloom.jobs.store.records import Token
 
     if not may_be_name(name):
         raise RequestError(
@@ -107,8 +107,8 @@ def revoke(
 
 @contextmanager
 def _store(database: str | None, folder: Path | None, config: Path | None) -> "Iterator[Store]":
-    from songloom.jobs.places import database_url
-    from songloom.jobs.store import Store
+    from songloom.jobs.paths import database_url
+    from songloom.jobs.store.store import Store
 
     given = {"database": database, "folder": folder}
     flags = {key: value for key, value in given.items() if value is not None}

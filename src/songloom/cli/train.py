@@ -10,12 +10,12 @@ import typer
 
 from songloom import terminal
 from songloom.cli.options import takes_fields
-from songloom.jobs.environment import suit_training
+from songloom.finetuning.threads import suit_training
 from songloom.request import PrepareRequest, TrainingRequest
 
 if TYPE_CHECKING:
     from songloom.dataset.prepare import Prepared
-    from songloom.jobs.finetune import FineTuned
+    from songloom.finetuning.pipeline import FineTuned
 
 _SHORT = {"model_version": "--model"}
 

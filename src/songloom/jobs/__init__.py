@@ -1,1 +1,1 @@
-"""Whole pieces of work, from what a person asks for to what they get."""
+"""The queue: jobs from the moment they are accepted to their results."""

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from songloom.errors import OutputError, SongloomError
-from songloom.jobs.executor import (
+from songloom.jobs.active_jobs import Deadlines, LiveJob, Watchers
+from songloom.jobs.messages import (
     Executor,
     Failed,
     Logged,
@@ -38,10 +39,9 @@ from songloom.jobs.executor import (
     WorkerStats,
     WorkEvent,
 )
-from songloom.jobs.live import Deadlines, LiveJob, Watchers
-from songloom.jobs.places import job_folder
-from songloom.jobs.records import KINDS, Job, Kind, Status, Version, now
-from songloom.jobs.store import Store
+from songloom.jobs.paths import job_folder
+from songloom.jobs.store.records import KINDS, Job, Kind, Status, Version, now
+from songloom.jobs.store.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from songloom.jobs.executor import Progressed
+from songloom.jobs.messages import Progressed
 
 _WIDTH = 10
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from songloom.errors import OutputError
-from songloom.jobs.places import folder_size
-from songloom.jobs.records import StoredFile, now
-from songloom.jobs.store import Store
+from songloom.jobs.paths import folder_size
+from songloom.jobs.store.records import StoredFile, now
+from songloom.jobs.store.store import Store
 from songloom.whole_files import remove_unfinished
 
 SWEEP_SECONDS = 600.0

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from songloom.jobs.executor import (
+from songloom.jobs.messages import (
     Failed,
     Logged,
     Lost,

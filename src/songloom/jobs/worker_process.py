@@ -11,7 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 
-from songloom.jobs.executor import (
+from songloom.jobs.messages import (
     Failed,
     Lost,
     Opened,

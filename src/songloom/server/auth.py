@@ -19,8 +19,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from songloom.errors import OutputError, RequestError
-from songloom.jobs.store import Store
-from songloom.jobs.tokens import hash_token
+from songloom.jobs.store.api_tokens import hash_token
+from songloom.jobs.store.store import Store
 from songloom.server.page import is_open
 from songloom.server.refusals import refuse
 from songloom.server.signing import Signer

@@ -16,7 +16,7 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
 from songloom import __version__
 from songloom.errors import DuplicateError, QueueFullError
-from songloom.jobs.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
+from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
 from songloom.server.inputs import InputError, as_taken, check_prediction, check_training
 from songloom.server.page import page_response, wants_page
 from songloom.server.schema import input_defaults

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from songloom.errors import RequestError
 from songloom.fields import FieldSpec, Option, fields_of
-from songloom.jobs.records import Kind
+from songloom.jobs.store.records import Kind
 from songloom.request import GenerationRequest, TrainingRequest
 
 JsonType = Literal["string", "integer", "number", "boolean"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from songloom.jobs.live import Watchers
+from songloom.jobs.active_jobs import Watchers
 
 EVERY = ""
 """What those watch who want to hear of each model."""
@@ -34,7 +34,7 @@ class Downloads:
     """
 
     def __init__(
-        self, command: Sequence[str] = (sys.executable, "-m", "songloom.jobs.download_worker")
+        self, command: Sequence[str] = (sys.executable, "-m", "songloom.jobs.workers.download")
     ) -> None:
         self._command = command
         self._tasks: dict[str, asyncio.Task[str | None]] = {}

@@ -19,11 +19,11 @@ from fastapi.exceptions import RequestValidationError
 
 from songloom.checkpoints.catalogue import NANO
 from songloom.errors import ModelError, RequestError, SongloomError
-from songloom.jobs.executor import Work
-from songloom.jobs.names import reserve_name
-from songloom.jobs.places import weights_folder
-from songloom.jobs.records import Job, Kind
-from songloom.jobs.store import Store
+from songloom.jobs.messages import Work
+from songloom.jobs.model_names import reserve_name
+from songloom.jobs.paths import weights_folder
+from songloom.jobs.store.records import Job, Kind
+from songloom.jobs.store.store import Store
 from songloom.request import GenerationRequest, TrainingRequest
 from songloom.server.contract import WireError, given, is_file_url, shown, wire_inputs
 from songloom.server.fetch import Fetcher

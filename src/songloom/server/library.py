@@ -17,8 +17,8 @@ from songloom.checkpoints.catalogue import KNOWN, KnownModel, known_model
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import FACTS, TrainedModel, trained_model, trained_models
 from songloom.errors import ModelError
-from songloom.jobs.records import Job, Version
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import Job, Version
+from songloom.jobs.store.store import Store
 from songloom.settings import ORIGINAL, ServeSettings
 
 OWNER = "songloom"

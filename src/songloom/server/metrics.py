@@ -9,9 +9,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from songloom.jobs.dispatcher import Dispatcher
-from songloom.jobs.executor import WorkerStats
-from songloom.jobs.records import KINDS, Job, Status
-from songloom.jobs.store import Store
+from songloom.jobs.messages import WorkerStats
+from songloom.jobs.store.records import KINDS, Job, Status
+from songloom.jobs.store.store import Store
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 

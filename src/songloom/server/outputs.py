@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from songloom.jobs.records import Job
+from songloom.jobs.store.records import Job
 from songloom.server.fetch import Fetcher
 
 

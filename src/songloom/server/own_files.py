@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from songloom.errors import FetchError
-from songloom.jobs.places import job_folder
-from songloom.jobs.store import Store
+from songloom.jobs.paths import job_folder
+from songloom.jobs.store.store import Store
 from songloom.server.contract import is_data_url
 from songloom.server.signing import Signer
 from songloom.server.studio.dataset_store import DatasetStore

@@ -16,8 +16,8 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from songloom.errors import OutputError
-from songloom.jobs.local import LocalExecutor, LocalSettings
-from songloom.jobs.places import server_folder, turns_folder
+from songloom.jobs.paths import server_folder, turns_folder
+from songloom.jobs.supervisor import LocalExecutor, LocalSettings
 from songloom.server.app import make_app
 from songloom.server.auth import check_binding
 from songloom.server.logs import configure_logging

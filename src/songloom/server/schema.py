@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from songloom.jobs.records import WEBHOOK_EVENTS, Kind
+from songloom.jobs.store.records import WEBHOOK_EVENTS, Kind
 from songloom.server.contract import WireInput, wire_inputs
 
 Schema = dict[str, Any]

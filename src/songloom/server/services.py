@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from songloom.checkpoints.home import unpacked_folder
-from songloom.jobs.bin import Bin
 from songloom.jobs.dispatcher import Dispatcher
-from songloom.jobs.executor import Executor
-from songloom.jobs.places import (
+from songloom.jobs.messages import Executor
+from songloom.jobs.paths import (
     database_url,
     datasets_folder,
     files_folder,
     jobs_folder,
     weights_folder,
 )
-from songloom.jobs.records import now
 from songloom.jobs.retention import Retention
-from songloom.jobs.store import Store
+from songloom.jobs.store.records import now
+from songloom.jobs.store.store import Store
+from songloom.jobs.trash import Bin
 from songloom.server.addresses import FetchRules
 from songloom.server.auth import Tokens
 from songloom.server.downloads import Downloads

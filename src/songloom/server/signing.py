@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import unquote, urlencode
 
-from songloom.jobs.store import Store
+from songloom.jobs.store.store import Store
 
 DAY = 86400.0
 _HOUR = 3600

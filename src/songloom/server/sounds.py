@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from songloom.errors import AudioError, OutputError
-from songloom.jobs.places import made_of
+from songloom.jobs.paths import made_of
 from songloom.request import OutputFormat
 
 IDLE_SECONDS = 120.0
@@ -127,7 +127,7 @@ class Sounds:
     async def _running(self) -> Process:
         async with self._starting:
             if self._process is None:
-                command = [sys.executable, "-m", "songloom.jobs.sound_worker"]
+                command = [sys.executable, "-m", "songloom.jobs.workers.sound"]
                 process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
                 self._process = process
                 self._reader = asyncio.create_task(self._read(process))

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from songloom.jobs.executor import Logged, Previewed, Progressed, Sampled, Started, WorkEvent
-from songloom.jobs.places import STREAM_FILE
-from songloom.jobs.records import Job
+from songloom.jobs.messages import Logged, Previewed, Progressed, Sampled, Started, WorkEvent
+from songloom.jobs.paths import STREAM_FILE
+from songloom.jobs.store.records import Job
 
 PING_SECONDS = 15.0
 """Silence after which a comment is sent, so that proxies keep the connection."""

@@ -16,7 +16,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from songloom.errors import OutputError, RequestError
-from songloom.jobs.records import StoredFile, new_id
+from songloom.jobs.store.records import StoredFile, new_id
 from songloom.server.filenames import safe_name
 from songloom.server.incoming import IncomingFile, incoming, remove_unfinished
 from songloom.server.json_values import DEEPEST, can_be_kept

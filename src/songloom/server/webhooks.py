@@ -17,9 +17,9 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 
 from songloom.errors import FetchError, OutputError
-from songloom.jobs.places import job_folder
-from songloom.jobs.records import Delivery
-from songloom.jobs.store import Store
+from songloom.jobs.paths import job_folder
+from songloom.jobs.store.records import Delivery
+from songloom.jobs.store.store import Store
 from songloom.server.addresses import RefusedError
 from songloom.server.fetch import Fetcher
 from songloom.server.library import Library

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-if "songloom.jobs.worker" in sys.orig_argv:
+if "songloom.jobs.workers.prediction" in sys.orig_argv:
     from songloom.generation import model
 
     _prepare = model.prepare

@@ -11,7 +11,7 @@ from replicate.prediction import Prediction
 from replicate.training import Training
 from replicate.version import Version as ClientVersion
 
-from songloom.jobs.records import Job, StoredFile
+from songloom.jobs.store.records import Job, StoredFile
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.render import (
     render_file,

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from songloom.jobs.records import Version
+from songloom.jobs.store.records import Version
 from songloom.server import streams
 from songloom.server.library import ORIGINAL_IDS
 from songloom.server.replicate.jobs import LONGEST_LISTED

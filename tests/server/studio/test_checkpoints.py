@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from songloom.checkpoints.downloaded import repository_folder
 from songloom.checkpoints.home import models_folder, trained_model
-from songloom.jobs.records import Version
+from songloom.jobs.store.records import Version
 from songloom.server.app import make_app
 from songloom.server.downloads import Downloads
 from songloom.server.services import open_services

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from songloom.dataset.files import AUDIO
-from songloom.jobs.executor import Work
+from songloom.jobs.messages import Work
 from songloom.server.replicate.links import Links
 from songloom.server.studio.datasets import dataset_events
 from tests.server.serving import Serving, serving

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from songloom.jobs.records import Job
+from songloom.jobs.store.records import Job
 from songloom.request import TrainingRequest
 from songloom.server.inputs import check_training
 from songloom.server.line_process import LineProcess, ProcessEndedError

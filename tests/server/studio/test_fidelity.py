@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from songloom.errors import AudioError
-from songloom.jobs.places import EXCERPT_SIDES, FIGURES_FILE
+from songloom.jobs.paths import EXCERPT_SIDES, FIGURES_FILE
 from songloom.server.line_process import ProcessEndedError
 from songloom.server.studio.fidelity_meter import FidelityMeter
 from tests.server.serving import Serving

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from songloom import __version__
 from songloom.checkpoints.home import models_folder
-from songloom.jobs.executor import WorkerReady
-from songloom.jobs.records import Token
+from songloom.jobs.messages import WorkerReady
+from songloom.jobs.store.records import Token
 from tests.server.fakes import FakeExecutor
 from tests.server.serving import Serving, serving
 from tests.waiting import wait_until

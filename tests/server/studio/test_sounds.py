@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from songloom.jobs.records import Job, Kept
+from songloom.jobs.store.records import Job, Kept
 from songloom.server.studio.items import readable_name
 from tests.server.serving import Serving
 from tests.server.studio.test_library import made, trained

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from songloom.checkpoints.home import models_folder, runs_folder
-from songloom.jobs.places import folder_size
-from songloom.jobs.records import Job
-from songloom.jobs.store import Store
+from songloom.jobs.paths import folder_size
+from songloom.jobs.store.records import Job
+from songloom.jobs.store.store import Store
 from songloom.server.studio import exports
 from songloom.server.studio.exports import export
 from tests.server.serving import Serving

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from songloom.jobs.records import Token
-from songloom.jobs.tokens import hash_token
+from songloom.jobs.store.api_tokens import hash_token
+from songloom.jobs.store.records import Token
 from songloom.server.auth import VARIABLE
 from tests.server.serving import Serving, serving
 

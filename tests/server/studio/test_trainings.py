@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from songloom.jobs.executor import Work
-from songloom.jobs.training_notes import COMPARISON, Preview, TrainingNotes
+from songloom.finetuning.history import COMPARISON, Preview, TrainingNotes
+from songloom.jobs.messages import Work
 from tests.server.serving import Serving
 from tests.waiting import wait_until
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
+from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
 from songloom.server.inputs import Checked, InputError, check_prediction, check_training
 from songloom.server.library import LibraryVersion
 from songloom.server.replicate.headers import cancel_after_seconds

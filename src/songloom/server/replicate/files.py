@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, status
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.records import StoredFile
+from songloom.jobs.store.records import StoredFile
 from songloom.server.replicate.access import Linking, Serving, url_of
 from songloom.server.replicate.outputs import SAFE
 from songloom.server.replicate.pages import Paging, page

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from songloom.jobs.records import Job, Kind
+from songloom.jobs.store.records import Job, Kind
 from songloom.server.replicate.access import Linking, Serving, url_of
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.pages import Paging, page

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from songloom.jobs.records import Job
+from songloom.jobs.store.records import Job
 from songloom.server.own_files import GIVEN
 
 

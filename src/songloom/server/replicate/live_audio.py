@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
-from songloom.jobs.places import STREAM_FILE
-from songloom.jobs.records import Job
+from songloom.jobs.paths import STREAM_FILE
+from songloom.jobs.store.records import Job
 from songloom.server.streams import Watched, growing_audio
 
 TYPE = "audio/mpeg"

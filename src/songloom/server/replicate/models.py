@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.home import remove_model
-from songloom.jobs.bin import is_used
+from songloom.jobs.trash import is_used
 from songloom.server.library import OWNER, LibraryModel, LibraryVersion
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links

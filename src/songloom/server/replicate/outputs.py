@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from songloom.errors import FetchError
-from songloom.jobs.records import Job
+from songloom.jobs.store.records import Job
 from songloom.server.data_urls import read_data_url
 from songloom.server.own_files import GIVEN
 from songloom.server.replicate.access import Serving

@@ -10,7 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.records import Job
+from songloom.jobs.store.records import Job
 from songloom.server.library import LibraryVersion
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.creation import PredictionBody, new_job

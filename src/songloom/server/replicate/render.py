@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from songloom.jobs.records import Job, StoredFile
+from songloom.jobs.store.records import Job, StoredFile
 from songloom.server.json_values import make_showable
 from songloom.server.replicate.links import Links
 

@@ -14,7 +14,7 @@ from songloom.checkpoints.bases import find_dependents
 from songloom.checkpoints.catalogue import NANO, known_model
 from songloom.checkpoints.downloaded import remove_download
 from songloom.checkpoints.home import remove_model, trained_model, trained_models
-from songloom.jobs.bin import is_used
+from songloom.jobs.trash import is_used
 from songloom.server.downloads import EVERY
 from songloom.server.replicate.access import Serving
 from songloom.server.replicate.jobs import EVENT_STREAM

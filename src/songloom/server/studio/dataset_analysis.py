@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from songloom.errors import AudioError, OutputError
-from songloom.jobs.live import Watchers
+from songloom.jobs.active_jobs import Watchers
 from songloom.server.line_process import LineProcess, ProcessEndedError
 from songloom.server.studio.dataset_records import DatasetSong, SongDataset
 from songloom.server.studio.dataset_store import DatasetStore
@@ -44,7 +44,7 @@ class ProcessEar:
 
     def __init__(self) -> None:
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # music comes first
-        self._process = LineProcess("songloom.jobs.analysis_worker", LONGEST_SECONDS, threads)
+        self._process = LineProcess("songloom.jobs.workers.analysis", LONGEST_SECONDS, threads)
 
     async def listen(self, path: Path) -> Heard:
         """See `Ear`."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from songloom.dataset.labels import LABEL_NAMES, LISTS
 from songloom.dataset.values import Written
-from songloom.jobs.records import now
+from songloom.jobs.store.records import now
 
 SongStatus = Literal["waiting", "analysing", "ready", "failed"]
 

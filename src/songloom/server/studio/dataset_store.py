@@ -22,7 +22,7 @@ from typing import Any
 from songloom.dataset.files import Skipped, is_audio
 from songloom.dataset.sidecars import Sidecars, fold_name, read_json, read_text
 from songloom.errors import DatasetError, OutputError
-from songloom.jobs.records import new_id
+from songloom.jobs.store.records import new_id
 from songloom.server.copies import link
 from songloom.server.studio.dataset_names import folded, training_names
 from songloom.server.studio.dataset_records import (

@@ -14,9 +14,9 @@ from statistics import median
 from typing import Any, Literal
 
 from songloom.errors import ModelError, RequestError
-from songloom.jobs.places import server_folder
-from songloom.jobs.records import Job
-from songloom.jobs.store import Store
+from songloom.jobs.paths import server_folder
+from songloom.jobs.store.records import Job
+from songloom.jobs.store.store import Store
 from songloom.request import TrainingRequest
 from songloom.server.line_process import LineProcess, ProcessEndedError
 from songloom.server.studio.dataset_records import SongDataset
@@ -133,7 +133,7 @@ class Estimator:
         self._settings, self._store = settings, store
         # As a training's process is set up: see `jobs.environment`.
         waiting = {"OMP_WAIT_POLICY": "passive"}
-        self._process = LineProcess("songloom.jobs.estimation_worker", LONGEST_SECONDS, waiting)
+        self._process = LineProcess("songloom.jobs.workers.estimation", LONGEST_SECONDS, waiting)
 
     async def estimate(self, model: str, dataset: SongDataset, effort: Effort) -> dict[str, Any]:
         """What a training of a model on a data set would take.

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from songloom.jobs.collection import Collection
-from songloom.jobs.records import Kept, Kind
+from songloom.jobs.store.library import Collection
+from songloom.jobs.store.records import Kept, Kind
 from songloom.server.replicate.render import LONGEST_INLINE, stamp
 from songloom.server.studio.items import prompt_of, readable_name, result_names
 

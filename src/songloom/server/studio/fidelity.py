@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.catalogue import NANO
-from songloom.jobs.places import EXCERPT_SIDES, made_of
+from songloom.jobs.paths import EXCERPT_SIDES, made_of
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.outputs import SAFE, TYPES

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from songloom.errors import AudioError
-from songloom.jobs.places import FIGURES_FILE
+from songloom.jobs.paths import FIGURES_FILE
 from songloom.server.line_process import LineProcess, ProcessEndedError
 
 LONGEST_SECONDS = 300.0
@@ -20,7 +20,7 @@ class FidelityMeter:
 
     def __init__(self) -> None:
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # music comes first
-        self._process = LineProcess("songloom.jobs.fidelity_worker", LONGEST_SECONDS, threads)
+        self._process = LineProcess("songloom.jobs.workers.fidelity", LONGEST_SECONDS, threads)
 
     async def measure(self, song: Path, model: str, target: Path) -> dict[str, Any]:
         """Figures of a song through a model's codec; sounds are in the target's folder then.

@@ -7,8 +7,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from songloom.jobs.marks import TELLING
-from songloom.jobs.records import Job, Kept
+from songloom.jobs.store.annotations import TELLING
+from songloom.jobs.store.records import Job, Kept
 from songloom.server.filenames import safe_name
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.render import render_job, stamp

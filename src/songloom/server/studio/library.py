@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.records import Job, Kept, Kind
+from songloom.jobs.store.records import Job, Kept, Kind
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.problems import InvalidField, ProblemError

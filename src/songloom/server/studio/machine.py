@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from songloom import __version__
 from songloom.checkpoints.listing import list_models
-from songloom.jobs.places import server_folder
+from songloom.jobs.paths import server_folder
 from songloom.server.auth import admits_all
 from songloom.server.library import OWNER
 from songloom.server.replicate.access import Serving

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response
 
-from songloom.jobs.records import Kept
+from songloom.jobs.store.records import Kept
 from songloom.server.replicate.access import Serving
 from songloom.server.replicate.outputs import SAFE, TYPES
 from songloom.server.replicate.problems import ProblemError

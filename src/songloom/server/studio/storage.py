@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from songloom.checkpoints.catalogue import KNOWN
 from songloom.checkpoints.downloaded import repository_folder
 from songloom.checkpoints.home import models_folder, runs_folder, unpacked_folder
-from songloom.jobs.places import (
+from songloom.jobs.paths import (
     datasets_folder,
     files_folder,
     folder_size,
@@ -20,7 +20,7 @@ from songloom.jobs.places import (
     server_folder,
     weights_folder,
 )
-from songloom.jobs.records import Kind, now
+from songloom.jobs.store.records import Kind, now
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.services import Services
 from songloom.server.studio.exports import export

@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import APIRouter, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from songloom.jobs.records import Token
-from songloom.jobs.tokens import LONGEST_NAME, hash_token, may_be_name, new_token
+from songloom.jobs.store.api_tokens import LONGEST_NAME, hash_token, may_be_name, new_token
+from songloom.jobs.store.records import Token
 from songloom.server.auth import VARIABLE, admits_all
 from songloom.server.replicate.access import Serving
 from songloom.server.replicate.problems import InvalidField, ProblemError

@@ -9,8 +9,8 @@ from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.catalogue import NANO
-from songloom.jobs.records import Job
-from songloom.jobs.training_notes import TrainingNotes
+from songloom.finetuning.history import TrainingNotes
+from songloom.jobs.store.records import Job
 from songloom.request import TrainingRequest
 from songloom.server.inputs import as_taken
 from songloom.server.replicate.access import Linking, Serving

@@ -1,0 +1,1 @@
+"""From songs to a model with a name: prepare, train, compare, publish."""

@@ -1,0 +1,69 @@
+"""The folder of a training while it goes on: its lock, its state, its logs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from songloom.errors import MissingExtraError, OutputError, TrainingError
+from songloom.finetuning.history import CLIPS
+from songloom.progress import ProgressCallback, ProgressEvent
+from songloom.training.decoder_state import DECODER_STATE
+from songloom.training.state import BEST_FILE, FILE
+from songloom.training.tensorboard import TensorBoardLog
+from songloom.whole_files import remove_unfinished
+
+DATASET, LOGS = "dataset", "tensorboard"
+
+
+@contextmanager
+def alone(run: Path, name: str) -> Iterator[None]:
+    """Refuse two trainings of one name at once; a killed one holds nothing."""
+    from filelock import FileLock, Timeout
+
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(run / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainingError(
+            f"a training of {name!r} is running already; wait for it, or choose another name"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"{run} cannot be written ({error}); set SONGLOOM_HOME to a folder that may be"
+        ) from error
+    try:
+        remove_unfinished(run, time.time())  # nobody else writes here now
+        yield
+    finally:
+        lock.release()
+
+
+def clear_state(run: Path, *, keep_logs: bool = False) -> None:
+    """Remove what a training would go on from; the prepared songs stay."""
+    for name in (FILE, BEST_FILE, DECODER_STATE):
+        (run / name).unlink(missing_ok=True)
+    if not keep_logs:
+        for folder in (LOGS, CLIPS):
+            shutil.rmtree(run / folder, ignore_errors=True)
+
+
+@contextmanager
+def logged(run: Path, step: int, tell: ProgressCallback) -> Iterator[ProgressCallback]:
+    """Events to whoever listens, and to TensorBoard's logs where it is installed."""
+    try:
+        log = TensorBoardLog(run / LOGS, step)
+    except MissingExtraError:
+        yield tell
+        return
+    with log:
+
+        def both(event: ProgressEvent) -> None:
+            log(event)
+            tell(event)
+
+        yield both

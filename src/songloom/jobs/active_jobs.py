@@ -1,0 +1,122 @@
+"""What a server remembers of a job only while it is prepared or runs, and of who watches it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from songloom.jobs.messages import Progressed, Work
+from songloom.jobs.progress_lines import progress_line
+from songloom.jobs.store.records import Job, Kind, now
+
+E = TypeVar("E")
+
+SHOWN_SECONDS = 1.0
+"""Between two log lines about progress."""
+
+
+@dataclass(eq=False)
+class LiveJob:
+    """A job while it is prepared or runs."""
+
+    kind: Kind
+    isolated: bool = False
+    """Whether it must not share a process with others."""
+    prepared: Work | None = None
+    task: asyncio.Task[None] | None = None
+    """What prepares it, or sends its result elsewhere."""
+    submitted: bool = False
+    cancel_requested: bool = False
+    """Whether somebody asked to stop it while it was here."""
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while lines are written, so that they keep their order."""
+    _began: float = field(default_factory=time.monotonic)
+    _shown: float = 0.0
+    _lines: list[str] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Count time from now on."""
+        self._began = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """Have a line written to the log soon."""
+        self._lines.append(f"{line}\n")
+
+    def note(self, event: Progressed) -> None:
+        """Log progress now and then, in the form that clients read it from."""
+        moment = time.monotonic()
+        if event.done < event.total and moment - self._shown < SHOWN_SECONDS:
+            return
+        self._shown = moment
+        self.say(progress_line(event, moment - self._began))
+
+    def take_lines(self) -> str:
+        """What is still to be written; it is the caller's from then on."""
+        text, self._lines = "".join(self._lines), []
+        return text
+
+
+class Watchers(Generic[E]):
+    """Those who want to hear of things with ids, such as jobs, each with a queue of its own."""
+
+    def __init__(self) -> None:
+        self._queues: defaultdict[str, set[asyncio.Queue[E]]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        """Things that someone watches."""
+        return len(self._queues)
+
+    def tell(self, id: str, event: E) -> None:
+        """Let those who watch a thing know."""
+        for events in self._queues.get(id, ()):
+            events.put_nowait(event)
+
+    @contextmanager
+    def watching(self, id: str) -> Iterator[asyncio.Queue[E]]:
+        """A queue of what happens to a thing for as long as the block lasts."""
+        events: asyncio.Queue[E] = asyncio.Queue()
+        self._queues[id].add(events)
+        try:
+            yield events
+        finally:
+            self._queues[id].discard(events)
+            if not self._queues[id]:
+                del self._queues[id]
+
+
+class Deadlines:
+    """Calls when a job's time is up.
+
+    Args:
+        reached: called with the job's id.
+    """
+
+    def __init__(self, reached: Callable[[str], None]) -> None:
+        self._reached = reached
+        self._handles: dict[str, asyncio.TimerHandle] = {}
+
+    def watch(self, job: Job) -> None:
+        """Watch a job's deadline, if it has one."""
+        if job.cancel_after is None or job.ended:
+            return
+        # After a restart only the clock tells how long ago that was; it may have been set since.
+        passed = max(0.0, (now() - job.created_at).total_seconds())
+        left = max(0.0, job.cancel_after - passed)
+        loop = asyncio.get_running_loop()
+        self._handles[job.id] = loop.call_later(left, self._reached, job.id)
+
+    def forget(self, id: str) -> None:
+        """Watch a job's deadline no more."""
+        handle = self._handles.pop(id, None)
+        if handle is not None:
+            handle.cancel()
+
+    def forget_all(self) -> None:
+        """Watch none any more."""
+        for id in list(self._handles):
+            self.forget(id)

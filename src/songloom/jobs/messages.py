@@ -1,0 +1,221 @@
+"""Where work is done: what a server hands to an executor, and what it hears back.
+
+The one executor so far runs worker processes on this machine (`local`). Another, for a cluster
+say, has the same methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from songloom.jobs.store.records import Kind
+
+
+@dataclass(frozen=True)
+class Work:
+    """One job, ready to run: every file that it needs is on this machine."""
+
+    id: str
+    kind: Kind
+    request: Mapping[str, Any]
+    """Fields of a `GenerationRequest` or a `TrainingRequest`."""
+    model: str
+    """What a prediction loads: a model's name or path."""
+    folder: Path
+    """Where results are written; it exists."""
+    base: str | None = None
+    """See `songloom.load`."""
+    count: int = 1
+    """Takes of a prediction: seed, seed + 1, ..."""
+    alone: bool = False
+    """Whether nothing may share a batch with it: it may have brought a batch down before."""
+    isolated: bool = False
+    """Whether nothing may share a process with it: it may have brought a worker down before."""
+    listen: bool = False
+    """Whether someone listens already: see `Executor.listen`."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """Work began."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A worker turns to work: if the process ends from now on, that may be this work's doing."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far work has come."""
+
+    id: str
+    done: int
+    """In `unit`s; a whole number, since clients read it out of a log line."""
+    total: int
+    unit: str
+    """`frames` (of audio), `updates` (of a training), `songs` or `bytes`."""
+    stage: str = ""
+    """What is being done, where a job has several parts."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Measurements: `loss`, `learning_rate`, `held_out_loss`, `seconds_left`, ..."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line for the job's log."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """More audio of a prediction can be heard: its stream file has grown."""
+
+    id: str
+    seconds: float
+    """Audio in the stream so far."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A training has generated a clip on its way."""
+
+    id: str
+    step: int
+    """Updates that were made by then."""
+    prompt: str
+    file: str
+    """Its name in the work's folder."""
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """Work is done."""
+
+    id: str
+    files: tuple[str, ...]
+    """Names within the work's folder, the results in their order."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known of the result: a training's `model`."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Work can't be done; the error is for the person who asked."""
+
+    id: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Work was cancelled, or given back through no fault of its own: it was never tried."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Work broke off, or its process ended; it can be run again."""
+
+    id: str
+    reason: str
+    shared: bool = False
+    """Whether other work broke off with it: any of them may be the culprit."""
+    process_ended: bool = False
+    """Whether the process is gone, so that the work must not share one again."""
+
+
+@dataclass(frozen=True)
+class WorkerReady:
+    """A worker can take work."""
+
+    device: str
+    means: str = ""
+    """What computes: `cpu`, `cuda`, `cuda:1`, where `device` may leave that open."""
+    description: str = ""
+    """What the device is, for people: "NVIDIA H100 80GB HBM3", "CPU, 8 threads"."""
+    memory_bytes: int = 0
+    """All that it has; 0 if unknown."""
+
+
+@dataclass(frozen=True)
+class WorkerGone:
+    """A worker can take no work until it is ready again."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class WorkerFreed:
+    """There is room for more work on a device."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class WorkerStats:
+    """What a worker measured of itself since the last time."""
+
+    device: str
+    steps: int
+    """Token steps."""
+    tokens: int
+    """Rows, summed over these steps."""
+    rows: int
+    """Rows being decoded at the moment: a prediction with guidance has two."""
+    memory_bytes: int
+    """Resident memory, or, on a GPU, what is allocated there."""
+
+
+WorkEvent = (
+    Started
+    | Opened
+    | Progressed
+    | Logged
+    | Previewed
+    | Sampled
+    | Succeeded
+    | Failed
+    | Stopped
+    | Lost
+    | WorkerReady
+    | WorkerGone
+    | WorkerFreed
+    | WorkerStats
+)
+
+
+class Executor(Protocol):
+    """Runs work, several pieces at once."""
+
+    async def start(self) -> None:
+        """Begin; `WorkerReady` tells of each device that can take work."""
+
+    def free(self, kind: Kind) -> int:
+        """How much more work of a kind would begin at once."""
+
+    async def submit(self, work: Work) -> None:
+        """Take work; what becomes of it is told by `events`. Isolated work needs no room."""
+
+    async def cancel(self, id: str) -> None:
+        """Stop work soon; `Stopped` is told, unless it ended before. Unknown ids are ignored."""
+
+    async def listen(self, id: str) -> None:
+        """Write audio to the work's stream file while it is generated; `Previewed` tells of it."""
+
+    def events(self) -> AsyncIterator[WorkEvent]:
+        """What happens, as it happens, until the executor is closed; for one reader."""
+
+    async def close(self) -> None:
+        """End all processes; running trainings save their state first."""

@@ -1,0 +1,484 @@
+"""What the server remembers, on disk: every call is one transaction, and durable when it returns.
+
+The queue, its jobs' results and the webhooks that are owed for them change together or not at all,
+so a server that is killed between any two instructions finds everything as it was promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, String, cast, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from songloom.errors import DuplicateError, QueueFullError
+from songloom.jobs.store import webhook_queue
+from songloom.jobs.store.annotations import add_mark, forget_words, not_deleted
+from songloom.jobs.store.columns import clamped
+from songloom.jobs.store.database import open_database, stand_in_line, transaction
+from songloom.jobs.store.library import Collection
+from songloom.jobs.store.records import (
+    ENDED,
+    Delivery,
+    Job,
+    Kind,
+    Status,
+    StoredFile,
+    Token,
+    Version,
+    WebhookEvent,
+    now,
+)
+from songloom.jobs.store.rows import from_row, to_row
+from songloom.jobs.store.schema import facts, files, jobs, tokens, versions
+
+LONGEST_LOG = 1_000_000
+"""Characters of a job's log; from a longer one the middle is cut."""
+_CUT = "\n[... cut here ...]\n"
+
+
+class Store:
+    """Jobs, webhooks, versions, files, tokens and secrets; from any thread.
+
+    Args:
+        url: of the database; see `open_database`, which also says what it raises.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_database(url)
+        self._reader = self._engine.execution_options(reading=True)
+        self._lax = self._engine.execution_options(lax=True)
+        self.collection = Collection(self._engine, self._reader)
+        """The same jobs as their owner keeps them."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    # Jobs
+
+    def add_job(self, job: Job, *, limit: int) -> Job:
+        """Accept a job.
+
+        Raises:
+            QueueFullError: `limit` jobs wait already.
+            DuplicateError: there is a job of that id.
+        """
+        waiting = select(func.count()).select_from(jobs).where(jobs.c.status == "starting")
+        try:
+            with transaction(self._engine) as connection:
+                stand_in_line(connection)  # for the limit to hold, and for places in order
+                found = connection.execute(waiting).scalar_one()
+                if found >= limit:
+                    raise QueueFullError(
+                        f"{found} jobs wait already, and no more than {limit} may; try again later"
+                    )
+                connection.execute(insert(jobs).values(to_row(job)))
+                accepted = _found(connection, job.id)
+                add_mark(connection, accepted)
+                return accepted
+        except IntegrityError:
+            raise DuplicateError(
+                f"there is a job with the id {job.id!r} already; choose another, or none"
+            ) from None
+
+    def job(self, id: str) -> Job | None:
+        """A job, None where there is none of that id."""
+        with transaction(self._reader) as connection:
+            return _job(connection, id)
+
+    def jobs(
+        self,
+        kind: Kind,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> list[Job]:
+        """Jobs of a kind that are not in the bin, the newest first.
+
+        Args:
+            kind: of the jobs.
+            before: only those that come before this place in the order.
+            after: only those that come after it; the ones next to it, where there are more.
+            limit: how many at most.
+            created_after: only those accepted at this time or later.
+            created_before: only those accepted earlier.
+        """
+        wanted = select(jobs).where(jobs.c.kind == kind, not_deleted()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(jobs.c.sequence < clamped(before))
+        if after is not None:
+            wanted = wanted.where(jobs.c.sequence > clamped(after))
+        if created_after is not None:
+            wanted = wanted.where(jobs.c.created_at >= created_after)
+        if created_before is not None:
+            wanted = wanted.where(jobs.c.created_at < created_before)
+        nearest_first = jobs.c.sequence.asc() if after is not None else jobs.c.sequence.desc()
+        found = self._jobs(wanted.order_by(nearest_first))
+        return found[::-1] if after is not None else found
+
+    def waiting(self, limit: int, kind: Kind | None = None) -> list[Job]:
+        """Jobs that are not begun, of a kind or of any, the oldest first."""
+        wanted = select(jobs).where(jobs.c.status == "starting").order_by(jobs.c.sequence)
+        if kind is not None:
+            wanted = wanted.where(jobs.c.kind == kind)
+        return self._jobs(wanted.limit(limit))
+
+    def running(self) -> list[Job]:
+        """Jobs that are begun and have not ended."""
+        wanted = select(jobs).where(jobs.c.status == "processing")
+        return self._jobs(wanted.order_by(jobs.c.sequence))
+
+    def ended(self, limit: int, before: datetime | None = None) -> list[Job]:
+        """Ended jobs whose data is still there, the oldest first."""
+        wanted = select(jobs).where(jobs.c.status.in_(ENDED), ~jobs.c.data_removed)
+        if before is not None:
+            wanted = wanted.where(jobs.c.completed_at < before)
+        return self._jobs(wanted.order_by(jobs.c.sequence).limit(limit))
+
+    def needs_file(self, id: str) -> bool:
+        """Whether the input of a job that has not ended names an uploaded file."""
+        names_it = cast(jobs.c.input, String).contains(id, autoescape=True)
+        wanted = select(jobs.c.id).where(jobs.c.status.not_in(ENDED), names_it).limit(1)
+        with transaction(self._reader) as connection:
+            return connection.execute(wanted).first() is not None
+
+    def counts(self) -> dict[tuple[Kind, Status], int]:
+        """How many jobs there are, by kind and status."""
+        wanted = select(jobs.c.kind, jobs.c.status, func.count()).group_by(
+            jobs.c.kind, jobs.c.status
+        )
+        with transaction(self._reader) as connection:
+            return {(kind, status): count for kind, status, count in connection.execute(wanted)}
+
+    def begin(self, id: str) -> Job:
+        """Say that a job runs; an ended one stays as it is."""
+        is_first = False
+
+        def changes(job: Job) -> dict[str, Any]:
+            nonlocal is_first
+            is_first = job.started_at is None
+            return {
+                "status": "processing",
+                "attempts": job.attempts + 1,
+                "started_at": job.started_at or now(),
+            }
+
+        return self._change(id, changes, lambda job: ("start",) if is_first else (), lax=True)
+
+    def put_back(self, id: str, *, failed: bool = True) -> Job:
+        """Say that a job waits again, or ends if that was asked; an ended one stays as it is.
+
+        Args:
+            id: of the job.
+            failed: whether it was the job that failed; otherwise that was no attempt.
+        """
+
+        def changes(job: Job) -> dict[str, Any]:
+            if job.cancel_requested:
+                return _end(job, "canceled")
+            attempts = job.attempts if failed else max(0, job.attempts - 1)
+            return {"status": "starting", "attempts": attempts}
+
+        return self._change(id, changes, lambda job: ("completed",) if job.ended else ())
+
+    def log(self, id: str, text: str) -> None:
+        """Add to a job's log; an ended one stays as it is."""
+        self._change(id, lambda job: _longer_log(job, text), lambda job: ("logs",), lax=True)
+
+    def finish(
+        self,
+        id: str,
+        status: Status,
+        *,
+        output: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        version: Version | None = None,
+        log: str = "",
+    ) -> Job:
+        """End a job, with all that follows from it; one that has ended stays as it is.
+
+        `log` is what there is still to be added to its log.
+
+        Raises:
+            DuplicateError: there is a version of that id.
+        """
+        result = {"output": output, "error": error, "metrics": metrics or {}}
+        events: tuple[WebhookEvent, ...] = (
+            ("completed",) if output is None else ("output", "completed")
+        )
+        return self._change(
+            id,
+            lambda job: _longer_log(job, log) | _end(job, status) | result,
+            lambda job: events,
+            version,
+        )
+
+    def request_cancel(self, id: str) -> Job | None:
+        """Ask for a job's end; one that waits ends at once. None for an unknown id."""
+
+        def changes(job: Job) -> dict[str, Any]:
+            if job.status == "starting":
+                return {"cancel_requested": True} | _end(job, "canceled")
+            return {"cancel_requested": True}
+
+        try:
+            return self._change(id, changes, lambda job: ("completed",) if job.ended else ())
+        except KeyError:
+            return None
+
+    def resume(self, id: str) -> Job:
+        """Let a job that was canceled, or failed, wait again; any other stays as it is.
+
+        Raises:
+            KeyError: there is no such job.
+        """
+        values = {
+            "status": "starting", "error": None, "started_at": None, "completed_at": None,
+            "attempts": 0, "cancel_requested": False, "cancel_after": None,
+        }  # fmt: skip
+        wanted = (
+            (jobs.c.id == id) & jobs.c.status.in_(("canceled", "failed")) & ~jobs.c.data_removed
+        )
+        with transaction(self._engine) as connection:
+            connection.execute(update(jobs).where(wanted).values(values))
+            return _found(connection, id)
+
+    def remove_data(self, id: str) -> Job:
+        """Forget what an ended job was given and what it made; its files are the caller's."""
+        values = {"data_removed": True, "input": {}, "output": None, "logs": ""}
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(jobs).where(jobs.c.id == id, jobs.c.status.in_(ENDED)).values(values)
+            )
+            job = _found(connection, id)
+            if job.data_removed:
+                webhook_queue.remove_data(connection, job)
+                forget_words(connection, job)
+            return job
+
+    def delete_job(self, id: str) -> None:
+        """Forget an ended job, and what is owed for it."""
+        with transaction(self._engine) as connection:
+            connection.execute(delete(jobs).where(jobs.c.id == id, jobs.c.status.in_(ENDED)))
+
+    def _jobs(self, wanted: Select[Any]) -> list[Job]:
+        with transaction(self._reader) as connection:
+            return [from_row(Job, row) for row in connection.execute(wanted).mappings()]
+
+    def _change(
+        self,
+        id: str,
+        changes: Callable[[Job], dict[str, Any]],
+        events: Callable[[Job], tuple[WebhookEvent, ...]] = lambda job: (),
+        version: Version | None = None,
+        *,
+        lax: bool = False,
+    ) -> Job:
+        """Change a job that has not ended; events of the changed one are owed to its webhook.
+
+        What is lax may be undone by a power cut: the job then only runs again.
+
+        Raises:
+            KeyError: there is no such job.
+        """
+        with transaction(self._lax if lax else self._engine) as connection:
+            before = _job(connection, id, locked=True)
+            if before is None:
+                raise KeyError(id)
+            if before.ended:
+                return before
+            connection.execute(update(jobs).where(jobs.c.id == id).values(changes(before)))
+            if version is not None:
+                _publish(connection, version)
+            after = _found(connection, id)
+            for event in events(after):
+                webhook_queue.owe(connection, after, event)
+            return after
+
+    # Webhooks that are owed
+
+    def owed(self, limit: int = 20) -> list[Delivery]:
+        """Deliveries that are due, the oldest first; of each job only the first, to keep order."""
+        with transaction(self._reader) as connection:
+            return webhook_queue.owed(connection, limit)
+
+    def delivered(self, id: int) -> None:
+        """Forget a delivery, which has arrived."""
+        with transaction(self._engine) as connection:
+            webhook_queue.forget(connection, id)
+
+    def drop(self, id: int) -> None:
+        """Forget a delivery, which can't arrive."""
+        self.delivered(id)
+
+    def postpone(self, id: int, seconds: float) -> None:
+        """Count a try in vain; the next is due in so many seconds."""
+        with transaction(self._engine) as connection:
+            webhook_queue.postpone(connection, id, seconds)
+
+    def owed_count(self) -> int:
+        """How many deliveries are owed."""
+        with transaction(self._reader) as connection:
+            return webhook_queue.count(connection)
+
+    # Versions of models
+
+    def add_version(self, version: Version) -> Version:
+        """Publish a version.
+
+        Raises:
+            DuplicateError: there is one of that id.
+        """
+        with transaction(self._engine) as connection:
+            _publish(connection, version)
+            row = connection.execute(select(versions).where(versions.c.id == version.id)).mappings()
+            return from_row(Version, row.one())
+
+    def version(self, id: str) -> Version | None:
+        """A version by its id."""
+        found = self._versions(select(versions).where(versions.c.id == id))
+        return found[0] if found else None
+
+    def versions(self, owner: str, name: str) -> list[Version]:
+        """A model's versions, the newest first."""
+        return self._versions(
+            select(versions).where(versions.c.owner == owner, versions.c.name == name)
+        )
+
+    def published(self) -> list[Version]:
+        """All versions, the newest first."""
+        return self._versions(select(versions))
+
+    def remove_version(self, id: str) -> bool:
+        """Forget a version; whether there was one."""
+        with transaction(self._engine) as connection:
+            return connection.execute(delete(versions).where(versions.c.id == id)).rowcount > 0
+
+    def _versions(self, wanted: Select[Any]) -> list[Version]:
+        with transaction(self._reader) as connection:
+            rows = connection.execute(wanted.order_by(versions.c.sequence.desc())).mappings()
+            return [from_row(Version, row) for row in rows]
+
+    # Files
+
+    def add_file(self, file: StoredFile) -> StoredFile:
+        """Remember an uploaded file, whose id is new."""
+        with transaction(self._engine) as connection:
+            connection.execute(insert(files).values(to_row(file)))
+            row = connection.execute(select(files).where(files.c.id == file.id)).mappings().one()
+            return from_row(StoredFile, row)
+
+    def file(self, id: str) -> StoredFile | None:
+        """A file, None where there is none of that id."""
+        with transaction(self._reader) as connection:
+            row = connection.execute(select(files).where(files.c.id == id)).mappings().first()
+            return None if row is None else from_row(StoredFile, row)
+
+    def files(
+        self, *, before: int | None = None, after: int | None = None, limit: int = 100
+    ) -> list[StoredFile]:
+        """Files, the newest first; `before` and `after` are places in their order, as of `jobs`."""
+        wanted = select(files).limit(limit)
+        if before is not None:
+            wanted = wanted.where(files.c.sequence < clamped(before))
+        if after is not None:
+            wanted = wanted.where(files.c.sequence > clamped(after))
+        nearest_first = files.c.sequence.asc() if after is not None else files.c.sequence.desc()
+        with transaction(self._reader) as connection:
+            rows = connection.execute(wanted.order_by(nearest_first)).mappings()
+            found = [from_row(StoredFile, row) for row in rows]
+        return found[::-1] if after is not None else found
+
+    def remove_file(self, id: str) -> bool:
+        """Forget a file; whether there was one."""
+        with transaction(self._engine) as connection:
+            return connection.execute(delete(files).where(files.c.id == id)).rowcount > 0
+
+    # Tokens and secrets
+
+    def add_token(self, token: Token) -> None:
+        """Let someone in.
+
+        Raises:
+            DuplicateError: there is a token of that name.
+        """
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(insert(tokens).values(to_row(token)))
+        except IntegrityError:
+            raise DuplicateError(
+                f"there is a token {token.name!r} already; revoke it, or choose another name"
+            ) from None
+
+    def tokens(self) -> list[Token]:
+        """All tokens, by name."""
+        with transaction(self._reader) as connection:
+            rows = connection.execute(select(tokens).order_by(tokens.c.name)).mappings()
+            return [from_row(Token, row) for row in rows]
+
+    def remove_token(self, name: str) -> bool:
+        """Revoke a token; whether there was one."""
+        with transaction(self._engine) as connection:
+            return connection.execute(delete(tokens).where(tokens.c.name == name)).rowcount > 0
+
+    def secret(self, name: str, make: Callable[[], str]) -> str:
+        """A secret that stays the same, made when it is first asked for."""
+        wanted = select(facts.c.value).where(facts.c.name == f"secret:{name}")
+        with transaction(self._reader) as connection:
+            value = connection.execute(wanted).scalar_one_or_none()
+            if value is not None:
+                return str(value)
+        made = {"name": f"secret:{name}", "value": make()}
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(insert(facts).values(made))
+                return made["value"]
+        except IntegrityError:  # someone else was faster
+            with transaction(self._reader) as connection:
+                return str(connection.execute(wanted).scalar_one())
+
+
+def _job(connection: Connection, id: str, *, locked: bool = False) -> Job | None:
+    wanted = select(jobs).where(jobs.c.id == id)
+    # SQLite's transactions exclude each other as it is.
+    row = connection.execute(wanted.with_for_update() if locked else wanted).mappings().first()
+    return None if row is None else from_row(Job, row)
+
+
+def _found(connection: Connection, id: str) -> Job:
+    job = _job(connection, id)
+    if job is None:
+        raise KeyError(id)
+    return job
+
+
+def _end(job: Job, status: Status) -> dict[str, Any]:
+    """What changes when a job ends; it ends no earlier than it began, wherever the clock is."""
+    return {"status": status, "completed_at": max(now(), job.started_at or job.created_at)}
+
+
+def _publish(connection: Connection, version: Version) -> None:
+    try:
+        connection.execute(insert(versions).values(to_row(version)))
+    except IntegrityError:
+        raise DuplicateError(
+            f"there is a version with the id {version.id!r} already; publish each once"
+        ) from None
+
+
+def _longer_log(job: Job, text: str) -> dict[str, Any]:
+    return {"logs": _shortened(job.logs + text)} if text else {}
+
+
+def _shortened(log: str) -> str:
+    if len(log) <= LONGEST_LOG:
+        return log
+    half = LONGEST_LOG // 2
+    return log[: half - len(_CUT)].removesuffix(_CUT) + _CUT + log[-half:]

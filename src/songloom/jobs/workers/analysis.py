@@ -1,0 +1,50 @@
+"""A process that listens to uploaded songs: `python -m songloom.jobs.workers.analysis`.
+
+One JSON object a line: in comes a song's `path`, out go its `seconds` and `labels`, or an `error`
+for the person who uploaded it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from songloom.errors import AudioError, OutputError
+from songloom.jobs.workers.stdio import Pipes
+
+SAMPLE_RATE = 32_000
+"""Hz of the codecs of nearly all models: what is heard is what a training's analysis hears."""
+_COURTESY = 10
+
+
+def listened(path: Path) -> dict[str, Any]:
+    """What there is to tell about a song."""
+    from songloom.dataset.analysis.song import analyse
+    from songloom.dataset.label import label
+    from songloom.dataset.tokens import read_recording
+
+    try:
+        audio = read_recording(path, SAMPLE_RATE, 1, path.parent, cancelled=lambda: False)
+    except (AudioError, OutputError) as error:
+        return {"error": str(error).replace(repr(str(path)), "it")}
+    labels = label(audio, [analyse])
+    return {
+        "seconds": audio.seconds,
+        "labels": {name: getattr(labels, name) for name in labels.known},
+    }
+
+
+def main() -> None:
+    """Work for the server at the other end of standard input and output."""
+    with suppress(AttributeError, OSError):  # nobody waits for it as for music
+        os.nice(_COURTESY)
+    Pipes().answer(
+        lambda question: listened(Path(question["path"])),
+        "it could not be listened to; the server's log says why",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A worker process's ends of its pipes: commands in, events out."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, BinaryIO, NoReturn
+
+from songloom.jobs.messages import WorkEvent
+from songloom.jobs.wire import Command, decode_command, encode
+
+ABANDONED = 3
+"""Exit code of a worker whose server is gone."""
+
+
+class Pipes:
+    """Takes standard input and output for messages; whatever else prints goes to standard error."""
+
+    def __init__(self) -> None:
+        # Terminals and service managers send these to all processes of a server, which ends its
+        # workers itself: what they work on must not look as if it had failed.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        self._out: BinaryIO = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)  # libraries that print must not print among the events
+        sys.stdout = sys.stderr
+        self._lock = threading.Lock()
+
+    def tell(self, event: WorkEvent) -> None:
+        """Send an event; from any thread."""
+        self.send(encode(event))
+
+    def send(self, line: bytes) -> None:
+        """Send a line, its end included; from any thread."""
+        with self._lock:
+            try:
+                self._out.write(line)
+                self._out.flush()
+            except OSError:  # nobody is there any more to whom that could be said
+                os._exit(ABANDONED)
+
+    def listen(self, heard: Callable[[Command], None]) -> None:
+        """Have every command from now on handed to `heard`, in a thread of its own."""
+        self.read(lambda line: heard(decode_command(line)))
+
+    def read(self, heard: Callable[[bytes], None]) -> None:
+        """The same for lines that are no commands."""
+        threading.Thread(target=self._read, args=(heard,), daemon=True).start()
+
+    def answer(self, reply: Callable[[Any], Mapping[str, Any]], fault: str) -> NoReturn:
+        """Answer one line of JSON with another, for ever; for the main thread.
+
+        Args:
+            reply: the answer to a question.
+            fault: the `error` of the answer where that raised, which the log tells of.
+        """
+        lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.read(lines.put)
+        while True:
+            question = json.loads(lines.get())
+            try:
+                answer = reply(question)
+            except Exception:
+                traceback.print_exc()
+                answer = {"error": fault}
+            self.send(json.dumps(answer).encode() + b"\n")
+
+    def _read(self, heard: Callable[[bytes], None]) -> None:
+        # Not `sys.stdin`: a process that ends while a thread holds its lock is a fatal error.
+        with suppress(OSError), os.fdopen(os.dup(0), "rb") as commands:
+            for line in commands:
+                heard(line)
+        # The server is gone, even if it was killed. Its next process runs the work again, from the
+        # last state that was saved; until then nothing must be in its way.
+        os._exit(ABANDONED)

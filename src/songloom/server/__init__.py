@@ -1,0 +1,1 @@
+"""The server: the HTTP interfaces and the page."""

@@ -1,0 +1,348 @@
+"""What a worker does when memory is short, when it has to share its device, when a model fails."""
+
+import json
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from songloom.audio.files import read_audio
+from songloom.checkpoints.adapter import write_adapter
+from songloom.checkpoints.load import load_components
+from songloom.generation.batch import Batch
+from songloom.jobs.messages import (
+    Failed,
+    Logged,
+    Lost,
+    Progressed,
+    Stopped,
+    Succeeded,
+    Work,
+    WorkEvent,
+)
+from songloom.jobs.paths import made_of
+from songloom.jobs.wire import Cancel
+from songloom.jobs.workers import model_cache as model_cache_module
+from songloom.jobs.workers import prediction as prediction_module
+from songloom.jobs.workers.device_info import ready
+from songloom.jobs.workers.device_lock import Turns
+from songloom.jobs.workers.model_cache import Shelf
+from songloom.jobs.workers.prediction import Worker
+from songloom.models.lora import LoraConfig, add_lora, lora_state
+from tests.tiny import tiny_model
+from tests.waiting import PATIENCE
+
+ENDS = (Succeeded, Failed, Lost)
+
+
+class House:
+    """A worker in a thread of this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.models = [str(tiny_model(folder / f"model {n}", seed=n)) for n in range(2)]
+        self.told: queue.Queue[WorkEvent] = queue.Queue()
+        device = torch.device("cpu")
+        self.shelf = Shelf(device, "float32", max_batch=4)
+        self.turns = Turns(folder / "turns", "cpu")  # those of a training in another process
+        self.worker = Worker(
+            self.told.put, self.shelf, Turns(folder / "turns", "cpu"), device, "cpu", 60.0
+        )
+        # It works for ever, as a process that is ended; here the thread ends with the tests.
+        threading.Thread(target=self.worker.run, args=(self.models[0],), daemon=True).start()
+        self.until(lambda event: type(event).__name__ == "WorkerReady")
+
+    def submit(self, id: str, model: int = 0, **request: Any) -> None:
+        folder = self.folder / id
+        folder.mkdir()
+        fields = {"prompt": "piano", "duration": 0.3, "seed": 1} | request
+        self.worker.heard(Work(id, "prediction", fields, self.models[model], folder))
+
+    def until(self, met: Callable[[WorkEvent], bool]) -> WorkEvent:
+        ends = time.monotonic() + PATIENCE
+        while True:
+            event = self.told.get(timeout=max(0.01, ends - time.monotonic()))
+            if met(event):
+                return event
+
+    def end_of(self, id: str) -> WorkEvent:
+        return self.until(lambda event: isinstance(event, ENDS) and event.id == id)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_large_model_takes_turns_with_a_training(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_module, "SMALL_PARAMETERS", 0)
+    with house.turns.turn():  # a training has the device
+        house.submit("waits")
+        house.until(lambda event: isinstance(event, Logged))  # it is read, and in the batch
+        with pytest.raises(queue.Empty):
+            house.told.get(timeout=0.3)
+        house.turns.offer()
+        house.until(lambda event: isinstance(event, Progressed))
+    assert isinstance(house.end_of("waits"), Succeeded)
+
+
+def test_a_small_model_predicts_beside_a_training(house: House) -> None:
+    with house.turns.turn():
+        house.submit("beside")
+        assert isinstance(house.end_of("beside"), Succeeded)
+
+
+def test_models_that_nobody_uses_make_room_for_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def free_memory(device: torch.device) -> int:
+        return 0 if house.shelf.models() else 10**12
+
+    monkeypatch.setattr(model_cache_module, "free_memory", free_memory)
+    house.submit("other", model=1)
+    assert isinstance(house.end_of("other"), Succeeded)
+    [loaded] = house.shelf.models()
+    assert loaded.model.info.name == house.models[1]
+
+
+@pytest.mark.slow
+def test_where_memory_is_short_work_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction_module, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(model_cache_module, "free_memory", lambda device: 0)
+    with house.turns.turn():  # a training has the memory
+        house.submit("waits", model=1)
+        told = house.until(lambda event: isinstance(event, Logged))
+        assert isinstance(told, Logged)
+        assert "waiting for memory" in told.text
+    # The training is over; whatever the estimate says, the model is tried.
+    assert isinstance(house.end_of("waits"), Succeeded)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "memory ran out"),
+        (RuntimeError("a kernel failed"), "the model failed"),
+    ],
+)
+def test_a_batch_that_breaks_down_loses_its_work_and_no_more(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    advance, broken = Batch.advance, []
+
+    def breaks_once(batch: Batch) -> int:
+        if not broken:
+            broken.append(batch)
+            raise error
+        return advance(batch)
+
+    monkeypatch.setattr(Batch, "advance", breaks_once)
+    house.submit("lost")
+    lost = house.end_of("lost")
+    assert isinstance(lost, Lost)
+    assert reason in lost.reason
+    house.submit("next")
+    assert isinstance(house.end_of("next"), Succeeded)
+
+
+def test_a_batch_that_breaks_down_says_whether_others_shared_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = Batch.advance
+
+    def breaks_for_two(batch: Batch) -> int:
+        if batch.rows == 4:
+            raise RuntimeError("a kernel failed")
+        return advance(batch)
+
+    monkeypatch.setattr(Batch, "advance", breaks_for_two)
+    house.submit("one", duration=600.0)
+    house.until(lambda event: isinstance(event, Progressed))
+    house.submit("two", duration=600.0)
+    ends = [house.end_of(id) for id in ("one", "two")]
+    assert [(type(end), getattr(end, "shared", None)) for end in ends] == [(Lost, True)] * 2
+
+
+def test_a_worker_that_hangs_says_by_whose_doing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, released = threading.Event(), threading.Event()
+    codes = []
+
+    def exit(code: int) -> None:
+        codes.append(code)
+        ended.set()
+        released.wait()  # nothing comes after an exit
+
+    read = prediction_module.GenerationRequest.from_mapping
+
+    def hangs(values: dict[str, Any]) -> Any:
+        if values["prompt"] == "hang":
+            released.wait()
+        return read(values)
+
+    monkeypatch.setattr(prediction_module.os, "_exit", exit)
+    monkeypatch.setattr(prediction_module.GenerationRequest, "from_mapping", hangs)
+    monkeypatch.setattr(prediction_module, "BEAT_SECONDS", 0.05)
+    house.submit("running", duration=600.0)
+    house.until(lambda event: isinstance(event, Progressed))
+    house.worker._hang_seconds = 0.3
+    house.submit("culprit", prompt="hang")
+    assert ended.wait(30)
+    told = {}
+    while not house.told.empty():
+        event = house.told.get()
+        if isinstance(event, Lost | Stopped):
+            told[event.id] = event
+    house.worker.heard(Cancel("running"))
+    released.set()
+    assert codes == [prediction_module.HUNG]
+    assert told["running"] == Stopped("running")
+    assert isinstance(told["culprit"], Lost)
+    assert told["culprit"].process_ended
+    assert not told["culprit"].shared
+
+
+def test_a_long_input_keeps_no_other_waiting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    read = prediction_module.GenerationRequest.from_mapping
+
+    def slow(values: dict[str, Any]) -> Any:
+        if values["prompt"] == "slow":
+            assert released.wait(30)
+        return read(values)
+
+    monkeypatch.setattr(prediction_module.GenerationRequest, "from_mapping", slow)
+    house.submit("long", prompt="slow")
+    house.submit("short")
+    assert isinstance(house.end_of("short"), Succeeded)
+    released.set()
+    assert isinstance(house.end_of("long"), Succeeded)
+
+
+def test_a_mistake_of_ours_fails_the_work_that_met_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_module.GenerationRequest, "from_mapping", lambda values: 1 / 0)
+    house.submit("bad")
+    failed = house.end_of("bad")
+    assert isinstance(failed, Failed)
+    assert "songloom made a mistake (ZeroDivisionError" in failed.error
+
+
+def test_an_unknown_model_fails(house: House) -> None:
+    house.models[1] = "no-such-model"
+    house.submit("bad", model=1)
+    failed = house.end_of("bad")
+    assert isinstance(failed, Failed)
+    assert "no-such-model" in failed.error
+
+
+def test_a_whole_model_that_was_replaced_is_loaded_anew(house: House) -> None:
+    """Its name stays, and so does the server: what is heard must be the new weights."""
+    house.submit("before")
+    assert isinstance(house.end_of("before"), Succeeded)
+    folder = Path(house.models[0])
+    folder.rename(house.folder / "old")
+    tiny_model(folder, seed=5)
+    for id, model in (("after", 0), ("again", 0)):
+        house.submit(id, model=model)
+        assert isinstance(house.end_of(id), Succeeded)
+    heard = {
+        id: (house.folder / id / "output.wav").read_bytes() for id in ("before", "after", "again")
+    }
+    assert heard["before"] != heard["after"] == heard["again"]
+    assert len(house.shelf.models()) == 1  # the old weights take no memory any more
+
+
+def adapter_of(base: Path, folder: Path, seed: int) -> Path:
+    components = load_components(base)
+    assert components.source is not None
+    config = LoraConfig(rank=2, alpha=8)
+    add_lora(components.lm, config, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    state = {
+        name: torch.randn(tensor.shape, generator=generator)
+        for name, tensor in lora_state(components.lm).items()
+    }
+    fingerprint = components.source.fingerprint()
+    shutil.rmtree(folder, ignore_errors=True)
+    write_adapter(folder, state, config, components.lm.config, str(base), fingerprint)
+    return folder
+
+
+def test_an_adapter_is_known_by_its_content_and_by_its_base_s(house: House) -> None:
+    base, adapter = Path(house.models[0]), house.folder / "adapter"
+    house.models.append(str(adapter_of(base, adapter, seed=1)))
+    heard = {}
+    for id, seed in (("one", 1), ("two", 2), ("one again", 1)):
+        adapter_of(base, adapter, seed)
+        house.submit(id, model=2)
+        assert isinstance(house.end_of(id), Succeeded)
+        heard[id] = read_audio(house.folder / id / "output.wav").samples
+    assert not torch.equal(heard["one"], heard["two"])
+    assert torch.equal(heard["one"], heard["one again"])
+    [loaded] = house.shelf.models()
+    assert len(loaded.model.adapters) == 1  # those that were replaced are gone
+    shutil.rmtree(base)
+    tiny_model(base, seed=5)
+    house.submit("other base", model=2)
+    failed = house.end_of("other base")
+    assert isinstance(failed, Failed)
+    assert "would sound different" in failed.error
+    # A base that is chosen is used all the same, with a notice; by itself it is still refused.
+    work = Work(
+        "chosen",
+        "prediction",
+        {"prompt": "piano", "duration": 0.3, "seed": 1},
+        str(adapter),
+        house.folder / "chosen",
+        base=str(base),
+    )
+    work.folder.mkdir()
+    house.worker.heard(work)
+    noted = house.until(lambda event: isinstance(event, Logged) and "note:" in event.text)
+    assert isinstance(noted, Logged)
+    assert "sounds different" in noted.text
+    assert isinstance(house.end_of("chosen"), Succeeded)
+    house.submit("still", model=2)
+    assert isinstance(house.end_of("still"), Failed)
+
+
+def test_a_model_whose_predictions_are_not_finite_fails_once(house: House) -> None:
+    """Its weights are finite, but too large: that shows only when tokens are drawn."""
+    file = Path(house.models[0]) / "model.safetensors"
+    state = load_file(file)
+    state["decoder.lm_heads.0.weight"].fill_(3e38)
+    save_file(state, file, metadata={"format": "pt"})
+    house.submit("damaged")
+    failed = house.end_of("damaged")
+    assert isinstance(failed, Failed)
+    assert "not finite" in failed.error
+    house.submit("next", model=1)
+    assert isinstance(house.end_of("next"), Succeeded)
+
+
+def test_a_result_is_drawn_before_it_is_told(house: House) -> None:
+    house.submit("drawn")
+    assert isinstance(house.end_of("drawn"), Succeeded)
+    drawn = json.loads(made_of(house.folder / "drawn" / "output.wav", "json").read_text())
+    assert drawn["seconds"] == pytest.approx(0.3, abs=0.02)
+    assert 0 < len(drawn["peaks"]) <= 400
+
+
+def test_a_worker_says_what_its_device_is() -> None:
+    said = ready("auto", torch.device("cpu"))
+    assert (said.device, said.means) == ("auto", "cpu")
+    assert said.description.startswith("CPU, ")
+    assert said.memory_bytes > 1 << 28
