@@ -21,7 +21,6 @@ from songloom.dataset.manifest import SONGS, write_dataset, write_info
 from songloom.dataset.prepare import Prepared
 from songloom.dataset.tokens import TOKENS
 from songloom.fields import FieldSpec, fields_of
-from songloom.finetuning.pipeline import _DECIDING
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import LoraConfig, add_lora, lora_state
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
@@ -315,7 +314,8 @@ def test_what_may_change_when_a_training_goes_on_is_told() -> None:
         r"These may be others when a training goes on: (.*?)\. All", text, re.DOTALL
     )
     prepare = {spec.name for spec in fields_of(PrepareRequest)}
-    free = {spec.name for spec in fields_of(TrainingRequest)} - prepare - set(_DECIDING) - {"name"}
+    specs = fields_of(TrainingRequest)
+    free = {spec.name for spec in specs if not spec.option.affects_result} - prepare - {"name"}
     assert set(re.findall(r"`--([\w-]+)`", said)) == {name.replace("_", "-") for name in free}
 
 

@@ -15,7 +15,7 @@ PACKAGE = Path(songloom.__file__).parent
 # A package may import those of earlier lines; packages that share a line do not know each other.
 # A module belongs to the longest name here that its own begins with.
 LAYERS: list[set[str]] = [
-    {"errors"},
+    {"errors", "clock"},
     {"whole_files", "machine", "plain_names"},
     {"progress"},
     {"fields"},

@@ -46,6 +46,16 @@ class TrainingError(SongloomError):
     """A training cannot start, or cannot go on."""
 
 
+class AlreadyRunningError(TrainingError):
+    """Another process runs a training of the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a training of {name!r} is running already; wait for it, or choose another name"
+        )
+        self.name = name
+
+
 class ModelError(SongloomError):
     """A model is unknown, cannot be fetched, or its files are broken."""
 

@@ -37,6 +37,8 @@ class Option:
     """Most characters of a text."""
     unset: int | None = None
     """A number that callers may pass instead of None, because the hosted original takes it."""
+    affects_result: bool = False
+    """Whether a training resumes only with the same value, since it decides what is learned."""
 
 
 @dataclass(frozen=True)

@@ -316,14 +316,19 @@ class TrainingRequest(PrepareRequest):
         str | None,
         Option("What the new model is called; none is named after the songs."),
     ] = None
-    epochs: Annotated[int, Option("Epochs to train for.", minimum=1)] = 3
-    updates_per_epoch: Annotated[int, Option("Updates of the weights in one epoch.", minimum=1)] = (
-        100
-    )
-    batch_size: Annotated[int, Option("Windows of music in one update.", minimum=1)] = 16
+    epochs: Annotated[int, Option("Epochs to train for.", minimum=1, affects_result=True)] = 3
+    updates_per_epoch: Annotated[
+        int, Option("Updates of the weights in one epoch.", minimum=1, affects_result=True)
+    ] = 100
+    batch_size: Annotated[
+        int, Option("Windows of music in one update.", minimum=1, affects_result=True)
+    ] = 16
     optimizer: Annotated[
         OptimizerName,
-        Option("dadam (finds its own learning rate), adamw, or adafactor (the least memory)."),
+        Option(
+            "dadam (finds its own learning rate), adamw, or adafactor (the least memory).",
+            affects_result=True,
+        ),
     ] = "dadam"
     lr: Annotated[
         float | None,
@@ -331,13 +336,16 @@ class TrainingRequest(PrepareRequest):
             "Learning rate; none is the optimizer's own: 1 for dadam (a factor on what it finds), "
             "for the others one that suits LoRA or full training.",
             above=0,
+            affects_result=True,
         ),
     ] = None
     lr_scheduler: Annotated[
-        SchedulerName, Option("How the learning rate changes after the warm-up.")
+        SchedulerName,
+        Option("How the learning rate changes after the warm-up.", affects_result=True),
     ] = "cosine"
     warmup: Annotated[
-        int, Option("Updates in which the learning rate rises from 0.", minimum=0)
+        int,
+        Option("Updates in which the learning rate rises from 0.", minimum=0, affects_result=True),
     ] = 8
     cfg_p: Annotated[
         float,
@@ -345,13 +353,23 @@ class TrainingRequest(PrepareRequest):
             "Share of windows that are trained without text and melody, which guidance needs.",
             minimum=0,
             maximum=1,
+            affects_result=True,
         ),
     ] = 0.3
     full: Annotated[
-        bool, Option("Train all weights of the language model instead of a LoRA adapter.")
+        bool,
+        Option(
+            "Train all weights of the language model instead of a LoRA adapter.",
+            affects_result=True,
+        ),
     ] = False
     lora_rank: Annotated[
-        int, Option("Rank of the adapter: how much it can learn, and how large it is.", minimum=1)
+        int,
+        Option(
+            "Rank of the adapter: how much it can learn, and how large it is.",
+            minimum=1,
+            affects_result=True,
+        ),
     ] = 16
     lora_alpha: Annotated[
         float | None,
@@ -359,28 +377,37 @@ class TrainingRequest(PrepareRequest):
             "Strength of the adapter: its product is scaled by alpha / rank; none is twice the "
             "rank.",
             above=0,
+            affects_result=True,
         ),
     ] = None
     lora_targets: Annotated[
         LoraTargets,
         Option(
             "Layers that the adapter changes: attention, layers (attention and feed-forward), or "
-            "all (also what reads the conditions, and the output)."
+            "all (also what reads the conditions, and the output).",
+            affects_result=True,
         ),
     ] = "layers"
     adapt_decoder: Annotated[
         bool | None,
         Option(
             "Tune the codec's decoder on the songs first, so that tokens sound more like them; "
-            "none does where the codec is small, as nano's is, and it helps."
+            "none does where the codec is small, as nano's is, and it helps.",
+            affects_result=True,
         ),
     ] = None
     lora_dropout: Annotated[
-        float, Option("Dropout at the adapter's input.", minimum=0, maximum=0.9)
+        float,
+        Option("Dropout at the adapter's input.", minimum=0, maximum=0.9, affects_result=True),
     ] = 0.0
-    weight_decay: Annotated[float, Option("Weight decay of the optimizer.", minimum=0)] = 0.0
+    weight_decay: Annotated[
+        float, Option("Weight decay of the optimizer.", minimum=0, affects_result=True)
+    ] = 0.0
     max_grad_norm: Annotated[
-        float, Option("Gradients are scaled down to this norm; 0 leaves them.", minimum=0)
+        float,
+        Option(
+            "Gradients are scaled down to this norm; 0 leaves them.", minimum=0, affects_result=True
+        ),
     ] = 1.0
     ema_decay: Annotated[
         float,
@@ -388,15 +415,23 @@ class TrainingRequest(PrepareRequest):
             "Decay of an average of the weights, which is then kept in their place; 0 is none.",
             minimum=0,
             maximum=0.99999,
+            affects_result=True,
         ),
     ] = 0.0
     window_seconds: Annotated[
         float | None,
-        Option("Length of a window of music; none is the longest that the model sees.", above=0),
+        Option(
+            "Length of a window of music; none is the longest that the model sees.",
+            above=0,
+            affects_result=True,
+        ),
     ] = None
     precision: Annotated[
         Precision,
-        Option("Precision of the arithmetic; auto is bfloat16 on a GPU that has it, else float32."),
+        Option(
+            "Precision of the arithmetic; auto is bfloat16 on a GPU that has it, else float32.",
+            affects_result=True,
+        ),
     ] = "auto"
     micro_batch: Annotated[
         int | None,
@@ -412,7 +447,11 @@ class TrainingRequest(PrepareRequest):
     ] = "auto"
     validate_every: Annotated[
         int | None,
-        Option("Updates between measurements on held-out songs; none is one an epoch.", minimum=1),
+        Option(
+            "Updates between measurements on held-out songs; none is one an epoch.",
+            minimum=1,
+            affects_result=True,
+        ),
     ] = None
     patience: Annotated[
         int | None,
@@ -443,7 +482,13 @@ class TrainingRequest(PrepareRequest):
         ),
     ] = None
     seed: Annotated[
-        int, Option("Decides all that is drawn at random.", minimum=0, maximum=2**63 - 1)
+        int,
+        Option(
+            "Decides all that is drawn at random.",
+            minimum=0,
+            maximum=2**63 - 1,
+            affects_result=True,
+        ),
     ] = 0
     device: Annotated[
         str,

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from songloom.clock import utc_now
 from songloom.jobs.paths import database_url, job_folder, jobs_folder
-from songloom.jobs.store.records import Job, new_id, now
+from songloom.jobs.store.records import Job, new_id
 from songloom.jobs.store.store import Store
 from songloom.settings import ServeSettings
 
@@ -37,7 +38,7 @@ def fill_library(home: Path, count: int) -> None:
     sounds = [_sound(home / f"{number}.wav", number) for number in range(7)]
     store = Store(database_url(settings))
     for number, prompt in enumerate(prompts(count)):
-        created = now() - timedelta(hours=7 * (count - number))
+        created = utc_now() - timedelta(hours=7 * (count - number))
         job = Job(
             id=new_id(),
             kind="prediction",
@@ -57,7 +58,7 @@ def fill_library(home: Path, count: int) -> None:
         metrics = {"predict_time": 2.5, "audio_seconds": float(SECONDS)}
         store.finish(job.id, "succeeded", output={"files": ["output.wav"]}, metrics=metrics)
         if number % 10 == 0:
-            store.collection.favor(job.id, True)
+            store.library.favor(job.id, True)
     store.close()
 
 

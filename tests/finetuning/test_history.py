@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from songloom.finetuning.history import CURVE, MOST_POINTS, Preview, TrainingNotes
+from songloom.finetuning.history import CURVE, MOST_POINTS, Preview, TrainingHistory
 from songloom.jobs import model_names
 from songloom.training import state
 
 
 def test_nothing_is_told_before_it_begins(tmp_path: Path) -> None:
-    notes = TrainingNotes(tmp_path / "missing")
+    notes = TrainingHistory(tmp_path / "missing")
     assert notes.curve() == ([], [])
     assert notes.previews() == []
     assert notes.comparison() is None
@@ -17,15 +17,15 @@ def test_nothing_is_told_before_it_begins(tmp_path: Path) -> None:
 
 
 def test_what_is_made_again_counts_once(tmp_path: Path) -> None:
-    notes = TrainingNotes(tmp_path)
-    notes.measured(0, 5.0)
+    notes = TrainingHistory(tmp_path)
+    notes.add_validation(0, 5.0)
     for step, loss in ((1, 4.0), (2, 3.0)):
-        notes.updated(step, loss, 1e-4)
+        notes.add_update(step, loss, 1e-4)
     with (tmp_path / CURVE).open("ab") as file:
         file.write(b'\n{"step": 3, "lo')  # killed
     for step, loss in ((2, 2.5), (3, 2.0)):
-        TrainingNotes(tmp_path).updated(step, loss, 1e-4)
-    notes.measured(3, 4.5)
+        TrainingHistory(tmp_path).add_update(step, loss, 1e-4)
+    notes.add_validation(3, 4.5)
     points, held_out = notes.curve()
     assert [(point["step"], point["loss"]) for point in points] == [(1, 4.0), (2, 2.5), (3, 2.0)]
     assert points[0]["learning_rate"] == 1e-4
@@ -35,18 +35,18 @@ def test_what_is_made_again_counts_once(tmp_path: Path) -> None:
 def test_a_long_curve_is_thinned_to_means(tmp_path: Path) -> None:
     rows = (json.dumps({"step": i, "loss": i % 2, "learning_rate": 1}) for i in range(1, 2001))
     (tmp_path / CURVE).write_text("\n".join(rows))
-    points, _ = TrainingNotes(tmp_path).curve()
+    points, _ = TrainingHistory(tmp_path).curve()
     assert len(points) == MOST_POINTS
     assert points[-1]["step"] == 2000
     assert {point["loss"] for point in points} == {0.5}
 
 
 def test_clips_are_named_in_order(tmp_path: Path) -> None:
-    notes = TrainingNotes(tmp_path)
+    notes = TrainingHistory(tmp_path)
     late, early = Preview(20, "a waltz", "b.mp3"), Preview(10, "a waltz", "a.mp3")
-    notes.previewed(late)
-    notes.previewed(early)
-    notes.previewed(late)
+    notes.add_preview(late)
+    notes.add_preview(early)
+    notes.add_preview(late)
     assert notes.previews() == [early, late]
     assert notes.files() == {"a.mp3", "b.mp3"}
 

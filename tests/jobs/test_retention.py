@@ -9,20 +9,22 @@ from typing import Any
 
 import pytest
 
+from songloom import clock
+from songloom.clock import utc_now
 from songloom.errors import OutputError
 from songloom.jobs import retention as retention_module
 from songloom.jobs import trash as trash_module
 from songloom.jobs.retention import Retention
-from songloom.jobs.store.records import StoredFile, now
+from songloom.jobs.store.records import StoredFile
 from songloom.jobs.store.store import Store
-from songloom.jobs.trash import Bin
+from songloom.jobs.trash import Trash
 from tests.jobs.samples import job
 from tests.waiting import PATIENCE
 
 DAY = timedelta(days=1)
 
 
-class House:
+class Harness:
     """A store with its folders; each job and each upload takes 1,000 bytes."""
 
     def __init__(self, folder: Path) -> None:
@@ -69,74 +71,78 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path):  # type: ignore[no-untyped-def]
-    house = House(tmp_path)
-    yield house
-    house.store.close()
+def harness(tmp_path: Path):  # type: ignore[no-untyped-def]
+    harness = Harness(tmp_path)
+    yield harness
+    harness.store.close()
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     """Let the clock that ages are told by say so much more."""
-    monkeypatch.setattr(retention_module, "now", lambda: now() + by)
+    monkeypatch.setattr(retention_module, "utc_now", lambda: utc_now() + by)
 
 
 def test_what_is_old_goes_and_its_record_stays(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.ended_job("ended")
-    house.job("waits")
-    house.job("runs")
-    house.store.begin("runs")
-    house.upload("old", now())
-    house.upload("new", now() + 2 * DAY)
-    retention = house.retention(days=3)
+    harness.ended_job("ended")
+    harness.job("waits")
+    harness.job("runs")
+    harness.store.begin("runs")
+    harness.upload("old", utc_now())
+    harness.upload("new", utc_now() + 2 * DAY)
+    retention = harness.retention(days=3)
     assert retention.sweep() == 0
     later(monkeypatch, 4 * DAY)
     assert retention.sweep() == 2
-    assert house.left() == {"waits", "runs", "new"}
-    removed = house.store.job("ended")
+    assert harness.left() == {"waits", "runs", "new"}
+    removed = harness.store.job("ended")
     assert removed is not None
     assert (removed.status, removed.data_removed, removed.output) == ("succeeded", True, None)
     assert retention.sweep() == 0
 
 
-def test_more_than_a_page_of_old_files_goes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_a_page_of_old_files_goes(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention_module, "_AT_ONCE", 2)
     for number in range(5):
-        house.upload(f"f{number}", now() - 5 * DAY)
-        house.ended_job(f"j{number}", created_at=now() - 5 * DAY)
-    house.job("waits", input={"input_audio": "http://host/v1/files/f2"})
+        harness.upload(f"f{number}", utc_now() - 5 * DAY)
+        harness.ended_job(f"j{number}", created_at=utc_now() - 5 * DAY)
+    harness.job("waits", input={"input_audio": "http://host/v1/files/f2"})
     later(monkeypatch, 4 * DAY)
-    assert house.retention(days=3).sweep() == 9
-    assert house.left() == {"f2", "waits"}  # the waiting job needs that file
+    assert harness.retention(days=3).sweep() == 9
+    assert harness.left() == {"f2", "waits"}  # the waiting job needs that file
 
 
-def test_the_oldest_goes_until_the_rest_fits(house: House) -> None:
-    start = now() - 10 * DAY
-    house.upload("f0", start)
-    house.ended_job("j1", created_at=start + DAY)
-    house.ended_job("j2", created_at=start + 2 * DAY)
-    house.upload("f3", start + 3 * DAY)
-    house.ended_job("j4", created_at=start + 4 * DAY)
-    assert house.retention(size=5000).sweep() == 0
-    assert house.retention(size=2999).sweep() == 3
-    assert house.left() == {"f3", "j4"}
+def test_the_oldest_goes_until_the_rest_fits(harness: Harness) -> None:
+    start = utc_now() - 10 * DAY
+    harness.upload("f0", start)
+    harness.ended_job("j1", created_at=start + DAY)
+    harness.ended_job("j2", created_at=start + 2 * DAY)
+    harness.upload("f3", start + 3 * DAY)
+    harness.ended_job("j4", created_at=start + 4 * DAY)
+    assert harness.retention(size=5000).sweep() == 0
+    assert harness.retention(size=2999).sweep() == 3
+    assert harness.left() == {"f3", "j4"}
 
 
-def test_what_waits_or_runs_is_not_removed_for_its_size(house: House) -> None:
-    house.upload("needed", now())
-    house.upload("not", now())
-    house.job("waits", input={"dataset_path": "http://host/v1/files/needed"})
-    assert house.retention(size=1).sweep() == 1
-    assert house.left() == {"needed", "waits"}
+def test_what_waits_or_runs_is_not_removed_for_its_size(harness: Harness) -> None:
+    harness.upload("needed", utc_now())
+    harness.upload("not", utc_now())
+    harness.job("waits", input={"dataset_path": "http://host/v1/files/needed"})
+    assert harness.retention(size=1).sweep() == 1
+    assert harness.left() == {"needed", "waits"}
 
 
-def test_a_clock_that_jumps_removes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    house.ended_job("a")
+def test_a_clock_that_jumps_removes_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.ended_job("a")
     wall, steady = retention_module.time.time(), 1000.0
     monkeypatch.setattr(retention_module.time, "time", lambda: wall)
-    monkeypatch.setattr(retention_module, "_steady", lambda: steady)
-    retention = house.retention(days=3)
+    monkeypatch.setattr(clock, "uptime_seconds", lambda: steady)
+    retention = harness.retention(days=3)
     wall, steady = wall + 365 * 86_400, steady + 600
     later(monkeypatch, 365 * DAY)
     assert retention.sweep() == 0
@@ -146,9 +152,11 @@ def test_a_clock_that_jumps_removes_nothing(house: House, monkeypatch: pytest.Mo
     assert retention.sweep() == 1
 
 
-def test_a_fault_does_not_end_the_sweeping(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_does_not_end_the_sweeping(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention_module, "SWEEP_SECONDS", 0.001)
-    retention = house.retention(days=3)
+    retention = harness.retention(days=3)
     outcomes = iter([OutputError("the disk refuses"), OSError("it does"), 0])
     swept = asyncio.Event()
 
@@ -173,39 +181,39 @@ def test_a_fault_does_not_end_the_sweeping(house: House, monkeypatch: pytest.Mon
     assert next(outcomes, None) is None
 
 
-def test_weights_that_nobody_used_for_long_go(house: House) -> None:
+def test_weights_that_nobody_used_for_long_go(harness: Harness) -> None:
     for name, age in (("old", 10 * 86_400), ("new", 60)):
-        entry = house.jobs.parent / "weights" / name
+        entry = harness.jobs.parent / "weights" / name
         entry.mkdir(parents=True)
         (entry / "weights.tar").write_bytes(bytes(1000))
         os.utime(entry, (time.time() - age,) * 2)
-    weights = house.jobs.parent / "weights"
-    assert house.retention(days=20).sweep() == 0
-    assert house.retention(days=5).sweep() == 1
+    weights = harness.jobs.parent / "weights"
+    assert harness.retention(days=20).sweep() == 0
+    assert harness.retention(days=5).sweep() == 1
     assert [entry.name for entry in weights.iterdir()] == ["new"]
-    assert house.retention(size=10).sweep() == 0  # it may be in use
+    assert harness.retention(size=10).sweep() == 0  # it may be in use
     os.utime(weights / "new", (time.time() - 7200,) * 2)
-    assert house.retention(size=10).sweep() == 1
+    assert harness.retention(size=10).sweep() == 1
 
 
 def test_the_bin_is_looked_after_whatever_is_kept(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.ended_job("kept")
-    house.ended_job("binned")
-    house.store.collection.delete("binned")
-    sweep = Bin(house.store, lambda id: house.jobs / id).sweep
-    retention = house.retention(sweep_bin=sweep)
+    harness.ended_job("kept")
+    harness.ended_job("binned")
+    harness.store.library.delete("binned")
+    sweep = Trash(harness.store, lambda id: harness.jobs / id).sweep
+    retention = harness.retention(sweep_trash=sweep)
     assert retention.sweep() == 0
-    monkeypatch.setattr(trash_module, "now", lambda: now() + 31 * DAY)
+    monkeypatch.setattr(trash_module, "utc_now", lambda: utc_now() + 31 * DAY)
     assert retention.sweep() == 1
-    assert house.store.job("binned") is None
-    assert house.store.job("kept") is not None
+    assert harness.store.job("binned") is None
+    assert harness.store.job("kept") is not None
 
 
-def test_what_a_killed_server_left_half_is_removed_at_the_start(house: House) -> None:
-    house.ended_job("a")
-    made = house.jobs / "a" / "made"
+def test_what_a_killed_server_left_half_is_removed_at_the_start(harness: Harness) -> None:
+    harness.ended_job("a")
+    made = harness.jobs / "a" / "made"
     made.mkdir()
     (made / "output.wav.json").write_bytes(b"{}")
     left = made / ".0123456789abcdef.part"
@@ -213,7 +221,7 @@ def test_what_a_killed_server_left_half_is_removed_at_the_start(house: House) ->
     os.utime(left, (0, 0))
 
     async def begin() -> None:
-        running = asyncio.create_task(house.retention(unfinished=(house.jobs,)).run())
+        running = asyncio.create_task(harness.retention(unfinished=(harness.jobs,)).run())
         async with asyncio.timeout(PATIENCE):
             while left.exists():
                 await asyncio.sleep(0.01)

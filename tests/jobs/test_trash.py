@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from songloom.checkpoints.home import models_folder, run_folder, trained_model
+from songloom.clock import utc_now
 from songloom.errors import BusyError
 from songloom.jobs import trash as trash_module
 from songloom.jobs.model_names import HOLDER
 from songloom.jobs.paths import job_folder
-from songloom.jobs.store.records import Version, now
+from songloom.jobs.store.records import Version
 from songloom.jobs.store.store import Store
-from songloom.jobs.trash import Bin
+from songloom.jobs.trash import Trash
 from tests.jobs.samples import job
 
 
@@ -26,8 +27,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 @pytest.fixture
-def bin(store: Store, tmp_path: Path) -> Bin:
-    return Bin(store, lambda id: job_folder(tmp_path / "jobs", id))
+def trash(store: Store, tmp_path: Path) -> Trash:
+    return Trash(store, lambda id: job_folder(tmp_path / "jobs", id))
 
 
 def ended(store: Store, tmp_path: Path, id: str, kind: str = "prediction") -> Path:
@@ -50,86 +51,86 @@ def trained(store: Store, name: str, training: str, id: str = "ab" * 32) -> None
     store.add_version(Version(id, "me", name, name, training))
 
 
-def test_what_is_removed_leaves_nothing(store: Store, bin: Bin, tmp_path: Path) -> None:
+def test_what_is_removed_leaves_nothing(store: Store, trash: Trash, tmp_path: Path) -> None:
     folder = ended(store, tmp_path, "a")
-    bin.remove("a")
+    trash.remove("a")
     assert store.job("a") is None
     assert not folder.exists()
-    bin.remove("a")  # again, as after an interruption
+    trash.remove("a")  # again, as after an interruption
 
 
-def test_what_has_not_ended_stays(store: Store, bin: Bin) -> None:
+def test_what_has_not_ended_stays(store: Store, trash: Trash) -> None:
     store.add_job(job("a"), limit=1)
     store.begin("a")
     with pytest.raises(BusyError, match="is being stopped"):
-        bin.remove("a")
+        trash.remove("a")
     assert store.job("a") is not None
 
 
-def test_a_training_goes_with_its_model(store: Store, bin: Bin, tmp_path: Path) -> None:
+def test_a_training_goes_with_its_model(store: Store, trash: Trash, tmp_path: Path) -> None:
     ended(store, tmp_path, "t", "training")
     trained(store, "my-style", "t")
-    bin.remove("t")
+    trash.remove("t")
     assert trained_model("my-style") is None
     assert not run_folder("my-style").exists()
-    assert store.published() == []
+    assert store.all_versions() == []
 
 
-def test_a_failed_training_goes_with_its_state(store: Store, bin: Bin, tmp_path: Path) -> None:
+def test_a_failed_training_goes_with_its_state(store: Store, trash: Trash, tmp_path: Path) -> None:
     ended(store, tmp_path, "t", "training")
     run_folder("half").mkdir(parents=True)
     (run_folder("half") / HOLDER).write_text("t")
     run_folder("other").mkdir(parents=True)
-    bin.remove("t")
+    trash.remove("t")
     assert not run_folder("half").exists()
     assert run_folder("other").exists()
 
 
-def test_a_model_in_use_stays(store: Store, bin: Bin, tmp_path: Path) -> None:
+def test_a_model_in_use_stays(store: Store, trash: Trash, tmp_path: Path) -> None:
     ended(store, tmp_path, "t", "training")
     trained(store, "my-style", "t")
     store.add_job(job("p", model="my-style"), limit=100)
     with pytest.raises(BusyError, match="'my-style' is in use"):
-        bin.remove("t")
+        trash.remove("t")
     assert trained_model("my-style") is not None
     assert store.job("t") is not None
     store.request_cancel("p")
-    bin.remove("t")
+    trash.remove("t")
     assert trained_model("my-style") is None
 
 
 def test_emptying_removes_what_is_in_it_and_tells_what_stays(
-    store: Store, bin: Bin, tmp_path: Path
+    store: Store, trash: Trash, tmp_path: Path
 ) -> None:
     for id in "abc":
         ended(store, tmp_path, id)
     store.add_job(job("runs"), limit=10)
     for id in ("a", "b", "runs"):
-        store.collection.delete(id)
+        store.library.delete(id)
     with pytest.raises(BusyError):
-        bin.empty()
+        trash.empty()
     assert [store.job(id) is None for id in ("a", "b", "c", "runs")] == [True, True, False, False]
     store.request_cancel("runs")
-    assert bin.empty() == 1
-    assert bin.empty() == 0
+    assert trash.empty() == 1
+    assert trash.empty() == 0
 
 
 def test_what_is_in_it_for_long_goes(
-    store: Store, bin: Bin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, trash: Trash, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended(store, tmp_path, "a")
-    store.collection.delete("a")
-    assert bin.sweep() == 0
-    monkeypatch.setattr(trash_module, "now", lambda: now() + timedelta(days=31))
-    assert bin.sweep() == 1
+    store.library.delete("a")
+    assert trash.sweep() == 0
+    monkeypatch.setattr(trash_module, "utc_now", lambda: utc_now() + timedelta(days=31))
+    assert trash.sweep() == 1
     assert store.job("a") is None
 
 
 def test_a_sweep_leaves_what_is_in_use(
-    store: Store, bin: Bin, monkeypatch: pytest.MonkeyPatch
+    store: Store, trash: Trash, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.add_job(job("a"), limit=10)
-    store.collection.delete("a")
-    monkeypatch.setattr(trash_module, "now", lambda: now() + timedelta(days=31))
-    assert bin.sweep() == 0
+    store.library.delete("a")
+    monkeypatch.setattr(trash_module, "utc_now", lambda: utc_now() + timedelta(days=31))
+    assert trash.sweep() == 0
     assert store.job("a") is not None

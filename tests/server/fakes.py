@@ -67,7 +67,7 @@ class FakeExecutor:
         self._tell(WorkerReady("cpu"))
         self._tell(WorkerStats("cpu", 10, 80, 2, 1_000_000))
 
-    def free(self, kind: Kind) -> int:
+    def free_slots(self, kind: Kind) -> int:
         return self.room - len(self.running)
 
     async def submit(self, work: Work) -> None:

@@ -32,7 +32,7 @@ def run(script: str, what: Callable[[Downloads], Awaitable[None]]) -> None:
 
 def test_a_model_arrives() -> None:
     async def what(downloads: Downloads) -> None:
-        with downloads.watchers.watching(EVERY) as changes:
+        with downloads.watchers.subscribe(EVERY) as changes:
             downloads.start("small")
             assert downloads.running == {"small": Download(0, 0)}
             downloads.start("small")  # which changes nothing

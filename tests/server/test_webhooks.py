@@ -90,7 +90,7 @@ class Told:
     async def settled(self) -> None:
         """Wait until nothing is owed."""
         async with asyncio.timeout(PATIENCE):
-            while await asyncio.to_thread(self.store.owed_count):
+            while await asyncio.to_thread(self.store.count_deliveries):
                 await asyncio.sleep(0.005)
 
 
@@ -162,7 +162,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_job(store: Store) -> None:
             told.finish("b")
             async with asyncio.timeout(PATIENCE):
                 # A first webhook of "a" is owed still; of "b" nothing is.
-                while {delivery.job.id for delivery in store.owed()} != {"a"}:
+                while {delivery.job.id for delivery in store.due_deliveries()} != {"a"}:
                     await asyncio.sleep(0.005)
         assert [told_by(visit)[0] for visit in receiver.visits].count("b") == 3
 
@@ -246,7 +246,7 @@ def test_what_arrives_while_the_store_is_asked_is_not_sent_again(
 ) -> None:
     looks = itertools.count()
     looked, delivered = threading.Event(), threading.Event()
-    ask, forget = store.owed, store.delivered
+    ask, forget = store.due_deliveries, store.remove_delivery
 
     def owed(limit: int) -> list[Delivery]:
         found = ask(limit)
@@ -263,8 +263,8 @@ def test_what_arrives_while_the_store_is_asked_is_not_sent_again(
     async def until_looked(visit: Visit) -> None:
         assert await asyncio.to_thread(looked.wait, PATIENCE)
 
-    monkeypatch.setattr(store, "owed", owed)
-    monkeypatch.setattr(store, "delivered", arrived)
+    monkeypatch.setattr(store, "due_deliveries", owed)
+    monkeypatch.setattr(store, "remove_delivery", arrived)
     receiver = Receiver(before_answer=until_looked)
 
     async def story(told: Told) -> None:
@@ -414,8 +414,8 @@ def test_a_database_that_is_away_for_a_while_holds_up_and_loses_nothing(
         return called
 
     async def story(told: Told) -> None:
-        monkeypatch.setattr(store, "owed", at_first_not(store.owed))
-        monkeypatch.setattr(store, "delivered", at_first_not(store.delivered))
+        monkeypatch.setattr(store, "due_deliveries", at_first_not(store.due_deliveries))
+        monkeypatch.setattr(store, "remove_delivery", at_first_not(store.remove_delivery))
         told.render = at_first_not(told.render)
         async with told.sending():
             told.finish("a", webhook_events=("completed",))

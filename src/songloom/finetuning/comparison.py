@@ -60,13 +60,13 @@ def compare(
         for i, prompt in enumerate(prompts)
     ]
 
-    def made_by(model: Model) -> list[Track]:
+    def generate_with(model: Model) -> list[Track]:
         return model.generate(pieces, on_event=tell, cancelled=cancelled)
 
     tell(Stage("generating with the model as it was"))
-    before = made_by(load(base, device=request.device))
+    before = generate_with(load(base, device=request.device))
     tell(Stage("generating with the new model"))
-    after = made_by(load(folder, device=request.device, base=base))
+    after = generate_with(load(folder, device=request.device, base=base))
     clips = [
         ClipPair(
             old.request.prompt,
@@ -92,7 +92,7 @@ def compare(
 
 
 def preview_prompts(dataset: Dataset, count: int) -> list[str]:
-    """What the songs are said to be, those that are held out first."""
+    """Distinct captions of the songs, those of held-out songs first."""
     songs = sorted(dataset.songs, key=lambda song: not song.held_out)
     captions = [full_caption(song.caption or "", song.tags()) for song in songs]
     distinct = list(dict.fromkeys(caption for caption in captions if caption))

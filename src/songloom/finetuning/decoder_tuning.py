@@ -27,7 +27,7 @@ class TunedDecoder:
     codec: Codec
     """The base model's codec with it."""
     tensors: Mapping[str, Tensor]
-    """What was changed, by the decoder's names."""
+    """The changed tensors, by their names in the decoder."""
 
 
 def tune_decoder(

@@ -1,4 +1,4 @@
-"""What a fine-tuning is measured by beside its loss: songs through the codec, and clips."""
+"""Measurements of a fine-tuning beside its loss: of songs through the codec, and of clips."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def read_excerpts(dataset: Dataset, hop: int) -> Excerpts:
     training = _read_songs(dataset, [song for song in dataset.songs if not song.held_out], hop)
     held_out = _read_songs(dataset, [song for song in dataset.songs if song.held_out], hop)
     if held_out:
-        return Excerpts(_in_turn(training), _in_turn(held_out), songs_held_out=True)
+        return Excerpts(_interleave(training), _interleave(held_out), songs_held_out=True)
     rest = [[*of_song[:1], *of_song[2:]] for of_song in training]
     middles = [of_song[1:2] for of_song in training]
-    return Excerpts(_in_turn(rest), _in_turn(middles), songs_held_out=False)
+    return Excerpts(_interleave(rest), _interleave(middles), songs_held_out=False)
 
 
 def measure_ceiling(excerpts: Excerpts, codec: Codec, base: Codec | None = None) -> Ceiling | None:
@@ -165,5 +165,5 @@ def _codes(dataset: Dataset, song: Song) -> Tensor:
     return dataset.tokens(song).codes
 
 
-def _in_turn(of_songs: Sequence[Sequence[CodedExcerpt]]) -> list[CodedExcerpt]:
+def _interleave(of_songs: Sequence[Sequence[CodedExcerpt]]) -> list[CodedExcerpt]:
     return [each for turn in zip_longest(*of_songs) for each in turn if each is not None]

@@ -1,4 +1,4 @@
-"""What a training tells on its way, in its job's folder: losses, clips, and the comparison.
+"""A training's history in its job's folder: losses, clips and the comparison.
 
 Notes are lines of JSON that are only ever added, so that a kill costs the line in hand. An update
 that is made again, after a kill, is noted again; the last line about it counts.
@@ -32,8 +32,8 @@ class Preview:
     """Its name in the job's folder."""
 
 
-class TrainingNotes:
-    """The notes of one training.
+class TrainingHistory:
+    """The history of one training.
 
     Args:
         folder: the job's.
@@ -42,16 +42,16 @@ class TrainingNotes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def updated(self, step: int, loss: float, learning_rate: float) -> None:
-        """Note an update."""
+    def add_update(self, step: int, loss: float, learning_rate: float) -> None:
+        """Add an update."""
         self._add(CURVE, {"step": step, "loss": loss, "learning_rate": learning_rate})
 
-    def measured(self, step: int, loss: float) -> None:
-        """Note a measurement on the songs that are held out."""
+    def add_validation(self, step: int, loss: float) -> None:
+        """Add a measurement on held-out songs."""
         self._add(CURVE, {"step": step, "held_out": loss})
 
-    def previewed(self, preview: Preview) -> None:
-        """Note a clip, which is there."""
+    def add_preview(self, preview: Preview) -> None:
+        """Add a clip, which is in the folder already."""
         self._add(PREVIEWS, vars(preview))
 
     def curve(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -66,7 +66,7 @@ class TrainingNotes:
             else:
                 updates[row["step"]] = row
         points = [updates[step] for step in sorted(updates)]
-        return _thinned(points), [measured[step] for step in sorted(measured)][-MOST_POINTS:]
+        return _thin_points(points), [measured[step] for step in sorted(measured)][-MOST_POINTS:]
 
     def previews(self) -> list[Preview]:
         """The clips, in the order of their steps."""
@@ -74,7 +74,7 @@ class TrainingNotes:
         return [clips[step] for step in sorted(clips)]
 
     def comparison(self) -> dict[str, Any] | None:
-        """What came of it, with the names of clips; None before the end."""
+        """The comparison at the end, with the names of clips; None before."""
         try:
             found: dict[str, Any] = json.loads((self._folder / COMPARISON).read_bytes())
         except FileNotFoundError:
@@ -112,7 +112,7 @@ class TrainingNotes:
                 yield row
 
 
-def _thinned(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _thin_points(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(points) <= MOST_POINTS:
         return points
     edges = [round(i * len(points) / MOST_POINTS) for i in range(MOST_POINTS + 1)]

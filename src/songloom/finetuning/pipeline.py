@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,6 +32,7 @@ from songloom.errors import (
     SongloomError,
     TrainingError,
 )
+from songloom.fields import fields_of
 from songloom.finetuning.comparison import Comparison, compare, preview_prompts
 from songloom.finetuning.decoder_tuning import TunedDecoder, tune_decoder
 from songloom.finetuning.feasibility import check_feasible
@@ -38,7 +40,7 @@ from songloom.finetuning.findings import Excerpts, measure_ceiling, measure_find
 from songloom.finetuning.history import REPORT
 from songloom.finetuning.naming import derive_model_name
 from songloom.finetuning.previews import Previews, keep_comparison
-from songloom.finetuning.run_folder import DATASET, alone, clear_state, logged
+from songloom.finetuning.run_folder import DATASET, clear_state, lock_run, log_events
 from songloom.finetuning.summary import collect_facts, summarize_training
 from songloom.generation.precision import resolve_device
 from songloom.models.codec import Codec
@@ -55,14 +57,6 @@ from songloom.training.state import Measured
 from songloom.training.summary import Findings, TrainingSummary
 
 _LOG = logging.getLogger(__name__)
-
-_DECIDING = (
-    "epochs", "updates_per_epoch", "batch_size", "optimizer", "lr", "lr_scheduler", "warmup",
-    "cfg_p", "full", "adapt_decoder", "lora_rank", "lora_alpha", "lora_targets", "lora_dropout",
-    "weight_decay", "max_grad_norm", "ema_decay", "window_seconds", "precision", "validate_every",
-    "seed",
-)  # fmt: skip
-"""Fields that decide what is learned: a training goes on only with the same."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,7 @@ def train(
     request = replace(request, model_version=name_for_good(request.model_version))
     name = request.name or derive_model_name(request.dataset_path)
     target, run = _folders(request, name)
-    with alone(run, name):
+    with lock_run(run, name):
         if restart:
             clear_state(run)
             _warn_of_dependents(name, tell)
@@ -129,16 +123,16 @@ def train(
         fingerprint = "" if base.source is None else base.source.fingerprint()
         check_feasible(request, base, device, run)
         tell(Stage("preparing the songs"))
-        dataset = _dataset(request, run, base, tell, cancelled)
+        dataset = _load_dataset(request, run, base, tell, cancelled)
         excerpts, codec = read_excerpts(dataset, base.codec.hop), base.codec
         songs = _songs_fingerprint(dataset)
         tuned = tune_decoder(request, codec, excerpts, songs, device, run, tell, cancelled)
         if tuned is not None:
             base = replace(base, codec=tuned.codec)
         tell(Stage("training"))
-        result = _trained(request, base, fingerprint, dataset, device, run, tell, cancelled)
+        result = _train_model(request, base, fingerprint, dataset, device, run, tell, cancelled)
         sounds = _Sounds(excerpts, codec, tuned)
-        return _published(
+        return _publish_model(
             request, name, base, fingerprint, dataset, sounds, result, run, tell, cancelled
         )
 
@@ -158,7 +152,7 @@ def _warn_of_dependents(name: str, tell: ProgressCallback) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Sounds:
-    """What the songs sound like, and by what codec."""
+    """Excerpts of the songs, and the codecs that decode them."""
 
     excerpts: Excerpts
     codec: Codec
@@ -166,7 +160,7 @@ class _Sounds:
     tuned: TunedDecoder | None
 
 
-def _dataset(
+def _load_dataset(
     request: TrainingRequest,
     run: Path,
     base: Components,
@@ -192,7 +186,7 @@ def _dataset(
     return dataset
 
 
-def _trained(
+def _train_model(
     request: TrainingRequest,
     base: Components,
     fingerprint: str,
@@ -204,7 +198,8 @@ def _trained(
 ) -> TrainingResult:
     """Train the base's language model, in place."""
     info, lm = base.info, base.lm
-    settings = {name: getattr(request, name) for name in _DECIDING}
+    fields = (spec for spec in fields_of(type(request)) if spec.option.affects_result)
+    settings: dict[str, Any] = {spec.name: getattr(request, spec.name) for spec in fields}
     settings |= {
         "base": {"name": info.name, "weights": fingerprint, "outline": _outline(lm)},
         "songs": _songs_fingerprint(dataset),
@@ -219,8 +214,8 @@ def _trained(
             f"{planned:.1f} GiB of {plan.free_bytes / 2**30:.1f} GiB free"
         )
     )
-    songs = [_song(dataset, song) for song in dataset.songs if not song.held_out]
-    held_out = [_song(dataset, song) for song in dataset.songs if song.held_out]
+    songs = [_load_song(dataset, song) for song in dataset.songs if not song.held_out]
+    held_out = [_load_song(dataset, song) for song in dataset.songs if song.held_out]
     if long := [
         song.file for song in dataset.songs if song.caption and base.text.count_unread(song.caption)
     ]:
@@ -237,16 +232,16 @@ def _trained(
     trainer = Trainer(
         lm, plan, songs, held_out, base.text, hop, run, settings, preview=previews.make
     )
-    with logged(run, trainer.step, tell) as log:
+    with log_events(run, trainer.step, tell) as log:
         return trainer.run(log, cancelled)
 
 
-def _song(dataset: Dataset, song: manifest.Song) -> Song:
+def _load_song(dataset: Dataset, song: manifest.Song) -> Song:
     tokens = dataset.tokens(song)
     return Song(song.file, tokens.codes, tokens.chroma, song.caption or "", song.tags())
 
 
-def _published(
+def _publish_model(
     request: TrainingRequest,
     name: str,
     base: Components,
@@ -267,17 +262,17 @@ def _published(
         new.mkdir(parents=True)
         decoder = None if sounds.tuned is None else sounds.tuned.tensors
         write_weights(new, base, request, summary.base, fingerprint, decoder)
-        with _expendable("what was compared", tell):
+        with _tolerate_failure("what was compared", tell):
             compared = compare(request, dataset, new, summary.base, tell, cancelled)
         clips, memorisation = compared.clips, compared.memorisation
-        with _expendable("what is measured of sounds", tell):
+        with _tolerate_failure("what is measured of sounds", tell):
             tell(Stage("measuring"))
-            summary = replace(summary, findings=_findings(dataset, sounds, compared))
-        with _expendable("the clips that were compared", tell):
+            summary = replace(summary, findings=_measure_findings(dataset, sounds, compared))
+        with _tolerate_failure("the clips that were compared", tell):
             keep_comparison(run, summary, clips, memorisation)
-        with _expendable("the report", tell):
+        with _tolerate_failure("the report", tell):
             write_report(new / REPORT, summary, clips, memorisation)
-        with _expendable("the model card", tell):
+        with _tolerate_failure("the model card", tell):
             write_card(new, summary, memorisation)
         facts = collect_facts(name, summary, fingerprint, dataset, result)
         write_about(new, request, facts)
@@ -306,7 +301,7 @@ def _published(
 
 
 @contextmanager
-def _expendable(name: str, tell: ProgressCallback) -> Iterator[None]:
+def _tolerate_failure(name: str, tell: ProgressCallback) -> Iterator[None]:
     """Say that something is missing which could not be made: the trained model is worth more."""
     try:
         yield
@@ -318,7 +313,7 @@ def _expendable(name: str, tell: ProgressCallback) -> Iterator[None]:
         tell(Notice(f"{name} could not be made, but the model is there: {reason}"))
 
 
-def _findings(dataset: Dataset, sounds: _Sounds, compared: Comparison) -> Findings:
+def _measure_findings(dataset: Dataset, sounds: _Sounds, compared: Comparison) -> Findings:
     excerpts, tuned = sounds.excerpts, sounds.tuned
     codec = sounds.codec if tuned is None else tuned.codec
     ceiling = measure_ceiling(excerpts, codec, None if tuned is None else sounds.codec)

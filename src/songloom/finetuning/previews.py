@@ -1,4 +1,4 @@
-"""What can be heard of a training: clips on its way, and by the model as it was and as it became.
+"""Clips of a training: while it runs, and at its end by the base and the new model.
 
 They lie in the run's folder, which a training goes on from, until it is begun anew.
 """
@@ -107,12 +107,12 @@ def keep_comparison(
         "clips": pairs,
         "songs": songs,
         **describe_as_json(summary, memorisation),
-        "memorisation": None if memorisation is None else _told(memorisation),
+        "memorisation": None if memorisation is None else _describe_check(memorisation),
     }
     write_text(folder / COMPARISON, json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def _told(check: MemorisationCheck) -> dict[str, Any]:
+def _describe_check(check: MemorisationCheck) -> dict[str, Any]:
     longest, normal = longest_of(check.after), check.normal
     return {
         "verdict": check.verdict,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from songloom.errors import MissingExtraError, OutputError, TrainingError
+from songloom.errors import AlreadyRunningError, MissingExtraError, OutputError
 from songloom.finetuning.history import CLIPS
 from songloom.progress import ProgressCallback, ProgressEvent
 from songloom.training.decoder_state import DECODER_STATE
@@ -20,8 +20,8 @@ DATASET, LOGS = "dataset", "tensorboard"
 
 
 @contextmanager
-def alone(run: Path, name: str) -> Iterator[None]:
-    """Refuse two trainings of one name at once; a killed one holds nothing."""
+def lock_run(run: Path, name: str) -> Iterator[None]:
+    """Lock a training's folder, so that no two of one name run; a killed process holds no lock."""
     from filelock import FileLock, Timeout
 
     try:
@@ -29,9 +29,7 @@ def alone(run: Path, name: str) -> Iterator[None]:
         lock = FileLock(run / ".lock")
         lock.acquire(timeout=0)
     except Timeout:
-        raise TrainingError(
-            f"a training of {name!r} is running already; wait for it, or choose another name"
-        ) from None
+        raise AlreadyRunningError(name) from None
     except OSError as error:
         raise OutputError(
             f"{run} cannot be written ({error}); set SONGLOOM_HOME to a folder that may be"
@@ -53,8 +51,8 @@ def clear_state(run: Path, *, keep_logs: bool = False) -> None:
 
 
 @contextmanager
-def logged(run: Path, step: int, tell: ProgressCallback) -> Iterator[ProgressCallback]:
-    """Events to whoever listens, and to TensorBoard's logs where it is installed."""
+def log_events(run: Path, step: int, tell: ProgressCallback) -> Iterator[ProgressCallback]:
+    """Also log events for TensorBoard, where it is installed."""
     try:
         log = TensorBoardLog(run / LOGS, step)
     except MissingExtraError:
@@ -62,8 +60,8 @@ def logged(run: Path, step: int, tell: ProgressCallback) -> Iterator[ProgressCal
         return
     with log:
 
-        def both(event: ProgressEvent) -> None:
+        def log_and_tell(event: ProgressEvent) -> None:
             log(event)
             tell(event)
 
-        yield both
+        yield log_and_tell

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from songloom import __version__
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.home import BASE_FINGERPRINT
+from songloom.clock import utc_now
 from songloom.dataset.manifest import Dataset
 from songloom.request import TrainingRequest
 from songloom.training.loop import TrainingResult
@@ -21,7 +21,7 @@ def summarize_training(
     dataset: Dataset,
     result: TrainingResult,
 ) -> TrainingSummary:
-    """What is known about a training once it has ended; findings come later."""
+    """Summarize a finished training; findings are added later."""
     info = base.info
     songs = [
         SongSummary(
@@ -59,7 +59,7 @@ def collect_facts(
     dataset: Dataset,
     result: TrainingResult,
 ) -> dict[str, Any]:
-    """What songloom itself is to know about a model that it trained, as JSON can hold it."""
+    """Collect the facts that songloom stores with a model that it trained, as JSON."""
     before, after = summary.before, summary.after
     return {
         "name": name,
@@ -67,7 +67,7 @@ def collect_facts(
         BASE_FINGERPRINT: fingerprint,
         "licence": summary.licence,
         "kind": "full" if summary.method == "full" else "adapter",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": utc_now().isoformat(timespec="seconds"),
         "songloom": __version__,
         "songs": len(dataset.songs),
         "seconds_of_music": round(dataset.seconds, 1),

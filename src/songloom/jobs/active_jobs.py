@@ -1,4 +1,4 @@
-"""What a server remembers of a job only while it is prepared or runs, and of who watches it."""
+"""State of jobs that are prepared or run, their subscribers and their deadlines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from songloom.clock import elapsed_seconds, utc_now
 from songloom.jobs.messages import Progressed, Work
 from songloom.jobs.progress_lines import progress_line
-from songloom.jobs.store.records import Job, Kind, now
+from songloom.jobs.store.records import Job, Kind
 
 E = TypeVar("E")
 
@@ -21,7 +22,7 @@ SHOWN_SECONDS = 1.0
 
 
 @dataclass(eq=False)
-class LiveJob:
+class ActiveJob:
     """A job while it is prepared or runs."""
 
     kind: Kind
@@ -29,7 +30,7 @@ class LiveJob:
     """Whether it must not share a process with others."""
     prepared: Work | None = None
     task: asyncio.Task[None] | None = None
-    """What prepares it, or sends its result elsewhere."""
+    """Prepares it, or uploads its result."""
     submitted: bool = False
     cancel_requested: bool = False
     """Whether somebody asked to stop it while it was here."""
@@ -43,26 +44,26 @@ class LiveJob:
         """Count time from now on."""
         self._began = time.monotonic()
 
-    def say(self, line: str) -> None:
-        """Have a line written to the log soon."""
+    def add_line(self, line: str) -> None:
+        """Queue a line for the log."""
         self._lines.append(f"{line}\n")
 
-    def note(self, event: Progressed) -> None:
+    def log_progress(self, event: Progressed) -> None:
         """Log progress now and then, in the form that clients read it from."""
         moment = time.monotonic()
         if event.done < event.total and moment - self._shown < SHOWN_SECONDS:
             return
         self._shown = moment
-        self.say(progress_line(event, moment - self._began))
+        self.add_line(progress_line(event, moment - self._began))
 
     def take_lines(self) -> str:
-        """What is still to be written; it is the caller's from then on."""
+        """Remove and return the lines that are not yet written."""
         text, self._lines = "".join(self._lines), []
         return text
 
 
 class Watchers(Generic[E]):
-    """Those who want to hear of things with ids, such as jobs, each with a queue of its own."""
+    """Subscribers to things with ids, such as jobs, each with a queue of its own."""
 
     def __init__(self) -> None:
         self._queues: defaultdict[str, set[asyncio.Queue[E]]] = defaultdict(set)
@@ -71,14 +72,14 @@ class Watchers(Generic[E]):
         """Things that someone watches."""
         return len(self._queues)
 
-    def tell(self, id: str, event: E) -> None:
-        """Let those who watch a thing know."""
+    def notify(self, id: str, event: E) -> None:
+        """Send an event to the subscribers of a thing."""
         for events in self._queues.get(id, ()):
             events.put_nowait(event)
 
     @contextmanager
-    def watching(self, id: str) -> Iterator[asyncio.Queue[E]]:
-        """A queue of what happens to a thing for as long as the block lasts."""
+    def subscribe(self, id: str) -> Iterator[asyncio.Queue[E]]:
+        """A queue of a thing's events for as long as the block lasts."""
         events: asyncio.Queue[E] = asyncio.Queue()
         self._queues[id].add(events)
         try:
@@ -105,8 +106,7 @@ class Deadlines:
         if job.cancel_after is None or job.ended:
             return
         # After a restart only the clock tells how long ago that was; it may have been set since.
-        passed = max(0.0, (now() - job.created_at).total_seconds())
-        left = max(0.0, job.cancel_after - passed)
+        left = max(0.0, job.cancel_after - elapsed_seconds(job.created_at, utc_now()))
         loop = asyncio.get_running_loop()
         self._handles[job.id] = loop.call_later(left, self._reached, job.id)
 

@@ -1,4 +1,4 @@
-"""From the queue to the executor, and from what that tells to the store and to whoever waits.
+"""Runs queued jobs: from the store to the executor, and back with its events.
 
 The store is the truth: a job is accepted once it is written there, and what a process only
 remembers (who waits, what is being fetched) can be lost with it. A new dispatcher goes on with what
@@ -19,8 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from songloom.clock import utc_now
 from songloom.errors import OutputError, SongloomError
-from songloom.jobs.active_jobs import Deadlines, LiveJob, Watchers
+from songloom.jobs.active_jobs import ActiveJob, Deadlines, Watchers
 from songloom.jobs.messages import (
     Executor,
     Failed,
@@ -40,7 +41,7 @@ from songloom.jobs.messages import (
     WorkEvent,
 )
 from songloom.jobs.paths import job_folder
-from songloom.jobs.store.records import KINDS, Job, Kind, Status, Version, now
+from songloom.jobs.store.records import KINDS, Job, Kind, Status, Version
 from songloom.jobs.store.store import Store
 
 P = ParamSpec("P")
@@ -93,7 +94,7 @@ class Dispatcher:
         self._folder, self._devices = jobs_folder, devices
         self._attempts, self._queue_limit, self._owner = attempts, queue_limit, owner
         self._on_owed, self._publish = on_owed, publish
-        self._live: dict[str, LiveJob] = {}
+        self._active: dict[str, ActiveJob] = {}
         self._watchers = Watchers[WorkEvent | Job]()
         self._deadlines = Deadlines(self._cancel_soon)
         self._cancelling: set[asyncio.Task[Job | None]] = set()
@@ -108,9 +109,9 @@ class Dispatcher:
         """When every device was ready for the first time."""
         self._ready_devices: set[str] = set()
         self.stats: dict[str, WorkerStats] = {}
-        """What the workers measured last, by device."""
+        """The latest statistics of each device's worker."""
         self.devices: dict[str, WorkerReady] = {}
-        """What the workers said of themselves when they were ready, by device."""
+        """The description of each device's worker, from when it became ready."""
         self.on_ended: list[Callable[[Job], None]] = []
         """Called with each job that has ended."""
         self.on_stats: list[Callable[[WorkerStats], None]] = []
@@ -125,7 +126,7 @@ class Dispatcher:
         """A job's folder."""
         return job_folder(self._folder, id)
 
-    # What routes ask for
+    # Called by the server's routes
 
     async def accept(self, job: Job) -> Job:
         """Store a job, which runs from then on whatever happens.
@@ -135,24 +136,24 @@ class Dispatcher:
             DuplicateError: there is a job of that id.
             OutputError: it can't be written.
         """
-        accepted = await self._stored(self._store.add_job, job, limit=self._queue_limit)
+        accepted = await self._call_store(self._store.add_job, job, limit=self._queue_limit)
         self._deadlines.watch(accepted)
         self._wake.set()
         return accepted
 
     async def cancel(self, id: str) -> Job | None:
         """Ask for a job to be stopped; one that still waits ends at once. None if unknown."""
-        before = await self._stored(self._store.job, id)
+        before = await self._call_store(self._store.job, id)
         if before is None or before.ended:
             return before
-        job = await self._stored(self._store.request_cancel, id)
+        job = await self._call_store(self._store.request_cancel, id)
         if job is None:  # it has ended meanwhile, and was deleted
             return None
         if job.ended:
-            self._ended(job)
+            self._announce_end(job)
         else:
-            if (live := self._live.get(id)) is not None:
-                live.cancel_requested = True  # the executor may not know it yet
+            if (active := self._active.get(id)) is not None:
+                active.cancel_requested = True  # the executor may not know it yet
             await self._executor.cancel(id)
         return job
 
@@ -163,11 +164,11 @@ class Dispatcher:
             KeyError: there is no such job.
             OutputError: it can't be written.
         """
-        job = await self._stored(self._store.resume, id)
+        job = await self._call_store(self._store.resume, id)
         self._wake.set()
         return job
 
-    async def finished(self, id: str, timeout: float | None) -> Job:
+    async def wait_until_ended(self, id: str, timeout: float | None) -> Job:
         """The job once it has ended, or as it is after `timeout` seconds.
 
         Raises:
@@ -181,12 +182,12 @@ class Dispatcher:
         return await self._job(id) if job is None or not job.ended else job
 
     async def watch(self, id: str) -> AsyncGenerator[WorkEvent | Job, None]:
-        """What happens to a job: itself as it is now, then events; itself as it ended comes last.
+        """Yield the job as it is now, then its events, and at last the job as it ended.
 
         Raises:
             KeyError: there is no such job.
         """
-        with self._watchers.watching(id) as events:
+        with self._watchers.subscribe(id) as events:
             job = await self._job(id)
             yield job
             while not job.ended:
@@ -206,7 +207,7 @@ class Dispatcher:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._feed())
-                group.create_task(self._hear())
+                group.create_task(self._handle_events())
                 group.create_task(self._flush())
         finally:
             await asyncio.shield(self._close())
@@ -219,8 +220,8 @@ class Dispatcher:
 
     async def stop_trainings(self) -> None:
         """Have trainings save their state and end; they wait for the next server then."""
-        for id, live in list(self._live.items()):
-            if live.submitted and live.kind == "training":
+        for id, active in list(self._active.items()):
+            if active.submitted and active.kind == "training":
                 await self._executor.cancel(id)
 
     async def drain(self, seconds: float) -> None:
@@ -229,17 +230,17 @@ class Dispatcher:
         assert self._draining_since is not None
         await self.stop_trainings()
         ends = self._draining_since + seconds
-        while time.monotonic() < ends and any(live.submitted for live in self._live.values()):
+        while time.monotonic() < ends and any(active.submitted for active in self._active.values()):
             await asyncio.sleep(0.05)
 
     async def _recover(self) -> None:
         """Take up what a server left that was killed."""
-        for job in await self._persisted(self._store.running):
+        for job in await self._call_until_written(self._store.list_running):
             if job.cancel_requested:
-                await self._persisted(self._store.finish, job.id, "canceled")
+                await self._call_until_written(self._store.finish, job.id, "canceled")
             else:
-                await self._persisted(self._store.put_back, job.id, failed=False)
-        for job in await self._persisted(self._store.waiting, self._queue_limit):
+                await self._call_until_written(self._store.requeue, job.id, failed=False)
+        for job in await self._call_until_written(self._store.list_waiting, self._queue_limit):
             self._deadlines.watch(job)
         self._wake.set()
         self._on_owed()
@@ -256,23 +257,25 @@ class Dispatcher:
 
     async def _prepare_next(self, kind: Kind) -> None:
         """Begin to prepare the oldest jobs of a kind, as many as may be at once."""
-        known = [live for live in self._live.values() if live.kind == kind]
+        known = [active for active in self._active.values() if active.kind == kind]
         # Isolated jobs wait for each other, and are in nobody else's way.
-        more = AT_ONCE - sum(not live.submitted and not live.isolated for live in known)
+        more = AT_ONCE - sum(not active.submitted and not active.isolated for active in known)
         if more <= 0:
             return
-        for job in await self._persisted(self._store.waiting, len(known) + more, kind):
-            if job.id not in self._live and more > 0:
+        for job in await self._call_until_written(
+            self._store.list_waiting, len(known) + more, kind
+        ):
+            if job.id not in self._active and more > 0:
                 more -= 1
-                live = self._live[job.id] = LiveJob(kind, isolated=self._is_isolated(job))
-                live.task = asyncio.create_task(self._prepared(job, live))
+                active = self._active[job.id] = ActiveJob(kind, isolated=self._is_isolated(job))
+                active.task = asyncio.create_task(self._prepare_job(job, active))
 
-    async def _prepared(self, job: Job, live: LiveJob) -> None:
+    async def _prepare_job(self, job: Job, active: ActiveJob) -> None:
         """Get a job's inputs; a failure is the job's."""
         folder = self.folder(job.id)
         try:
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            live.prepared = await self._prepare(job, folder)
+            active.prepared = await self._prepare(job, folder)
         except SongloomError as error:
             await self._finish(job.id, "failed", error=str(error))
         except OSError as error:
@@ -285,34 +288,34 @@ class Dispatcher:
 
     async def _submit_ready(self) -> None:
         """Hand over what is prepared, oldest first, as far as there is room."""
-        for id, live in list(self._live.items()):
-            if live.prepared is None or live.submitted:
+        for id, active in list(self._active.items()):
+            if active.prepared is None or active.submitted:
                 continue
-            if not live.isolated and not self._executor.free(live.kind):
+            if not active.isolated and not self._executor.free_slots(active.kind):
                 continue
-            live.submitted = True
+            active.submitted = True
             try:
-                job = await self._persisted(self._store.begin, id)
+                job = await self._call_until_written(self._store.begin, id)
             except KeyError:  # cancelled meanwhile, and deleted
-                self._live.pop(id, None)
+                self._active.pop(id, None)
                 continue
             if job.ended:  # cancelled meanwhile, and told of by who did
-                self._live.pop(id, None)
+                self._active.pop(id, None)
                 continue
-            self._watchers.tell(id, job)
+            self._watchers.notify(id, job)
             self._on_owed()
-            live.begin()
-            await self._executor.submit(self._apart(job, live.prepared))
-            if job.cancel_requested or live.cancel_requested:
+            active.begin()
+            await self._executor.submit(self._separate_suspect(job, active.prepared))
+            if job.cancel_requested or active.cancel_requested:
                 await self._executor.cancel(id)
 
-    def _apart(self, job: Job, work: Work) -> Work:
+    def _separate_suspect(self, job: Job, work: Work) -> Work:
         """Work that may have brought down what it shared with others, by itself."""
         lost = self._suspects.get(job.id)
         alone = work.alone or lost is not None
-        return replace(work, alone=alone, isolated=self._live[job.id].isolated)
+        return replace(work, alone=alone, isolated=self._active[job.id].isolated)
 
-    async def _hear(self) -> None:
+    async def _handle_events(self) -> None:
         async for event in self._executor.events():
             match event:
                 case WorkerFreed():
@@ -323,53 +326,53 @@ class Dispatcher:
                     self._ready_devices.add(device)
                     self.devices[device] = event
                     if self.ready and self.ready_at is None:
-                        self.ready_at = now()
+                        self.ready_at = utc_now()
                     self._wake.set()
                 case WorkerStats(device):
                     self.stats[device] = event
-                    for told in self.on_stats:
-                        told(event)
+                    for notify in self.on_stats:
+                        notify(event)
                 case _:
-                    await self._heard(event)
+                    await self._handle_event(event)
 
-    async def _heard(self, event: WorkEvent) -> None:
+    async def _handle_event(self, event: WorkEvent) -> None:
         id = getattr(event, "id", "")
-        live = self._live.get(id)
-        if live is None:
+        active = self._active.get(id)
+        if active is None:
             return  # what an earlier attempt still had to say
         try:
-            await self._took(live, event)
+            await self._apply_event(active, event)
         except KeyError:
-            if await self._persisted(self._store.job, id) is not None:
+            if await self._call_until_written(self._store.job, id) is not None:
                 raise
-            self._live.pop(id, None)  # it was cancelled meanwhile, and deleted
+            self._active.pop(id, None)  # it was cancelled meanwhile, and deleted
 
-    async def _took(self, live: LiveJob, event: WorkEvent) -> None:
+    async def _apply_event(self, active: ActiveJob, event: WorkEvent) -> None:
         match event:
             case Started(id) | Previewed(id) | Sampled(id):
-                self._watchers.tell(id, event)
+                self._watchers.notify(id, event)
             case Progressed(id):
-                live.note(event)
-                self._watchers.tell(id, event)
+                active.log_progress(event)
+                self._watchers.notify(id, event)
             case Logged(id, text):
-                said = Logged(id, self._for_clients(id, text))
-                live.say(said.text)
-                self._watchers.tell(id, said)
+                said = Logged(id, self._hide_folder(id, text))
+                active.add_line(said.text)
+                self._watchers.notify(id, said)
             case Succeeded(id):
-                await self._succeeded(id, live, event)
+                await self._publish_success(id, active, event)
             case Failed(id, error):
                 await self._finish(id, "failed", error=error)
             case Stopped(id):
-                await self._stopped(id)
+                await self._settle_stopped(id)
             case Lost():
-                await self._lost(event)
+                await self._settle_lost(event)
 
-    async def _succeeded(self, id: str, live: LiveJob, event: Succeeded) -> None:
+    async def _publish_success(self, id: str, active: ActiveJob, event: Succeeded) -> None:
         """Publish a result; one that has to be uploaded does not keep others waiting."""
         job = await self._job(id)
         output: dict[str, Any] = {"files": list(event.files)}
         version = None
-        if live.kind == "training":
+        if active.kind == "training":
             model = str(event.facts["model"])
             owner, _, name = (job.destination or f"{self._owner}/{model}").partition("/")
             digest = hashlib.sha256(f"training {id}".encode()).hexdigest()
@@ -380,9 +383,11 @@ class Dispatcher:
                 id, "succeeded", output=output, metrics=event.metrics, version=version
             )
         else:
-            live.task = asyncio.create_task(self._published(job, output, event.metrics, version))
+            active.task = asyncio.create_task(
+                self._upload_result(job, output, event.metrics, version)
+            )
 
-    async def _published(
+    async def _upload_result(
         self,
         job: Job,
         output: dict[str, Any],
@@ -397,11 +402,11 @@ class Dispatcher:
         else:
             await self._finish(job.id, "succeeded", output=output, metrics=metrics, version=version)
 
-    async def _stopped(self, id: str) -> None:
+    async def _settle_stopped(self, id: str) -> None:
         if (await self._job(id)).cancel_requested:
             await self._finish(id, "canceled")
         else:  # the executor gave it back: it runs again
-            await self._put_back(id, failed=False)
+            await self._requeue(id, failed=False)
 
     def _is_isolated(self, job: Job) -> bool:
         """Whether a job may have ended a process; one that an earlier server lost may have."""
@@ -409,7 +414,7 @@ class Dispatcher:
         ended = job.attempts > 0 if lost is None else lost.process_ended
         return job.kind == "prediction" and ended
 
-    async def _lost(self, lost: Lost) -> None:
+    async def _settle_lost(self, lost: Lost) -> None:
         """Try a job again by itself, unless it has failed often enough.
 
         Where it broke off together with others, nobody knows whose doing that was: it counts for
@@ -425,18 +430,18 @@ class Dispatcher:
             error = f"{reason}; it was tried {tried}. Ask for less, or see the server's log"
             await self._finish(id, "failed", error=error)
         else:
-            self._live[id].say(f"{reason}; trying again")
+            self._active[id].add_line(f"{reason}; trying again")
             self._suspects[id] = lost
-            await self._put_back(id, failed=not lost.shared)
+            await self._requeue(id, failed=not lost.shared)
 
-    async def _put_back(self, id: str, *, failed: bool) -> None:
+    async def _requeue(self, id: str, *, failed: bool) -> None:
         await self._write_log(id)
-        self._live.pop(id, None)
-        job = await self._persisted(self._store.put_back, id, failed=failed)
+        self._active.pop(id, None)
+        job = await self._call_until_written(self._store.requeue, id, failed=failed)
         if job.ended:  # someone had asked for its end
-            self._ended(job)
+            self._announce_end(job)
         else:
-            self._watchers.tell(id, job)
+            self._watchers.notify(id, job)
         self._wake.set()
 
     async def _finish(
@@ -449,60 +454,64 @@ class Dispatcher:
         metrics: Mapping[str, float] | None = None,
         version: Version | None = None,
     ) -> None:
-        live = self._live.get(id)
+        active = self._active.get(id)
         # Lines that are being written come before the last ones.
-        async with live.writing if live is not None else nullcontext():
+        async with active.writing if active is not None else nullcontext():
             try:
-                job = await self._persisted(
+                job = await self._call_until_written(
                     self._store.finish,
                     id,
                     status,
                     output=output,
-                    error=None if error is None else self._for_clients(id, error),
+                    error=None if error is None else self._hide_folder(id, error),
                     metrics=metrics,
                     version=version,
-                    log="" if live is None else live.take_lines(),
+                    log="" if active is None else active.take_lines(),
                 )
             except KeyError:  # cancelled meanwhile, and deleted
                 job = None
         if job is not None and job.status == status:
-            self._ended(job)
+            self._announce_end(job)
         else:  # who cancelled it meanwhile told of it
-            self._live.pop(id, None)
+            self._active.pop(id, None)
 
-    def _for_clients(self, id: str, text: str) -> str:
+    def _hide_folder(self, id: str, text: str) -> str:
         """A message without the server's folders, which are no business of its clients."""
         return text.replace(f"{self.folder(id)}{os.sep}", "")
 
-    def _ended(self, job: Job) -> None:
+    def _announce_end(self, job: Job) -> None:
         """Forget a job that has ended, and tell whoever waits for it."""
-        live = self._live.pop(job.id, None)
-        if live is not None and live.task is not None and live.task is not asyncio.current_task():
-            live.task.cancel()
+        active = self._active.pop(job.id, None)
+        if (
+            active is not None
+            and active.task is not None
+            and active.task is not asyncio.current_task()
+        ):
+            active.task.cancel()
         self._deadlines.forget(job.id)
         self._suspects.pop(job.id, None)
-        self._watchers.tell(job.id, job)
-        for told in self.on_ended:
-            told(job)
+        self._watchers.notify(job.id, job)
+        for notify in self.on_ended:
+            notify(job)
         self._on_owed()
         self._wake.set()
 
     async def _flush(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            for id in list(self._live):
+            for id in list(self._active):
                 await self._write_log(id)
 
     async def _write_log(self, id: str) -> None:
-        live = self._live.get(id)
-        if live is None:
+        active = self._active.get(id)
+        if active is None:
             return
-        async with live.writing:
-            text = live.take_lines()
+        async with active.writing:
+            text = active.take_lines()
             if not text:
                 return
             with suppress(KeyError):  # cancelled meanwhile, and deleted
-                await self._persisted(self._store.log, id, text)
+                await self._call_until_written(self._store.log, id, text)
         self._on_owed()
 
     def _cancel_soon(self, id: str) -> None:
@@ -514,30 +523,32 @@ class Dispatcher:
         """End the work; what had not ended is taken up by the next server."""
         self.start_draining()
         self._closing = True
-        for live in self._live.values():
-            if live.task is not None:
-                live.task.cancel()
+        for active in self._active.values():
+            if active.task is not None:
+                active.task.cancel()
         self._deadlines.forget_all()
         await self._executor.close()
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
-                for id in list(self._live):
+                for id in list(self._active):
                     await self._write_log(id)
         except (OutputError, TimeoutError) as error:
             _LOG.error("the last lines of logs could not be written: %s", error)
 
     async def _job(self, id: str) -> Job:
-        job = await self._persisted(self._store.job, id)
+        job = await self._call_until_written(self._store.job, id)
         if job is None:
             raise KeyError(id)
         return job
 
     @staticmethod
-    async def _stored(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def _call_store(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask the store, which waits for the disk, without making everyone wait."""
         return await asyncio.to_thread(call, *args, **kwargs)
 
-    async def _persisted(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def _call_until_written(
+        self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         """The same for what has happened: on a full disk it is tried until it is written.
 
         A server that stops does not wait for that: the next one finds the jobs as they were.
@@ -548,7 +559,7 @@ class Dispatcher:
         pause = RETRY_SECONDS
         while True:
             try:
-                return await self._stored(call, *args, **kwargs)
+                return await self._call_store(call, *args, **kwargs)
             except OutputError as error:
                 if self._closing:
                     raise

@@ -1,6 +1,6 @@
-"""Where work is done: what a server hands to an executor, and what it hears back.
+"""Work for an executor, the events that it reports, and its interface.
 
-The one executor so far runs worker processes on this machine (`local`). Another, for a cluster
+The one executor so far runs worker processes on this machine (`supervisor`). Another, for a cluster
 say, has the same methods.
 """
 
@@ -23,7 +23,7 @@ class Work:
     request: Mapping[str, Any]
     """Fields of a `GenerationRequest` or a `TrainingRequest`."""
     model: str
-    """What a prediction loads: a model's name or path."""
+    """A model's name or path, which a prediction loads."""
     folder: Path
     """Where results are written; it exists."""
     base: str | None = None
@@ -63,7 +63,7 @@ class Progressed:
     unit: str
     """`frames` (of audio), `updates` (of a training), `songs` or `bytes`."""
     stage: str = ""
-    """What is being done, where a job has several parts."""
+    """Name of the current part, where a job has several."""
     values: Mapping[str, float] = field(default_factory=dict)
     """Measurements: `loss`, `learning_rate`, `held_out_loss`, `seconds_left`, ..."""
 
@@ -106,7 +106,7 @@ class Succeeded:
     """Names within the work's folder, the results in their order."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What else is known of the result: a training's `model`."""
+    """Further data about the result: a training's `model`."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,9 @@ class WorkerReady:
 
     device: str
     means: str = ""
-    """What computes: `cpu`, `cuda`, `cuda:1`, where `device` may leave that open."""
+    """PyTorch's name of the device: `cpu`, `cuda`, `cuda:1`, where `device` may be `auto`."""
     description: str = ""
-    """What the device is, for people: "NVIDIA H100 80GB HBM3", "CPU, 8 threads"."""
+    """The device's name for people: "NVIDIA H100 80GB HBM3", "CPU, 8 threads"."""
     memory_bytes: int = 0
     """All that it has; 0 if unknown."""
 
@@ -165,7 +165,7 @@ class WorkerFreed:
 
 @dataclass(frozen=True)
 class WorkerStats:
-    """What a worker measured of itself since the last time."""
+    """A worker's statistics since its previous report."""
 
     device: str
     steps: int
@@ -200,22 +200,22 @@ class Executor(Protocol):
     """Runs work, several pieces at once."""
 
     async def start(self) -> None:
-        """Begin; `WorkerReady` tells of each device that can take work."""
+        """Start; `WorkerReady` reports each device that can take work."""
 
-    def free(self, kind: Kind) -> int:
-        """How much more work of a kind would begin at once."""
+    def free_slots(self, kind: Kind) -> int:
+        """How many more jobs of a kind could start at once."""
 
     async def submit(self, work: Work) -> None:
-        """Take work; what becomes of it is told by `events`. Isolated work needs no room."""
+        """Accept work, whose outcome `events` reports. Isolated work needs no free slot."""
 
     async def cancel(self, id: str) -> None:
-        """Stop work soon; `Stopped` is told, unless it ended before. Unknown ids are ignored."""
+        """Stop work soon; reports `Stopped` unless it ended before. Unknown ids are ignored."""
 
     async def listen(self, id: str) -> None:
-        """Write audio to the work's stream file while it is generated; `Previewed` tells of it."""
+        """Write audio to the work's stream file while it is generated; reports `Previewed`."""
 
     def events(self) -> AsyncIterator[WorkEvent]:
-        """What happens, as it happens, until the executor is closed; for one reader."""
+        """Yield events as they happen, until the executor is closed; for one reader."""
 
     async def close(self) -> None:
         """End all processes; running trainings save their state first."""

@@ -1,4 +1,4 @@
-"""What a training's model is called on this machine.
+"""Reserves the name of a training's model on this machine.
 
 The name that was asked for may be taken, and the same training must find its own again after a
 restart. So it is reserved: the run's folder appears with the training's id in it, or not at all.
@@ -42,7 +42,7 @@ def reserve_name(wanted: str, id: str, given_up: Callable[[str], bool]) -> str:
         if _holder(run_folder(name)) == id:
             return name
     for name in names:
-        if _reserved(name, id, given_up):
+        if _try_reserve(name, id, given_up):
             return name
     raise TrainingError(
         f"the names {', '.join(map(repr, names))} are taken by other models or trainings; choose "
@@ -50,7 +50,7 @@ def reserve_name(wanted: str, id: str, given_up: Callable[[str], bool]) -> str:
     )
 
 
-def held_run(id: str) -> Path | None:
+def find_run(id: str) -> Path | None:
     """The folder in `runs` of a training, None where it has none."""
     try:
         runs = list(runs_folder().iterdir())
@@ -71,16 +71,16 @@ def _candidates(wanted: str, id: str) -> Iterator[str]:
             except ModelError:  # such as that of a model that comes with songloom
                 continue
             yield name
-    yield _own(id)
+    yield _own_name(id)
 
 
-def _own(id: str) -> str:
+def _own_name(id: str) -> str:
     """The name that no other training may have."""
     digest = hashlib.sha256(id.encode(errors="surrogatepass")).hexdigest()
     return f"training-{id if _SERVER_ID.fullmatch(id) else digest[:26]}"
 
 
-def _reserved(name: str, id: str, given_up: Callable[[str], bool]) -> bool:
+def _try_reserve(name: str, id: str, given_up: Callable[[str], bool]) -> bool:
     if trained_model(name) is not None:
         return False
     run = run_folder(name)
@@ -92,7 +92,7 @@ def _reserved(name: str, id: str, given_up: Callable[[str], bool]) -> bool:
         if holder and given_up(holder):
             # What it saved can still be gone on with, under a name that is its own alone.
             resumable = (run / STATE).exists()
-            run.replace(run_folder(_own(holder)) if resumable else new.with_suffix(".old"))
+            run.replace(run_folder(_own_name(holder)) if resumable else new.with_suffix(".old"))
         try:
             new.rename(run)  # refused where there is a folder with anything in it
         except OSError:

@@ -27,7 +27,7 @@ MADE_FOLDER = "made"
 EXCERPT_SIDES = ("original", "heard")
 """Names of a song's excerpt as it is, and as a model's codec has it; of mp3 files."""
 FIGURES_FILE = "figures.json"
-"""What was measured of them, beside them."""
+"""Measurements of both excerpts, beside them."""
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -52,7 +52,7 @@ def job_folder(jobs: Path, id: str) -> Path:
     return jobs / (id if _PLAIN_ID.fullmatch(id) else hashlib.sha256(id.encode()).hexdigest())
 
 
-def made_of(sound: Path, ending: str) -> Path:
+def derived_path(sound: Path, ending: str) -> Path:
     """Where the outline (`json`) of a sound lies, or the sound in another format."""
     return sound.parent / MADE_FOLDER / f"{sound.name}.{ending}"
 
@@ -72,7 +72,7 @@ def weights_folder(settings: ServeSettings) -> Path:
     return server_folder(settings) / "weights"
 
 
-def turns_folder(settings: ServeSettings) -> Path:
+def locks_folder(settings: ServeSettings) -> Path:
     """The folder of the locks by which processes share a device."""
     return server_folder(settings) / "turns"
 

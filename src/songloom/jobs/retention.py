@@ -1,4 +1,4 @@
-"""Removing what is old, or too much: the files of ended jobs, uploads, and weights unused since."""
+"""Removes what is old or above the limit: files of ended jobs, uploads, unused weights."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from songloom.clock import JumpDetector, utc_now
 from songloom.errors import OutputError
 from songloom.jobs.paths import folder_size
-from songloom.jobs.store.records import StoredFile, now
+from songloom.jobs.store.records import StoredFile
 from songloom.jobs.store.store import Store
 from songloom.whole_files import remove_unfinished
 
 SWEEP_SECONDS = 600.0
 """Between two looks."""
-JUMP_SECONDS = 3600.0
-"""A clock that differs by so much from the time that passed was set, or is wrong."""
-TRUST_SECONDS = 86_400.0
-"""How long such a clock removes nothing."""
 IN_USE_SECONDS = 3600.0
-"""What was used since may be in use, and is kept although there is too much."""
+"""Entries used within this time may be in use, and are kept even above the limit."""
 _AT_ONCE = 100
 _LOG = logging.getLogger(__name__)
 
@@ -44,7 +41,7 @@ class Retention:
         keep_days: age from which jobs and files go.
         keep_bytes: what they may take; the oldest go first.
         unfinished: folders where earlier processes may have left files that they did not finish.
-        sweep_bin: removes what has been in the bin for long; returns how much that was.
+        sweep_trash: removes what has been in the trash for long; returns how many.
     """
 
     def __init__(
@@ -59,20 +56,20 @@ class Retention:
         unfinished: tuple[Path, ...] = (),
         keep_days: float | None,
         keep_bytes: int | None,
-        sweep_bin: Callable[[], int] = lambda: 0,
+        sweep_trash: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store, self._jobs, self._files = store, jobs, files
         self._folder, self._remove_file = folder, remove_file
         self._caches, self._unfinished = caches, unfinished
         self._keep_days, self._keep_bytes = keep_days, keep_bytes
-        self._sweep_bin = sweep_bin
-        self._base = (time.time(), _steady())
-        self._distrusted_until = 0.0
+        self._sweep_bin = sweep_trash
+        self._started = time.time()
+        self._jumps = JumpDetector()
 
     async def run(self) -> None:
         """Remove what earlier processes left half, then look now and then, for ever."""
         for folder in self._unfinished:
-            await asyncio.to_thread(remove_unfinished, folder, self._base[0])
+            await asyncio.to_thread(remove_unfinished, folder, self._started)
         while True:
             try:
                 await asyncio.to_thread(self.sweep)
@@ -86,26 +83,24 @@ class Retention:
         if self._clock_is_plausible():
             removed += self._sweep_bin()
             if self._keep_days is not None:
-                removed += self._remove_before(now() - timedelta(days=self._keep_days))
+                removed += self._remove_before(utc_now() - timedelta(days=self._keep_days))
         if self._keep_bytes is not None:
             removed += self._remove_until(self._keep_bytes)
         return removed
 
     def _clock_is_plausible(self) -> bool:
         """Whether the clock went on as time did: one that jumps must not make everything old."""
-        wall, steady = time.time(), _steady()
-        drift = (wall - self._base[0]) - (steady - self._base[1])
-        self._base = wall, steady
-        if abs(drift) > JUMP_SECONDS:
-            _LOG.warning("the clock jumped by %.0f s; nothing is removed by age for a day", drift)
-            self._distrusted_until = steady + TRUST_SECONDS
-        return steady >= self._distrusted_until
+        if jump := self._jumps.find_jump():
+            _LOG.warning("the clock jumped by %.0f s; nothing is removed by age for a day", jump)
+        return self._jumps.is_plausible()
 
     def _remove_before(self, moment: datetime) -> int:
         removed = sum(
-            _remove_entry(entry) for used, entry in self._cached() if used < moment.timestamp()
+            _remove_entry(entry)
+            for used, entry in self._cache_entries()
+            if used < moment.timestamp()
         )
-        while ended := self._store.ended(_AT_ONCE, before=moment):
+        while ended := self._store.list_ended(_AT_ONCE, before=moment):
             for job in ended:
                 self._remove_job(job.id)
             removed += len(ended)
@@ -121,12 +116,12 @@ class Retention:
         uploads = self._uploads()
         file = next(uploads, None)
         removed = 0
-        for used, entry in self._cached():
+        for used, entry in self._cache_entries():
             if taken > limit and used < time.time() - IN_USE_SECONDS:
                 taken -= folder_size(entry)
                 removed += _remove_entry(entry)
         while taken > limit:
-            job = next(iter(self._store.ended(1)), None)
+            job = next(iter(self._store.list_ended(1)), None)
             if job is not None and (file is None or job.created_at <= file.created_at):
                 taken -= folder_size(self._folder(job.id))
                 self._remove_job(job.id)
@@ -139,7 +134,7 @@ class Retention:
             removed += 1
         return removed
 
-    def _cached(self) -> list[tuple[float, Path]]:
+    def _cache_entries(self) -> list[tuple[float, Path]]:
         """Entries of the caches by when they were used last, the longest unused first."""
         found = []
         for folder in self._caches:
@@ -167,9 +162,3 @@ def _remove_entry(entry: Path) -> int:
     """Remove a cache's entry; how many that were."""
     shutil.rmtree(entry, ignore_errors=True)
     return 1
-
-
-def _steady() -> float:
-    """Seconds that have passed since some moment, those included in which the machine slept."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)

@@ -1,7 +1,7 @@
 """The executor of one machine: a process per device that predicts, and one per training.
 
-Whatever happens to a process, by a crash, a hang or the system's memory killer, its work is told
-lost and another process takes its place; the server itself is not touched.
+When a process crashes, hangs or is killed for its memory, its work is reported as lost and another
+process takes its place; the server itself is not affected.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from songloom.jobs.worker_process import WorkerProcess
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 """Seconds before a worker that died is started anew: the first time, and at most."""
 CLOSE_SECONDS = 3.0
-"""How long processes may take to end once they are told; trainings were told before."""
+"""How long processes may take to exit once asked; trainings were asked before."""
 ISOLATION_SECONDS = 60.0
 """How long the process for isolated work waits for more before it is ended."""
 
 
 @dataclass(frozen=True)
-class LocalSettings:
+class SupervisorSettings:
     """How worker processes are set up."""
 
     devices: tuple[str, ...]
     """Torch names of the devices; each gets a worker."""
-    turns: Path
+    locks: Path
     """Folder of the locks by which processes share a device."""
     model: str = "nano"
     """Loaded at the start."""
@@ -42,10 +42,10 @@ class LocalSettings:
     hang_seconds: float = 300.0
 
 
-class LocalExecutor:
-    """See `executor.Executor`; call `start` first, in the event loop that it is used in."""
+class Supervisor:
+    """See `messages.Executor`; call `start` first, in the event loop that it is used in."""
 
-    def __init__(self, settings: LocalSettings) -> None:
+    def __init__(self, settings: SupervisorSettings) -> None:
         self._settings = settings
         self._events: asyncio.Queue[WorkEvent | None] = asyncio.Queue()
         self._predictors = [self._predictor(device) for device in settings.devices]
@@ -57,12 +57,12 @@ class LocalExecutor:
         self._closed = False
 
     async def start(self) -> None:
-        """Start the workers; `WorkerReady` tells of each that can take work."""
+        """Start the workers; `WorkerReady` reports each that can take work."""
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self._predictors]
         self._keepers.append(asyncio.create_task(self._isolate()))
 
-    def free(self, kind: Kind) -> int:
-        """How much more work of a kind would begin at once."""
+    def free_slots(self, kind: Kind) -> int:
+        """How many more jobs of a kind could start at once."""
         if self._closed:
             return 0
         if kind == "training":
@@ -70,11 +70,11 @@ class LocalExecutor:
         return sum(self._room(worker) for worker in self._predictors)
 
     async def submit(self, work: Work) -> None:
-        """Take work; what becomes of it is told by `events`."""
+        """Accept work, whose outcome `events` reports."""
         if work.kind == "training":
             device = next(d for d in self._settings.devices if d not in self._trainers)
             command = [sys.executable, "-m", "songloom.jobs.workers.training"]
-            command += ["--device", device, "--turns", str(self._settings.turns)]
+            command += ["--device", device, "--locks", str(self._settings.locks)]
             request = dict(work.request) | {"device": device}
             worker = self._trainers[device] = WorkerProcess(device, command, self._events)
             await worker.give(replace(work, request=request), owns_process=True)
@@ -102,7 +102,7 @@ class LocalExecutor:
                 await worker.send(Listen(id))
 
     async def events(self) -> AsyncIterator[WorkEvent]:
-        """What happens, until the executor is closed; for one reader."""
+        """Yield events until the executor is closed; for one reader."""
         while (event := await self._events.get()) is not None:
             yield event
 
@@ -133,7 +133,7 @@ class LocalExecutor:
         settings = self._settings
         command = [sys.executable, "-m", "songloom.jobs.workers.prediction", "--device", device]
         command += ["--dtype", settings.dtype, "--model", settings.model]
-        command += ["--max-batch", str(settings.max_batch), "--turns", str(settings.turns)]
+        command += ["--max-batch", str(settings.max_batch), "--locks", str(settings.locks)]
         command += ["--hang-seconds", str(settings.hang_seconds)]
         return WorkerProcess(device, command, self._events, isolated=isolated)
 

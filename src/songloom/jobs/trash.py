@@ -9,22 +9,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from songloom.checkpoints.home import remove_model, trained_model
+from songloom.clock import utc_now
 from songloom.errors import BusyError, SongloomError
-from songloom.jobs.model_names import held_run
-from songloom.jobs.store.records import now
+from songloom.jobs.model_names import find_run
 from songloom.jobs.store.store import Store
 
-BIN_DAYS = 30.0
-"""How long what was thrown away can be restored."""
+TRASH_DAYS = 30.0
+"""How long deleted jobs can be restored."""
 _MOST_WAITING = 10_000
 _LOG = logging.getLogger(__name__)
 
 
-class Bin:
-    """Where jobs lie that their owner has thrown away.
+class Trash:
+    """Removes jobs that their owner has deleted.
 
     Args:
-        store: of the jobs, which knows those in the bin.
+        store: of the jobs, which knows those in the trash.
         folder: a job's folder, by its id.
     """
 
@@ -32,7 +32,7 @@ class Bin:
         self._store, self._folder = store, folder
 
     def remove(self, id: str) -> None:
-        """Remove a job for good, in the bin or not; of a training, the model that it made as well.
+        """Remove a job for good, from the trash or not, with the model that a training made.
 
         The record goes last, so that a removal that was interrupted can be made again.
 
@@ -51,12 +51,12 @@ class Bin:
         self._store.delete_job(id)
 
     def empty(self, before: datetime | None = None) -> int:
-        """Remove all that is in the bin, or what was put there earlier; returns how much that was.
+        """Remove all that is in the trash, or was deleted before a time; returns how many.
 
         Raises:
             SongloomError: something can't be removed, as `remove` says; the rest was.
         """
-        ids = self._store.collection.binned(before)
+        ids = self._store.library.trash_ids(before)
         left, faults = list(ids), list[SongloomError]()
         while left:
             kept, faults = [], []
@@ -75,24 +75,24 @@ class Bin:
         return len(ids)
 
     def sweep(self) -> int:
-        """Remove what has been in the bin for long; returns how much that was."""
+        """Remove what has been in the trash for long; returns how many."""
         try:
-            return self.empty(now() - timedelta(days=BIN_DAYS))
+            return self.empty(utc_now() - timedelta(days=TRASH_DAYS))
         except SongloomError as error:
-            _LOG.info("something in the bin stays until later: %s", error)
+            _LOG.info("part of the trash is kept until later: %s", error)
             return 0
 
     def models(self) -> frozenset[str]:
-        """Names of trained models that are in the bin, with the trainings that made them."""
-        binned = set(self._store.collection.binned())
+        """Names of trained models that are in the trash, with the trainings that made them."""
+        binned = set(self._store.library.trash_ids())
         if not binned:
             return frozenset()
-        published = self._store.published()
+        published = self._store.all_versions()
         kept = {version.model for version in published if version.training not in binned}
         return frozenset(version.model for version in published) - kept
 
     def _remove_trained(self, id: str) -> None:
-        published = self._store.published()
+        published = self._store.all_versions()
         for version in (version for version in published if version.training == id):
             if is_used(self._store, version.model):
                 raise BusyError(
@@ -103,12 +103,12 @@ class Bin:
             if alone and trained_model(version.model) is not None:
                 remove_model(version.model)
             self._store.remove_version(version.id)
-        run = held_run(id)
+        run = find_run(id)
         if run is not None:
             shutil.rmtree(run, ignore_errors=True)
 
 
 def is_used(store: Store, model: str) -> bool:
     """Whether a job runs or waits that needs a model."""
-    jobs = (*store.running(), *store.waiting(_MOST_WAITING))
+    jobs = (*store.list_running(), *store.list_waiting(_MOST_WAITING))
     return any(job.model == model for job in jobs)

@@ -63,17 +63,17 @@ def encode(message: Command | WorkEvent) -> bytes:
 
 def decode_command(line: bytes) -> Command:
     """The command of a line; raises `ValueError` for what is none."""
-    command: Command = _decoded(line, _COMMANDS)
+    command: Command = _decode(line, _COMMANDS)
     return replace(command, folder=Path(command.folder)) if isinstance(command, Work) else command
 
 
 def decode_event(line: bytes) -> WorkEvent:
     """The event of a line; raises `ValueError` for what is none."""
-    event: WorkEvent = _decoded(line, _EVENTS)
+    event: WorkEvent = _decode(line, _EVENTS)
     return replace(event, files=tuple(event.files)) if isinstance(event, Succeeded) else event
 
 
-def _decoded(line: bytes, kinds: dict[str, type[Any]]) -> Any:
+def _decode(line: bytes, kinds: dict[str, type[Any]]) -> Any:
     try:
         fields = json.loads(line)
         return kinds[fields.pop("is")](**fields)

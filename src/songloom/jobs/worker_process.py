@@ -95,7 +95,7 @@ class WorkerProcess:
             self.kill()
             code = await self._process.wait()
             self._process = None
-            self._lose(f"the process that worked on it ended ({_in_words(code)})")
+            self._lose(f"the process that worked on it ended ({_describe_exit(code)})")
 
     async def give(self, work: Work, *, owns_process: bool = False) -> None:
         """Hand over work; a process that is only about to start is sent it then.
@@ -186,7 +186,7 @@ class WorkerProcess:
             self._forget(id)
 
 
-def _in_words(code: int) -> str:
+def _describe_exit(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name

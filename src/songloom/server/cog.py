@@ -130,7 +130,7 @@ def _routes(kind: Kind) -> APIRouter:
         known = await asyncio.to_thread(services.store.job, id)
         if known is not None and known.kind == kind:
             if id in services.awaited and prefer != ASYNCHRONOUS:
-                known = await services.dispatcher.finished(id, None)
+                known = await services.dispatcher.wait_until_ended(id, None)
             return await _answer(services, known, 200 if known.ended else 202)
         body = body.model_copy(update={"id": id})
         return await _made(services, kind, body, prefer, idempotent=True)
@@ -176,7 +176,7 @@ async def _made(
     services.awaited.add(job.id)  # before others can see it
     try:
         job = await _accepted(services, job, idempotent)
-        job = await services.dispatcher.finished(job.id, None)
+        job = await services.dispatcher.wait_until_ended(job.id, None)
     finally:
         services.awaited.discard(job.id)
     return await _answer(services, job, 200)

@@ -69,7 +69,7 @@ class Downloads:
 
     def changed(self, name: str) -> None:
         """Let those know who watch."""
-        self.watchers.tell(EVERY, name)
+        self.watchers.notify(EVERY, name)
 
     def _ended(self, name: str, task: asyncio.Task[str | None]) -> None:
         self.running.pop(name, None)

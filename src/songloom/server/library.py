@@ -187,7 +187,7 @@ class Library:
     def _mine(self) -> Iterator[LibraryVersion]:
         """Versions that were trained here, by this server and by the command line; newest first."""
         trained = {model.name: model for model in trained_models() if model.kind != "broken"}
-        published = [version for version in self._store.published() if version.model in trained]
+        published = [version for version in self._store.all_versions() if version.model in trained]
         # Their order is the store's, since a clock may have been set back.
         yield from map(_published, published)
         names = trained.keys() - {version.model for version in published}
@@ -212,7 +212,7 @@ class Library:
 
     def _trained(self, model: TrainedModel) -> LibraryVersion:
         """The newest version that a trained model was published as, or one that it always has."""
-        for version in self._store.published():
+        for version in self._store.all_versions():
             if version.model == model.name:
                 return _published(version)
         return self._unpublished(model)

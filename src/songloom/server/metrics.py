@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from songloom.clock import elapsed_seconds
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.messages import WorkerStats
 from songloom.jobs.store.records import KINDS, Job, Status
@@ -72,8 +73,7 @@ class Metrics:
             (self._ran, began, job.completed_at),
             (self._took, job.created_at, job.completed_at),
         ):
-            # A clock that was set back meanwhile makes no negative times.
-            histogram.labels(job.kind).observe(max(0.0, (end - start).total_seconds()))
+            histogram.labels(job.kind).observe(elapsed_seconds(start, end))
 
     def _measured(self, stats: WorkerStats) -> None:
         self._steps.labels(stats.device).inc(stats.steps)
@@ -100,7 +100,7 @@ class _Now(Collector):
             for kind in KINDS:
                 gauge.add_metric([kind], counts.get((kind, status), 0))
             yield gauge
-        owed = self._store.owed_count()
+        owed = self._store.count_deliveries()
         yield GaugeMetricFamily("songloom_webhooks_owed", "Webhooks not delivered yet.", value=owed)
         rows = GaugeMetricFamily("songloom_batch_rows", "Rows being decoded.", labels=["device"])
         memory = GaugeMetricFamily(

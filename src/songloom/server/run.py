@@ -16,8 +16,8 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from songloom.errors import OutputError
-from songloom.jobs.paths import server_folder, turns_folder
-from songloom.jobs.supervisor import LocalExecutor, LocalSettings
+from songloom.jobs.paths import locks_folder, server_folder
+from songloom.jobs.supervisor import Supervisor, SupervisorSettings
 from songloom.server.app import make_app
 from songloom.server.auth import check_binding
 from songloom.server.logs import configure_logging
@@ -45,10 +45,10 @@ def serve(settings: ServeSettings) -> None:
         # URLs are made, and recognised, by the port that there really is.
         settings = replace(settings, port=listener.getsockname()[1])
         devices = devices_of(settings)
-        executor = LocalExecutor(
-            LocalSettings(
+        executor = Supervisor(
+            SupervisorSettings(
                 devices=devices,
-                turns=turns_folder(settings),
+                locks=locks_folder(settings),
                 model=settings.model,
                 dtype=settings.dtype,
                 max_batch=settings.max_batch,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from songloom.checkpoints.home import unpacked_folder
+from songloom.clock import utc_now
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.messages import Executor
 from songloom.jobs.paths import (
@@ -18,9 +19,8 @@ from songloom.jobs.paths import (
     weights_folder,
 )
 from songloom.jobs.retention import Retention
-from songloom.jobs.store.records import now
 from songloom.jobs.store.store import Store
-from songloom.jobs.trash import Bin
+from songloom.jobs.trash import Trash
 from songloom.server.addresses import FetchRules
 from songloom.server.auth import Tokens
 from songloom.server.downloads import Downloads
@@ -56,14 +56,14 @@ class Services:
     metrics: Metrics
     retention: Retention
     tokens: Tokens
-    bin: Bin
+    trash: Trash
     sounds: Sounds
     downloads: Downloads
     datasets: DatasetStore
     analysis: DatasetAnalysis
     estimator: Estimator
     fidelity: FidelityMeter
-    started_at: datetime = field(default_factory=now)
+    started_at: datetime = field(default_factory=utc_now)
     stop: Callable[[], None] = lambda: None
     """Ends the server as a signal would."""
     awaited: set[str] = field(default_factory=set)
@@ -117,7 +117,7 @@ def open_services(
         owner=settings.owner,
         on_owed=owed.set,
     )
-    bin = Bin(store, dispatcher.folder)
+    trash = Trash(store, dispatcher.folder)
     sender = WebhookSender(
         store, fetcher, signer, render_delivery(settings, signer, library, jobs), owed
     )
@@ -142,10 +142,10 @@ def open_services(
             unfinished=(jobs, datasets_folder(settings), weights_folder(settings)),
             keep_days=settings.keep_days,
             keep_bytes=None if settings.keep_gb is None else int(settings.keep_gb * 1e9),
-            sweep_bin=bin.sweep,
+            sweep_trash=trash.sweep,
         ),
         tokens=Tokens(store),
-        bin=bin,
+        trash=trash,
         sounds=Sounds(),
         downloads=Downloads(),
         datasets=datasets,

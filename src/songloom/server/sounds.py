@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from songloom.errors import AudioError, OutputError
-from songloom.jobs.paths import made_of
+from songloom.jobs.paths import derived_path
 from songloom.request import OutputFormat
 
 IDLE_SECONDS = 120.0
@@ -47,7 +47,7 @@ class Sounds:
             AudioError: the sound can't be read.
             OutputError: the file can't be written.
         """
-        return await self._made("draw", sound, made_of(sound, "json"))
+        return await self._made("draw", sound, derived_path(sound, "json"))
 
     async def converted(self, sound: Path, format: OutputFormat) -> Path:
         """The sound in a format: itself where it is in that.
@@ -58,7 +58,7 @@ class Sounds:
         """
         if sound.suffix == f".{format}":
             return sound
-        return await self._made("convert", sound, made_of(sound, format))
+        return await self._made("convert", sound, derived_path(sound, format))
 
     async def close(self) -> None:
         """End the process; requests that wait for it fail."""

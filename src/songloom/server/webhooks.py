@@ -90,7 +90,7 @@ class WebhookSender:
         self._settled.clear()
         try:
             # Of each job at most one is told, so those being sent can't hide the others.
-            due = await asyncio.to_thread(self._store.owed, AT_ONCE)
+            due = await asyncio.to_thread(self._store.due_deliveries, AT_ONCE)
         except OutputError as error:
             _LOG.warning("webhooks wait: %s", error)
             return
@@ -103,7 +103,7 @@ class WebhookSender:
         try:
             wait = await self._try(delivery)
             if wait is None:
-                await asyncio.to_thread(self._store.delivered, delivery.id)
+                await asyncio.to_thread(self._store.remove_delivery, delivery.id)
             else:
                 await asyncio.to_thread(self._store.postpone, delivery.id, wait)
                 asyncio.get_running_loop().call_later(wait, self._owed.set)

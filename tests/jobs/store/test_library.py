@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from songloom.jobs.store.records import Job, now
+from songloom.clock import utc_now
+from songloom.jobs.store.records import Job
 from songloom.jobs.store.store import Store
 from tests.jobs.samples import job
 
@@ -17,7 +18,7 @@ def add(store: Store, id: str, prompt: str = "", **fields: object) -> Job:
 
 
 def ids(store: Store, **wanted: Any) -> list[str]:
-    found, total = store.collection.page(**wanted)
+    found, total = store.library.page(**wanted)
     assert "limit" in wanted or total == len(found)
     return [kept.job.id for kept in found]
 
@@ -26,18 +27,18 @@ def ids(store: Store, **wanted: Any) -> list[str]:
 def test_the_newest_come_first_page_by_page(store: Store) -> None:
     for number in range(5):
         add(store, str(number))
-    first, total = store.collection.page(limit=2)
+    first, total = store.library.page(limit=2)
     assert ([kept.job.id for kept in first], total) == (["4", "3"], 5)
-    then, total = store.collection.page(limit=2, before=first[-1].job.sequence)
+    then, total = store.library.page(limit=2, before=first[-1].job.sequence)
     assert ([kept.job.id for kept in then], total) == (["2", "1"], 5)
-    assert store.collection.page(before=2**80)[1] == 5
+    assert store.library.page(before=2**80)[1] == 5
 
 
 def test_a_page_has_no_logs(store: Store) -> None:
     add(store, "a", logs="long\n")
-    kept = store.collection.kept("a")
+    kept = store.library.item("a")
     assert kept is not None
-    assert kept.job.logs == store.collection.page()[0][0].job.logs == ""
+    assert kept.job.logs == store.library.page()[0][0].job.logs == ""
 
 
 @pytest.mark.parametrize(
@@ -58,12 +59,12 @@ def test_all_words_are_looked_for(store: Store, query: str, found: list[str]) ->
 
 def test_a_title_is_found_as_the_prompt_is(store: Store) -> None:
     add(store, "a", "warm piano")
-    store.collection.rename("a", "Morning Song")
-    kept = store.collection.kept("a")
+    store.library.rename("a", "Morning Song")
+    kept = store.library.item("a")
     assert kept is not None
     assert kept.title == "Morning Song"
     assert ids(store, query="morning warm") == ["a"]
-    store.collection.rename("a", None)
+    store.library.rename("a", None)
     assert ids(store, query="morning") == []
     assert ids(store, query="warm") == ["a"]
 
@@ -72,67 +73,67 @@ def test_favourites_and_kinds(store: Store) -> None:
     add(store, "a")
     add(store, "b")
     add(store, "t", kind="training")
-    store.collection.favor("a", True)
+    store.library.favor("a", True)
     assert ids(store, favorite=True) == ["a"]
     assert ids(store, favorite=False) == ["t", "b"]
     assert ids(store, kind="training") == ["t"]
     assert ids(store, kind="prediction", favorite=True) == ["a"]
-    store.collection.favor("a", False)
+    store.library.favor("a", False)
     assert ids(store, favorite=True) == []
 
 
 def test_what_is_in_the_bin_is_seen_there_only(store: Store) -> None:
     add(store, "a")
     add(store, "b")
-    store.collection.delete("a")
-    kept = store.collection.kept("a")
+    store.library.delete("a")
+    kept = store.library.item("a")
     assert kept is not None
     assert kept.deleted_at is not None
     assert ids(store) == ["b"]
     assert ids(store, deleted=True) == ["a"]
     assert [listed.id for listed in store.jobs("prediction")] == ["b"]
     assert store.job("a") is not None
-    store.collection.restore("a")
+    store.library.restore("a")
     assert ids(store) == ["b", "a"]
     assert ids(store, deleted=True) == []
 
 
 def test_a_second_deletion_does_not_put_off_the_end(store: Store) -> None:
     add(store, "a")
-    store.collection.delete("a")
-    first = store.collection.kept("a")
-    store.collection.delete("a")
-    assert store.collection.kept("a") == first
+    store.library.delete("a")
+    first = store.library.item("a")
+    store.library.delete("a")
+    assert store.library.item("a") == first
 
 
 def test_the_bin_by_age(store: Store) -> None:
     for id in "abc":
         add(store, id)
-    store.collection.delete("b")
-    store.collection.delete("a")
-    assert store.collection.binned() == ["b", "a"]
-    assert store.collection.binned(now() - timedelta(days=1)) == []
-    assert store.collection.binned(now() + timedelta(days=1), limit=1) == ["b"]
+    store.library.delete("b")
+    store.library.delete("a")
+    assert store.library.trash_ids() == ["b", "a"]
+    assert store.library.trash_ids(utc_now() - timedelta(days=1)) == []
+    assert store.library.trash_ids(utc_now() + timedelta(days=1), limit=1) == ["b"]
 
 
 def test_a_waiting_job_in_the_bin_still_is_work(store: Store) -> None:
     add(store, "a")
-    store.collection.delete("a")
-    assert [waiting.id for waiting in store.waiting(10)] == ["a"]
+    store.library.delete("a")
+    assert [waiting.id for waiting in store.list_waiting(10)] == ["a"]
 
 
 def test_nothing_comes_of_unknown_ids(store: Store) -> None:
-    assert store.collection.kept("x") is None
-    store.collection.rename("x", "y")
-    store.collection.favor("x", True)
-    store.collection.delete("x")
-    store.collection.restore("x")
+    assert store.library.item("x") is None
+    store.library.rename("x", "y")
+    store.library.favor("x", True)
+    store.library.delete("x")
+    store.library.restore("x")
     assert ids(store) == []
 
 
 def test_removed_data_leaves_the_title(store: Store) -> None:
     add(store, "a", "warm piano")
-    store.collection.rename("a", "Morning")
+    store.library.rename("a", "Morning")
     store.finish("a", "failed", error="no")
     store.remove_data("a")
     assert ids(store, query="morning") == ["a"]

@@ -32,9 +32,9 @@ def test_what_the_first_version_kept_is_still_there(old: Path) -> None:
         ended = store.job("a")
         assert ended is not None
         assert (ended.status, ended.seed, ended.input["duration"]) == ("succeeded", 7, 4)
-        assert store.owed_count() == 2
+        assert store.count_deliveries() == 2
         assert [token.name for token in store.tokens()] == ["laptop"]
-        assert [version.name for version in store.published()] == ["my-style"]
+        assert [version.name for version in store.all_versions()] == ["my-style"]
         assert store.secret("urls", lambda: "another") == "a key"
         store.close()
 
@@ -42,12 +42,12 @@ def test_what_the_first_version_kept_is_still_there(old: Path) -> None:
 def test_old_jobs_get_their_marks(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "_AT_ONCE", 2)
     store = Store(f"sqlite:///{old}")
-    found, total = store.collection.page()
+    found, total = store.library.page()
     assert ([kept.job.id for kept in found], total) == (["c", "b", "a"], 3)
-    assert [kept.job.id for kept in store.collection.page(query="pïano warm")[0]] == ["a"]
-    assert [kept.job.id for kept in store.collection.page(query="my-style")[0]] == ["b"]
+    assert [kept.job.id for kept in store.library.page(query="pïano warm")[0]] == ["a"]
+    assert [kept.job.id for kept in store.library.page(query="my-style")[0]] == ["b"]
     store.add_job(job("d"), limit=10)
-    assert store.collection.page()[1] == 4
+    assert store.library.page()[1] == 4
     store.close()
 
 
@@ -62,7 +62,7 @@ def test_each_database_is_brought_up_to_date(url: str) -> None:
         connection.exec_driver_sql("UPDATE facts SET value = '1' WHERE name = 'schema_version'")
     engine.dispose()
     store = Store(url)
-    assert store.collection.page(query="song")[1] == 5
+    assert store.library.page(query="song")[1] == 5
     store.close()
 
 
@@ -80,7 +80,7 @@ def test_one_that_fails_leaves_all_as_it_was(old: Path, monkeypatch: pytest.Monk
         assert version.fetchone() == ("1",)
     connection.close()
     store = Store(f"sqlite:///{old}")
-    assert store.collection.page()[1] == 3
+    assert store.library.page()[1] == 3
     store.close()
 
 

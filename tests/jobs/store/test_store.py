@@ -43,7 +43,7 @@ def test_a_job_s_life(store: Store) -> None:
     assert begun.started_at is not None
     store.log("a", "one\n")
     store.log("a", "two\n")
-    back = store.put_back("a")
+    back = store.requeue("a")
     assert (back.status, back.logs) == ("starting", "one\ntwo\n")
     again = store.begin("a")
     assert (again.attempts, again.started_at) == (2, begun.started_at)
@@ -56,12 +56,12 @@ def test_a_job_s_life(store: Store) -> None:
 def test_what_was_no_failure_is_no_attempt_and_starts_once(store: Store) -> None:
     store.add_job(job(webhook="https://example.com"), limit=10)
     store.begin("a")
-    assert store.put_back("a", failed=False).attempts == 0
-    assert store.put_back("a", failed=False).attempts == 0
+    assert store.requeue("a", failed=False).attempts == 0
+    assert store.requeue("a", failed=False).attempts == 0
     assert store.begin("a").attempts == 1
-    assert [delivery.event for delivery in store.owed()] == ["start"]
-    store.delivered(store.owed()[0].id)
-    assert store.owed() == []
+    assert [delivery.event for delivery in store.due_deliveries()] == ["start"]
+    store.remove_delivery(store.due_deliveries()[0].id)
+    assert store.due_deliveries() == []
 
 
 def test_an_ended_job_never_changes(store: Store) -> None:
@@ -69,7 +69,7 @@ def test_an_ended_job_never_changes(store: Store) -> None:
     ended = store.finish("a", "failed", error="no")
     store.log("a", "late\n")
     assert store.begin("a") == ended
-    assert store.put_back("a") == ended
+    assert store.requeue("a") == ended
     assert store.finish("a", "succeeded", output={"files": []}) == ended
     assert store.request_cancel("a") == ended
     assert store.job("a") == ended
@@ -85,7 +85,7 @@ def test_a_job_that_was_stopped_can_wait_again(store: Store) -> None:
     assert (resumed.status, resumed.attempts, resumed.logs) == ("starting", 0, "saved\n")
     assert (resumed.completed_at, resumed.cancel_after) == (None, None)
     assert not resumed.cancel_requested
-    assert [waiting.id for waiting in store.waiting(9)] == ["a"]
+    assert [waiting.id for waiting in store.list_waiting(9)] == ["a"]
     store.begin("a")
     store.finish("a", "failed", error="no")
     assert store.resume("a").error is None
@@ -118,11 +118,11 @@ def test_the_queue_has_an_end_and_an_order(store: Store) -> None:
         store.add_job(job(f"job {number}"), limit=3)
     with pytest.raises(QueueFullError, match="3 jobs wait already"):
         store.add_job(job("one too many"), limit=3)
-    assert [waiting.id for waiting in store.waiting(10)] == ["job 0", "job 1", "job 2"]
+    assert [waiting.id for waiting in store.list_waiting(10)] == ["job 0", "job 1", "job 2"]
     store.begin("job 0")
     store.add_job(job("another"), limit=3)
-    store.put_back("job 0")
-    assert [waiting.id for waiting in store.waiting(2)] == ["job 0", "job 1"]  # its old place
+    store.requeue("job 0")
+    assert [waiting.id for waiting in store.list_waiting(2)] == ["job 0", "job 1"]  # its old place
 
 
 def test_no_two_jobs_have_one_id(store: Store) -> None:
@@ -148,16 +148,16 @@ def test_pages_go_both_ways(store: Store) -> None:
 
 def test_webhooks_are_owed_with_the_change_that_they_tell_of(store: Store) -> None:
     store.add_job(job(webhook="https://example.com/hook"), limit=10)
-    assert store.owed() == []
+    assert store.due_deliveries() == []
     store.begin("a")
     store.log("a", "1\n")
     store.log("a", "2\n")  # is told together with the first
     store.finish("a", "succeeded", output={"files": ["x.wav"]})
     told = []
-    while owed := store.owed():
+    while owed := store.due_deliveries():
         [delivery] = owed  # one at a time, so that they arrive in order
         told.append((delivery.event, delivery.job.status, delivery.job.logs))
-        store.delivered(delivery.id)
+        store.remove_delivery(delivery.id)
     assert told == [
         ("start", "processing", ""),
         ("logs", "processing", "1\n2\n"),
@@ -173,24 +173,24 @@ def test_only_events_that_are_wanted_are_owed(store: Store) -> None:
         store.begin(id)
         store.log(id, "line\n")
         store.finish(id, "failed", error="no")
-    assert [(owed.job.id, owed.event) for owed in store.owed()] == [("b", "completed")]
+    assert [(owed.job.id, owed.event) for owed in store.due_deliveries()] == [("b", "completed")]
 
 
 def test_a_delivery_in_vain_comes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add_job(job(webhook="https://x"), limit=10)
     store.request_cancel("a")
-    [owed] = store.owed()
+    [owed] = store.due_deliveries()
     store.postpone(owed.id, 30.0)
-    assert store.owed() == []
-    assert store.owed_count() == 1
+    assert store.due_deliveries() == []
+    assert store.count_deliveries() == 1
     real = webhook_queue.time.time
     monkeypatch.setattr(webhook_queue.time, "time", lambda: real() + 31)
-    assert [later.attempts for later in store.owed()] == [1]
+    assert [later.attempts for later in store.due_deliveries()] == [1]
     # A clock that is set back by a year does not make it wait for a year.
     monkeypatch.setattr(webhook_queue.time, "time", lambda: real() - 365 * 86_400)
-    assert [later.attempts for later in store.owed()] == [1]
-    store.drop(owed.id)
-    assert store.owed() == []
+    assert [later.attempts for later in store.due_deliveries()] == [1]
+    store.remove_delivery(owed.id)
+    assert store.due_deliveries() == []
 
 
 def test_a_training_and_its_version_appear_together(store: Store) -> None:
@@ -201,7 +201,7 @@ def test_a_training_and_its_version_appear_together(store: Store) -> None:
     [found] = store.versions("me", "style")
     assert replace(found, sequence=0) == version
     assert store.version("f" * 64) == found
-    assert store.published() == [found]
+    assert store.all_versions() == [found]
     assert store.version("0" * 64) is None
     assert store.remove_version("f" * 64)
     assert not store.remove_version("f" * 64)
@@ -248,10 +248,10 @@ def test_data_can_be_removed_and_the_record_stays(store: Store) -> None:
     store.add_job(job(), limit=10)
     assert store.remove_data("a").input  # it has not ended
     store.finish("a", "succeeded", output={"files": ["x.wav"]})
-    assert [ended.id for ended in store.ended(10)] == ["a"]
+    assert [ended.id for ended in store.list_ended(10)] == ["a"]
     removed = store.remove_data("a")
     assert (removed.data_removed, removed.input, removed.output) == (True, {}, None)
-    assert store.ended(10) == []
+    assert store.list_ended(10) == []
     store.delete_job("a")
     assert store.job("a") is None
 
@@ -290,7 +290,7 @@ def test_many_threads_at_once(store: Store) -> None:
         thread.join()
     assert faults == []
     assert store.counts() == {("prediction", "succeeded"): 30}
-    assert store.owed_count() == 30 * 4
+    assert store.count_deliveries() == 30 * 4
 
 
 KILLED = """
@@ -322,7 +322,7 @@ def test_a_killed_process_loses_nothing_that_it_was_told(url: str, store: Store)
         assert found is not None
         assert found.ended or words[0] != "ended"
     ended = [words[1] for words in told if words[0] == "ended"]
-    assert {owed.job.id for owed in store.owed(10**6)} >= set(ended)
+    assert {owed.job.id for owed in store.due_deliveries(10**6)} >= set(ended)
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ class Queue(RuleBasedStateMachine):
         before = self.states[id]
         calls: dict[str, Callable[[], Job | None]] = {
             "begin": lambda: self.store.begin(id),
-            "put_back": lambda: self.store.put_back(id),
+            "put_back": lambda: self.store.requeue(id),
             "finish": lambda: self.store.finish(id, "failed"),
             "request_cancel": lambda: self.store.request_cancel(id),
         }
@@ -425,7 +425,7 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def waits_in_order(self) -> None:
         waiting = [id for id, state in self.states.items() if state == "starting"]
-        assert [job.id for job in self.store.waiting(10**6)] == waiting
+        assert [job.id for job in self.store.list_waiting(10**6)] == waiting
 
 
 TestQueue = Queue.TestCase

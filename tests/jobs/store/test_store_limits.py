@@ -94,7 +94,7 @@ def test_a_job_ends_no_earlier_than_it_began(store: Store, monkeypatch: pytest.M
     store.add_job(job(), limit=10)
     begun = store.begin("a")
     earlier = datetime(2001, 1, 1, tzinfo=UTC)
-    monkeypatch.setattr(store_module, "now", lambda: earlier)
+    monkeypatch.setattr(store_module, "utc_now", lambda: earlier)
     assert store.finish("a", "succeeded").completed_at == begun.started_at
     store.add_job(job("b"), limit=10)
     canceled = store.request_cancel("b")
@@ -106,10 +106,10 @@ def test_a_job_that_someone_asked_to_end_is_not_begun_again(store: Store) -> Non
     store.add_job(job(webhook="https://x", webhook_events=("completed",)), limit=10)
     store.begin("a")
     store.request_cancel("a")
-    assert store.owed() == []
-    back = store.put_back("a")
+    assert store.due_deliveries() == []
+    back = store.requeue("a")
     assert (back.status, back.completed_at is None) == ("canceled", False)
-    assert [owed.job.status for owed in store.owed()] == ["canceled"]
+    assert [owed.job.status for owed in store.due_deliveries()] == ["canceled"]
 
 
 def test_no_more_wait_than_may_however_many_come_at_once(store: Store) -> None:
@@ -119,7 +119,7 @@ def test_no_more_wait_than_may_however_many_come_at_once(store: Store) -> None:
 
     faults = all_at_once(*(lambda name=name: accept(name) for name in range(6)))
     assert {type(fault) for fault in faults} == {QueueFullError}
-    waiting = store.waiting(100)
+    waiting = store.list_waiting(100)
     assert len(waiting) == 12
     for name in range(6):  # each one's own stand in their order
         own = [accepted.id for accepted in waiting if accepted.id.startswith(f"{name}-")]
@@ -129,7 +129,7 @@ def test_no_more_wait_than_may_however_many_come_at_once(store: Store) -> None:
 def test_one_id_is_accepted_once_however_often_it_comes_at_once(store: Store) -> None:
     faults = all_at_once(*[lambda: store.add_job(job(), limit=100)] * 6)
     assert [type(fault) for fault in faults] == [DuplicateError] * 5
-    assert len(store.waiting(100)) == 1
+    assert len(store.list_waiting(100)) == 1
 
 
 def test_a_new_database_can_be_opened_by_several_at_once(url: str) -> None:
@@ -149,7 +149,7 @@ def test_a_version_that_is_there_ends_no_job(store: Store) -> None:
     with pytest.raises(DuplicateError):
         store.finish("t", "succeeded", output={"files": []}, version=version)
     assert store.job("t") == begun
-    assert [owed.event for owed in store.owed()] == ["start"]
+    assert [owed.event for owed in store.due_deliveries()] == ["start"]
 
 
 def test_what_is_owed_shows_the_job_of_then_and_keeps_its_input_once(store: Store) -> None:
@@ -157,7 +157,7 @@ def test_what_is_owed_shows_the_job_of_then_and_keeps_its_input_once(store: Stor
     store.add_job(job(input={"prompt": prompt}, webhook="https://x"), limit=10)
     begun = store.begin("a")
     store.finish("a", "failed", error="no")
-    [start] = store.owed()
+    [start] = store.due_deliveries()
     assert start.job == begun
     with transaction(store._engine) as connection:
         kept = json.dumps(list(connection.execute(select(deliveries.c.snapshot)).scalars()))
@@ -172,11 +172,11 @@ def test_removed_data_is_told_to_nobody(store: Store) -> None:
     store.log("a", "secret\n")
     store.finish("a", "succeeded", output={"files": ["secret.wav"]})
     removed = store.remove_data("a")
-    [owed] = store.owed()
+    [owed] = store.due_deliveries()
     assert (owed.event, owed.job) == ("completed", removed)
     assert "secret" not in repr(owed)
-    store.delivered(owed.id)
-    assert store.owed_count() == 0
+    store.remove_delivery(owed.id)
+    assert store.count_deliveries() == 0
 
 
 def test_a_file_is_needed_until_the_jobs_that_name_it_have_ended(store: Store) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from songloom.errors import AudioError
-from songloom.jobs.workers.analysis import listened
+from songloom.jobs.workers.analysis import analyze_song
 from songloom.server.studio.dataset_analysis import ProcessEar
 
 SONG = Path(__file__).parents[3] / "examples" / "songs" / "01-brass-key.ogg"
@@ -15,7 +15,7 @@ SONG = Path(__file__).parents[3] / "examples" / "songs" / "01-brass-key.ogg"
 def test_a_song_is_heard(tmp_path: Path) -> None:
     song = tmp_path / "song.ogg"
     song.write_bytes(SONG.read_bytes())
-    told = listened(song)
+    told = analyze_song(song)
     assert told["seconds"] == pytest.approx(34.56, abs=0.1)
     assert told["labels"]["key"] == "A minor"
     assert [path.name for path in tmp_path.iterdir()] == ["song.ogg"]
@@ -24,7 +24,7 @@ def test_a_song_is_heard(tmp_path: Path) -> None:
 def test_what_is_no_song_is_refused_without_its_place(tmp_path: Path) -> None:
     path = tmp_path / "song.mp3"
     path.write_text("no sound in here")
-    error = listened(path)["error"]
+    error = analyze_song(path)["error"]
     assert error.startswith("it ")
     assert str(tmp_path) not in error
 

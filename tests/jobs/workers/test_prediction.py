@@ -27,14 +27,14 @@ from songloom.jobs.messages import (
     Work,
     WorkEvent,
 )
-from songloom.jobs.paths import made_of
+from songloom.jobs.paths import derived_path
 from songloom.jobs.wire import Cancel
 from songloom.jobs.workers import model_cache as model_cache_module
 from songloom.jobs.workers import prediction as prediction_module
-from songloom.jobs.workers.device_info import ready
-from songloom.jobs.workers.device_lock import Turns
-from songloom.jobs.workers.model_cache import Shelf
-from songloom.jobs.workers.prediction import Worker
+from songloom.jobs.workers.device_info import describe_worker
+from songloom.jobs.workers.device_lock import DeviceLock
+from songloom.jobs.workers.model_cache import ModelCache
+from songloom.jobs.workers.prediction import PredictionWorker
 from songloom.models.lora import LoraConfig, add_lora, lora_state
 from tests.tiny import tiny_model
 from tests.waiting import PATIENCE
@@ -42,7 +42,7 @@ from tests.waiting import PATIENCE
 ENDS = (Succeeded, Failed, Lost)
 
 
-class House:
+class Harness:
     """A worker in a thread of this process."""
 
     def __init__(self, folder: Path) -> None:
@@ -50,10 +50,17 @@ class House:
         self.models = [str(tiny_model(folder / f"model {n}", seed=n)) for n in range(2)]
         self.told: queue.Queue[WorkEvent] = queue.Queue()
         device = torch.device("cpu")
-        self.shelf = Shelf(device, "float32", max_batch=4)
-        self.turns = Turns(folder / "turns", "cpu")  # those of a training in another process
-        self.worker = Worker(
-            self.told.put, self.shelf, Turns(folder / "turns", "cpu"), device, "cpu", 60.0
+        self.model_cache = ModelCache(device, "float32", max_batch=4)
+        self.device_lock = DeviceLock(
+            folder / "turns", "cpu"
+        )  # those of a training in another process
+        self.worker = PredictionWorker(
+            self.told.put,
+            self.model_cache,
+            DeviceLock(folder / "turns", "cpu"),
+            device,
+            "cpu",
+            60.0,
         )
         # It works for ever, as a process that is ended; here the thread ends with the tests.
         threading.Thread(target=self.worker.run, args=(self.models[0],), daemon=True).start()
@@ -63,7 +70,7 @@ class House:
         folder = self.folder / id
         folder.mkdir()
         fields = {"prompt": "piano", "duration": 0.3, "seed": 1} | request
-        self.worker.heard(Work(id, "prediction", fields, self.models[model], folder))
+        self.worker.receive(Work(id, "prediction", fields, self.models[model], folder))
 
     def until(self, met: Callable[[WorkEvent], bool]) -> WorkEvent:
         ends = time.monotonic() + PATIENCE
@@ -77,55 +84,57 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 @pytest.mark.slow
 def test_a_large_model_takes_turns_with_a_training(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prediction_module, "SMALL_PARAMETERS", 0)
-    with house.turns.turn():  # a training has the device
-        house.submit("waits")
-        house.until(lambda event: isinstance(event, Logged))  # it is read, and in the batch
+    with harness.device_lock.hold():  # a training has the device
+        harness.submit("waits")
+        harness.until(lambda event: isinstance(event, Logged))  # it is read, and in the batch
         with pytest.raises(queue.Empty):
-            house.told.get(timeout=0.3)
-        house.turns.offer()
-        house.until(lambda event: isinstance(event, Progressed))
-    assert isinstance(house.end_of("waits"), Succeeded)
+            harness.told.get(timeout=0.3)
+        harness.device_lock.yield_to_waiters()
+        harness.until(lambda event: isinstance(event, Progressed))
+    assert isinstance(harness.end_of("waits"), Succeeded)
 
 
-def test_a_small_model_predicts_beside_a_training(house: House) -> None:
-    with house.turns.turn():
-        house.submit("beside")
-        assert isinstance(house.end_of("beside"), Succeeded)
+def test_a_small_model_predicts_beside_a_training(harness: Harness) -> None:
+    with harness.device_lock.hold():
+        harness.submit("beside")
+        assert isinstance(harness.end_of("beside"), Succeeded)
 
 
 def test_models_that_nobody_uses_make_room_for_others(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def free_memory(device: torch.device) -> int:
-        return 0 if house.shelf.models() else 10**12
+        return 0 if harness.model_cache.models() else 10**12
 
     monkeypatch.setattr(model_cache_module, "free_memory", free_memory)
-    house.submit("other", model=1)
-    assert isinstance(house.end_of("other"), Succeeded)
-    [loaded] = house.shelf.models()
-    assert loaded.model.info.name == house.models[1]
+    harness.submit("other", model=1)
+    assert isinstance(harness.end_of("other"), Succeeded)
+    [loaded] = harness.model_cache.models()
+    assert loaded.model.info.name == harness.models[1]
 
 
 @pytest.mark.slow
-def test_where_memory_is_short_work_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_memory_is_short_work_waits(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prediction_module, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(model_cache_module, "free_memory", lambda device: 0)
-    with house.turns.turn():  # a training has the memory
-        house.submit("waits", model=1)
-        told = house.until(lambda event: isinstance(event, Logged))
+    with harness.device_lock.hold():  # a training has the memory
+        harness.submit("waits", model=1)
+        told = harness.until(lambda event: isinstance(event, Logged))
         assert isinstance(told, Logged)
         assert "waiting for memory" in told.text
     # The training is over; whatever the estimate says, the model is tried.
-    assert isinstance(house.end_of("waits"), Succeeded)
+    assert isinstance(harness.end_of("waits"), Succeeded)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +145,7 @@ def test_where_memory_is_short_work_waits(house: House, monkeypatch: pytest.Monk
     ],
 )
 def test_a_batch_that_breaks_down_loses_its_work_and_no_more(
-    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     advance, broken = Batch.advance, []
 
@@ -147,16 +156,16 @@ def test_a_batch_that_breaks_down_loses_its_work_and_no_more(
         return advance(batch)
 
     monkeypatch.setattr(Batch, "advance", breaks_once)
-    house.submit("lost")
-    lost = house.end_of("lost")
+    harness.submit("lost")
+    lost = harness.end_of("lost")
     assert isinstance(lost, Lost)
     assert reason in lost.reason
-    house.submit("next")
-    assert isinstance(house.end_of("next"), Succeeded)
+    harness.submit("next")
+    assert isinstance(harness.end_of("next"), Succeeded)
 
 
 def test_a_batch_that_breaks_down_says_whether_others_shared_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     advance = Batch.advance
 
@@ -166,15 +175,15 @@ def test_a_batch_that_breaks_down_says_whether_others_shared_it(
         return advance(batch)
 
     monkeypatch.setattr(Batch, "advance", breaks_for_two)
-    house.submit("one", duration=600.0)
-    house.until(lambda event: isinstance(event, Progressed))
-    house.submit("two", duration=600.0)
-    ends = [house.end_of(id) for id in ("one", "two")]
+    harness.submit("one", duration=600.0)
+    harness.until(lambda event: isinstance(event, Progressed))
+    harness.submit("two", duration=600.0)
+    ends = [harness.end_of(id) for id in ("one", "two")]
     assert [(type(end), getattr(end, "shared", None)) for end in ends] == [(Lost, True)] * 2
 
 
 def test_a_worker_that_hangs_says_by_whose_doing(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended, released = threading.Event(), threading.Event()
     codes = []
@@ -194,17 +203,17 @@ def test_a_worker_that_hangs_says_by_whose_doing(
     monkeypatch.setattr(prediction_module.os, "_exit", exit)
     monkeypatch.setattr(prediction_module.GenerationRequest, "from_mapping", hangs)
     monkeypatch.setattr(prediction_module, "BEAT_SECONDS", 0.05)
-    house.submit("running", duration=600.0)
-    house.until(lambda event: isinstance(event, Progressed))
-    house.worker._hang_seconds = 0.3
-    house.submit("culprit", prompt="hang")
+    harness.submit("running", duration=600.0)
+    harness.until(lambda event: isinstance(event, Progressed))
+    harness.worker._hang_seconds = 0.3
+    harness.submit("culprit", prompt="hang")
     assert ended.wait(30)
     told = {}
-    while not house.told.empty():
-        event = house.told.get()
+    while not harness.told.empty():
+        event = harness.told.get()
         if isinstance(event, Lost | Stopped):
             told[event.id] = event
-    house.worker.heard(Cancel("running"))
+    harness.worker.receive(Cancel("running"))
     released.set()
     assert codes == [prediction_module.HUNG]
     assert told["running"] == Stopped("running")
@@ -213,7 +222,9 @@ def test_a_worker_that_hangs_says_by_whose_doing(
     assert not told["culprit"].shared
 
 
-def test_a_long_input_keeps_no_other_waiting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_input_keeps_no_other_waiting(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     released = threading.Event()
     read = prediction_module.GenerationRequest.from_mapping
 
@@ -223,46 +234,46 @@ def test_a_long_input_keeps_no_other_waiting(house: House, monkeypatch: pytest.M
         return read(values)
 
     monkeypatch.setattr(prediction_module.GenerationRequest, "from_mapping", slow)
-    house.submit("long", prompt="slow")
-    house.submit("short")
-    assert isinstance(house.end_of("short"), Succeeded)
+    harness.submit("long", prompt="slow")
+    harness.submit("short")
+    assert isinstance(harness.end_of("short"), Succeeded)
     released.set()
-    assert isinstance(house.end_of("long"), Succeeded)
+    assert isinstance(harness.end_of("long"), Succeeded)
 
 
 def test_a_mistake_of_ours_fails_the_work_that_met_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prediction_module.GenerationRequest, "from_mapping", lambda values: 1 / 0)
-    house.submit("bad")
-    failed = house.end_of("bad")
+    harness.submit("bad")
+    failed = harness.end_of("bad")
     assert isinstance(failed, Failed)
     assert "songloom made a mistake (ZeroDivisionError" in failed.error
 
 
-def test_an_unknown_model_fails(house: House) -> None:
-    house.models[1] = "no-such-model"
-    house.submit("bad", model=1)
-    failed = house.end_of("bad")
+def test_an_unknown_model_fails(harness: Harness) -> None:
+    harness.models[1] = "no-such-model"
+    harness.submit("bad", model=1)
+    failed = harness.end_of("bad")
     assert isinstance(failed, Failed)
     assert "no-such-model" in failed.error
 
 
-def test_a_whole_model_that_was_replaced_is_loaded_anew(house: House) -> None:
+def test_a_whole_model_that_was_replaced_is_loaded_anew(harness: Harness) -> None:
     """Its name stays, and so does the server: what is heard must be the new weights."""
-    house.submit("before")
-    assert isinstance(house.end_of("before"), Succeeded)
-    folder = Path(house.models[0])
-    folder.rename(house.folder / "old")
+    harness.submit("before")
+    assert isinstance(harness.end_of("before"), Succeeded)
+    folder = Path(harness.models[0])
+    folder.rename(harness.folder / "old")
     tiny_model(folder, seed=5)
     for id, model in (("after", 0), ("again", 0)):
-        house.submit(id, model=model)
-        assert isinstance(house.end_of(id), Succeeded)
+        harness.submit(id, model=model)
+        assert isinstance(harness.end_of(id), Succeeded)
     heard = {
-        id: (house.folder / id / "output.wav").read_bytes() for id in ("before", "after", "again")
+        id: (harness.folder / id / "output.wav").read_bytes() for id in ("before", "after", "again")
     }
     assert heard["before"] != heard["after"] == heard["again"]
-    assert len(house.shelf.models()) == 1  # the old weights take no memory any more
+    assert len(harness.model_cache.models()) == 1  # the old weights take no memory any more
 
 
 def adapter_of(base: Path, folder: Path, seed: int) -> Path:
@@ -281,23 +292,23 @@ def adapter_of(base: Path, folder: Path, seed: int) -> Path:
     return folder
 
 
-def test_an_adapter_is_known_by_its_content_and_by_its_base_s(house: House) -> None:
-    base, adapter = Path(house.models[0]), house.folder / "adapter"
-    house.models.append(str(adapter_of(base, adapter, seed=1)))
+def test_an_adapter_is_known_by_its_content_and_by_its_base_s(harness: Harness) -> None:
+    base, adapter = Path(harness.models[0]), harness.folder / "adapter"
+    harness.models.append(str(adapter_of(base, adapter, seed=1)))
     heard = {}
     for id, seed in (("one", 1), ("two", 2), ("one again", 1)):
         adapter_of(base, adapter, seed)
-        house.submit(id, model=2)
-        assert isinstance(house.end_of(id), Succeeded)
-        heard[id] = read_audio(house.folder / id / "output.wav").samples
+        harness.submit(id, model=2)
+        assert isinstance(harness.end_of(id), Succeeded)
+        heard[id] = read_audio(harness.folder / id / "output.wav").samples
     assert not torch.equal(heard["one"], heard["two"])
     assert torch.equal(heard["one"], heard["one again"])
-    [loaded] = house.shelf.models()
+    [loaded] = harness.model_cache.models()
     assert len(loaded.model.adapters) == 1  # those that were replaced are gone
     shutil.rmtree(base)
     tiny_model(base, seed=5)
-    house.submit("other base", model=2)
-    failed = house.end_of("other base")
+    harness.submit("other base", model=2)
+    failed = harness.end_of("other base")
     assert isinstance(failed, Failed)
     assert "would sound different" in failed.error
     # A base that is chosen is used all the same, with a notice; by itself it is still refused.
@@ -306,43 +317,43 @@ def test_an_adapter_is_known_by_its_content_and_by_its_base_s(house: House) -> N
         "prediction",
         {"prompt": "piano", "duration": 0.3, "seed": 1},
         str(adapter),
-        house.folder / "chosen",
+        harness.folder / "chosen",
         base=str(base),
     )
     work.folder.mkdir()
-    house.worker.heard(work)
-    noted = house.until(lambda event: isinstance(event, Logged) and "note:" in event.text)
+    harness.worker.receive(work)
+    noted = harness.until(lambda event: isinstance(event, Logged) and "note:" in event.text)
     assert isinstance(noted, Logged)
     assert "sounds different" in noted.text
-    assert isinstance(house.end_of("chosen"), Succeeded)
-    house.submit("still", model=2)
-    assert isinstance(house.end_of("still"), Failed)
+    assert isinstance(harness.end_of("chosen"), Succeeded)
+    harness.submit("still", model=2)
+    assert isinstance(harness.end_of("still"), Failed)
 
 
-def test_a_model_whose_predictions_are_not_finite_fails_once(house: House) -> None:
+def test_a_model_whose_predictions_are_not_finite_fails_once(harness: Harness) -> None:
     """Its weights are finite, but too large: that shows only when tokens are drawn."""
-    file = Path(house.models[0]) / "model.safetensors"
+    file = Path(harness.models[0]) / "model.safetensors"
     state = load_file(file)
     state["decoder.lm_heads.0.weight"].fill_(3e38)
     save_file(state, file, metadata={"format": "pt"})
-    house.submit("damaged")
-    failed = house.end_of("damaged")
+    harness.submit("damaged")
+    failed = harness.end_of("damaged")
     assert isinstance(failed, Failed)
     assert "not finite" in failed.error
-    house.submit("next", model=1)
-    assert isinstance(house.end_of("next"), Succeeded)
+    harness.submit("next", model=1)
+    assert isinstance(harness.end_of("next"), Succeeded)
 
 
-def test_a_result_is_drawn_before_it_is_told(house: House) -> None:
-    house.submit("drawn")
-    assert isinstance(house.end_of("drawn"), Succeeded)
-    drawn = json.loads(made_of(house.folder / "drawn" / "output.wav", "json").read_text())
+def test_a_result_is_drawn_before_it_is_told(harness: Harness) -> None:
+    harness.submit("drawn")
+    assert isinstance(harness.end_of("drawn"), Succeeded)
+    drawn = json.loads(derived_path(harness.folder / "drawn" / "output.wav", "json").read_text())
     assert drawn["seconds"] == pytest.approx(0.3, abs=0.02)
     assert 0 < len(drawn["peaks"]) <= 400
 
 
 def test_a_worker_says_what_its_device_is() -> None:
-    said = ready("auto", torch.device("cpu"))
+    said = describe_worker("auto", torch.device("cpu"))
     assert (said.device, said.means) == ("auto", "cpu")
     assert said.description.startswith("CPU, ")
     assert said.memory_bytes > 1 << 28

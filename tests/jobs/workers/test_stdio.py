@@ -1,4 +1,4 @@
-"""The ends of a worker's pipes, when the server at the other end is gone."""
+"""The ends of a worker's stdio, when the server at the other end is gone."""
 
 import signal
 import subprocess
@@ -11,10 +11,10 @@ from songloom.jobs.workers.stdio import ABANDONED
 TALKS = """
 import threading, time
 from songloom.jobs.messages import Logged
-from songloom.jobs.workers.stdio import Pipes
+from songloom.jobs.workers.stdio import Stdio
 
-pipes = Pipes()
-pipes.tell(Logged("a", "ready"))
+stdio = Stdio()
+stdio.tell(Logged("a", "ready"))
 {rest}
 """
 
@@ -41,13 +41,13 @@ def ended(rest: str, *, closes: bool) -> tuple[int, str]:
 
 def test_who_speaks_to_nobody_ends_without_a_word() -> None:
     code, said = ended(
-        "while True:\n    pipes.tell(Logged('a', 'x' * 1000))\n    time.sleep(0.001)", closes=False
+        "while True:\n    stdio.tell(Logged('a', 'x' * 1000))\n    time.sleep(0.001)", closes=False
     )
     assert (code, said) == (ABANDONED, "")
 
 
 def test_who_speaks_in_a_thread_ends_as_well() -> None:
-    talk = "lambda: [pipes.tell(Logged('a', 'x')) for _ in iter(int, 1)]"
+    talk = "lambda: [stdio.tell(Logged('a', 'x')) for _ in iter(int, 1)]"
     code, said = ended(
         f"threading.Thread(target={talk}).start()\npipes.listen(print)\ntime.sleep(60)",
         closes=True,
@@ -57,12 +57,12 @@ def test_who_speaks_in_a_thread_ends_as_well() -> None:
 
 def test_a_process_may_end_while_it_listens() -> None:
     """Its thread waits for commands meanwhile, and holds no lock that Python's end needs."""
-    code, said = ended("pipes.listen(print)\ntime.sleep(0.2)", closes=False)
+    code, said = ended("stdio.listen(print)\ntime.sleep(0.2)", closes=False)
     assert (code, said) == (0, "")
 
 
 def test_an_error_is_told_and_ends_it() -> None:
-    code, said = ended("pipes.listen(print)\ntime.sleep(0.2)\nraise ValueError('x')", closes=False)
+    code, said = ended("stdio.listen(print)\ntime.sleep(0.2)\nraise ValueError('x')", closes=False)
     assert code == 1
     assert said.strip().endswith("ValueError: x")
     assert "Fatal" not in said
@@ -72,7 +72,7 @@ def test_an_error_is_told_and_ends_it() -> None:
 def test_signals_for_the_server_are_left_to_it(number: int) -> None:
     """systemd stops all processes of a service at once, a terminal interrupts all of a command."""
     code, said = ended(
-        f"pipes.listen(print)\nimport os\nos.kill(os.getpid(), {int(number)})\ntime.sleep(0.2)",
+        f"stdio.listen(print)\nimport os\nos.kill(os.getpid(), {int(number)})\ntime.sleep(0.2)",
         closes=False,
     )
     assert (code, said) == (0, "")

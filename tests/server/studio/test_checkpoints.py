@@ -206,7 +206,7 @@ def test_a_trained_one_is_removed_with_its_version(server: Serving) -> None:
     trained(server, "my style")
     assert server.client.delete("/v1/checkpoints/my%20style").status_code == 204
     assert trained_model("my style") is None
-    assert server.services.store.published() == []
+    assert server.services.store.all_versions() == []
 
 
 def test_what_is_needed_stays(server: Serving) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from songloom.jobs.store.records import Job, Kept
+from songloom.jobs.store.records import Job, LibraryItem
 from songloom.server.studio.items import readable_name
 from tests.server.serving import Serving
 from tests.server.studio.test_library import made, trained
@@ -48,8 +48,10 @@ def test_an_ogg_can_be_had_as_it_is(server: Serving) -> None:
 def test_titles_name_files() -> None:
     files = {"files": ["output-1.wav", "output-2.wav"]}
     job = Job("a", "prediction", "replicate", {"prompt": "x"}, "nano", output=files)
-    assert readable_name(Kept(job, "Op. 5 no. 3"), "output-2.wav") == "Op. 5 no. 3 2"
-    assert readable_name(Kept(job, "../../etc"), "output-1.wav") == "..-..-etc 1".lstrip(". ")
+    assert readable_name(LibraryItem(job, "Op. 5 no. 3"), "output-2.wav") == "Op. 5 no. 3 2"
+    assert readable_name(LibraryItem(job, "../../etc"), "output-1.wav") == "..-..-etc 1".lstrip(
+        ". "
+    )
 
 
 @pytest.mark.parametrize("what", ["peaks", "mp3"])

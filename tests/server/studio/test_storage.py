@@ -91,7 +91,7 @@ def test_it_is_written_while_it_is_sent(tmp_path: Path, monkeypatch: pytest.Monk
         store.finish(job.id, "succeeded", output={"files": ["output.wav", "gone.wav"]})
         (tmp_path / job.id).mkdir()
         (tmp_path / job.id / "output.wav").write_bytes(bytes(1 << 20))
-    pieces = list(export(store.collection, lambda id: tmp_path / id))
+    pieces = list(export(store.library, lambda id: tmp_path / id))
     store.close()
     assert max(map(len, pieces)) < 1 << 19
     archive = zipfile.ZipFile(io.BytesIO(b"".join(pieces)))

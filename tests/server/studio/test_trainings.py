@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from songloom.finetuning.history import COMPARISON, Preview, TrainingNotes
+from songloom.finetuning.history import COMPARISON, Preview, TrainingHistory
 from songloom.jobs.messages import Work
 from tests.server.serving import Serving
 from tests.waiting import wait_until
@@ -30,8 +30,8 @@ def submitted(server: Serving, count: int) -> Work:
     return server.executor.submitted[-1]
 
 
-def notes(server: Serving, id: str) -> TrainingNotes:
-    return TrainingNotes(server.services.dispatcher.folder(id))
+def notes(server: Serving, id: str) -> TrainingHistory:
+    return TrainingHistory(server.services.dispatcher.folder(id))
 
 
 def get(server: Serving, id: str, what: str) -> Any:
@@ -86,8 +86,8 @@ def test_the_curve_is_told_while_it_learns(server: Serving) -> None:
     id = train(server, "hang", epochs=2, updates_per_epoch=50)
     submitted(server, 1)
     assert get(server, id, "curve") == {"points": [], "held_out": [], "steps": 100}
-    notes(server, id).updated(1, 4.5, 0.25)
-    notes(server, id).measured(1, 5.0)
+    notes(server, id).add_update(1, 4.5, 0.25)
+    notes(server, id).add_validation(1, 5.0)
     curve = get(server, id, "curve")
     assert curve["points"] == [{"step": 1, "loss": 4.5, "learning_rate": 0.25}]
     assert curve["held_out"] == [{"step": 1, "loss": 5.0}]
@@ -101,7 +101,7 @@ def test_clips_on_the_way_can_be_heard(server: Serving) -> None:
     folder = server.services.dispatcher.folder(id)
     (folder / "preview-000010.mp3").write_bytes(b"0123456789")
     (folder / "secret.mp3").write_bytes(b"-")
-    notes(server, id).previewed(Preview(10, "a waltz", "preview-000010.mp3"))
+    notes(server, id).add_preview(Preview(10, "a waltz", "preview-000010.mp3"))
     [clip] = get(server, id, "previews")["results"]
     assert (clip["step"], clip["prompt"]) == (10, "a waltz")
     part = server.client.get(clip["url"], headers={"Range": "bytes=2-4"})

@@ -1,1 +1,1 @@
-"""What the server remembers, in a database."""
+"""The server's database."""

@@ -1,4 +1,4 @@
-"""The mark that every job has: what its owner made of it, and the words that it is found by."""
+"""Annotations: each job's title, favorite flag and trash date, and the words it is found by."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TELLING = ("prompt", "one_same_description")
 """Inputs whose words a prediction, or a training, is found by."""
 
 
-def new_mark(sequence: int, given: Mapping[str, Any], destination: str) -> dict[str, Any]:
-    """The row of a job that nobody has made anything of.
+def new_annotation(sequence: int, given: Mapping[str, Any], destination: str) -> dict[str, Any]:
+    """The row of a job without any annotation.
 
     Args:
         sequence: the job's place in the order.
@@ -28,35 +28,37 @@ def new_mark(sequence: int, given: Mapping[str, Any], destination: str) -> dict[
         "title": None,
         "favorite": False,
         "deleted_at": None,
-        "words": words_of(given, destination, None),
+        "words": search_words(given, destination, None),
     }
 
 
-def words_of(given: Mapping[str, Any], destination: str, title: str | None) -> str:
-    """What a job is found by, in the form that a query is brought into as well."""
+def search_words(given: Mapping[str, Any], destination: str, title: str | None) -> str:
+    """The text that a job is found by, normalized as queries are."""
     telling = (given.get(name) for name in TELLING)
     texts = [title, destination, *(text for text in telling if isinstance(text, str))]
-    return folded("\n".join(text for text in texts if text))
+    return normalize("\n".join(text for text in texts if text))
 
 
-def folded(text: str) -> str:
-    """A text without what makes no difference to people who search; databases differ there."""
+def normalize(text: str) -> str:
+    """Normalize a text for searching, since databases differ in how they compare."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def forget_words(connection: Connection, job: Job) -> None:
+def remove_words(connection: Connection, job: Job) -> None:
     """Keep of a job whose data was removed only what its owner called it."""
     title = select(marks.c.title).where(marks.c.job == job.sequence)
-    words = words_of({}, job.destination, connection.execute(title).scalar_one())
+    words = search_words({}, job.destination, connection.execute(title).scalar_one())
     connection.execute(update(marks).where(marks.c.job == job.sequence).values(words=words))
 
 
-def add_mark(connection: Connection, job: Job) -> None:
-    """Give a job that was just stored its mark."""
-    connection.execute(insert(marks).values(new_mark(job.sequence, job.input, job.destination)))
+def add_annotation(connection: Connection, job: Job) -> None:
+    """Add the annotation of a job that was just stored."""
+    connection.execute(
+        insert(marks).values(new_annotation(job.sequence, job.input, job.destination))
+    )
 
 
-def not_deleted() -> ColumnElement[bool]:
-    """Of jobs: that they are not in the bin."""
+def is_not_in_trash() -> ColumnElement[bool]:
+    """The condition that a job is not in the trash."""
     binned = select(marks.c.job).where(marks.c.deleted_at.is_not(None))
     return jobs.c.sequence.not_in(binned)

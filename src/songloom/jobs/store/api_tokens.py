@@ -18,7 +18,7 @@ def new_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token: 64 hexadecimal digits.
+    """The digest that is stored of a token: 64 hexadecimal digits.
 
     One round of SHA-256 is enough for a text that nobody chose: there is nothing to guess.
     """

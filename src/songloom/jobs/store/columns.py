@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, String, TypeDecorator
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""What no column of text takes: NUL (PostgreSQL), and halves of pairs, which have no UTF-8."""
+"""Characters that no text column takes: NUL (PostgreSQL), and lone surrogates."""
 LARGEST = 2**63 - 1
 """The largest whole number that fits a column."""
 
@@ -26,7 +26,7 @@ class Words(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """On the way in."""
+        """Convert a value for the database."""
         return None if value is None else _UNSTORABLE.sub("\ufffd", value)
 
 
@@ -37,29 +37,29 @@ class Moment(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """On the way in."""
-        return None if value is None else _in_utc(value)
+        """Convert a value for the database."""
+        return None if value is None else _to_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """On the way out."""
-        return None if value is None else _in_utc(value)
+        """Convert a value from the database."""
+        return None if value is None else _to_utc(value)
 
 
 def to_json(value: Any) -> str:
     """JSON as databases take it: numbers that are none are null, mappings of all kinds are read."""
     try:
-        return json.dumps(value, default=_plain, allow_nan=False)
+        return json.dumps(value, default=_to_dict, allow_nan=False)
     except ValueError:
-        written = json.dumps(value, default=_plain)
+        written = json.dumps(value, default=_to_dict)
         return json.dumps(json.loads(written, parse_constant=lambda name: None))
 
 
-def clamped(place: int) -> int:
-    """A place in an order, from a client that may ask for any number."""
+def clamp_sequence(place: int) -> int:
+    """Limit a `sequence` from a client, which may send any number, to what a column holds."""
     return max(0, min(place, LARGEST))
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _to_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:
@@ -68,7 +68,7 @@ def _in_utc(moment: datetime) -> datetime:
         return moment.replace(tzinfo=UTC)
 
 
-def _plain(value: Any) -> dict[str, Any]:
+def _to_dict(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is not JSON")

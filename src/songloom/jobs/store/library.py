@@ -1,4 +1,4 @@
-"""Jobs as their owner keeps them: titles, favourites, the bin, and finding them again."""
+"""Jobs as their owner organizes them: titles, favorites, trash and search."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from sqlalchemy import (
     update,
 )
 
-from songloom.jobs.store.annotations import folded, words_of
-from songloom.jobs.store.columns import clamped
+from songloom.clock import utc_now
+from songloom.jobs.store.annotations import normalize, search_words
+from songloom.jobs.store.columns import clamp_sequence
 from songloom.jobs.store.database import transaction
-from songloom.jobs.store.records import Job, Kept, Kind, now
+from songloom.jobs.store.records import Job, Kind, LibraryItem
 from songloom.jobs.store.rows import from_row
 from songloom.jobs.store.schema import jobs, marks
 
 
-class Collection:
-    """Jobs as their owner keeps them.
+class JobLibrary:
+    """Jobs with their annotations.
 
     Args:
         engine: of the store.
@@ -45,7 +46,7 @@ class Collection:
         deleted: bool = False,
         before: int | None = None,
         limit: int = 50,
-    ) -> tuple[list[Kept], int]:
+    ) -> tuple[list[LibraryItem], int]:
         """Some jobs, the newest first, and how many there are on all pages.
 
         Their logs, which can be long, are not read.
@@ -53,25 +54,25 @@ class Collection:
         Args:
             query: words that all of them have in title, prompt or destination.
             kind: of the jobs; None for both.
-            favorite: only those that are favourites, or that are none.
-            deleted: those in the bin, instead of those that are not.
+            favorite: only those that are favorites, or that are none.
+            deleted: those in the trash, instead of those that are not.
             before: only those that come before this place in the order.
             limit: how many at most.
         """
-        those = _those(query, kind, favorite, deleted)
+        those = _match_filters(query, kind, favorite, deleted)
         count = select(func.count()).select_from(marks).where(those)
-        wanted = _kept().where(those).order_by(marks.c.job.desc()).limit(limit)
+        wanted = _select_items().where(those).order_by(marks.c.job.desc()).limit(limit)
         if before is not None:
-            wanted = wanted.where(marks.c.job < clamped(before))
+            wanted = wanted.where(marks.c.job < clamp_sequence(before))
         with transaction(self._reader) as connection:
             rows = connection.execute(wanted).mappings()
             found = [_from_row(row) for row in rows]
             return found, connection.execute(count).scalar_one()
 
-    def kept(self, id: str) -> Kept | None:
+    def item(self, id: str) -> LibraryItem | None:
         """A job, without its log; None where there is none of that id."""
         with transaction(self._reader) as connection:
-            row = connection.execute(_kept().where(jobs.c.id == id)).mappings().first()
+            row = connection.execute(_select_items().where(jobs.c.id == id)).mappings().first()
             return None if row is None else _from_row(row)
 
     def rename(self, id: str, title: str | None) -> None:
@@ -82,32 +83,32 @@ class Collection:
             ).first()
             if row is None:
                 return
-            words = words_of(row.input, row.destination, title)
+            words = search_words(row.input, row.destination, title)
             mine = marks.c.job == row.sequence
             connection.execute(update(marks).where(mine).values(title=title, words=words))
 
     def favor(self, id: str, favorite: bool) -> None:
-        """Say whether a job is a favourite."""
+        """Set whether a job is a favorite."""
         self._set(id, favorite=favorite)
 
     def delete(self, id: str) -> None:
-        """Put a job into the bin; the time of one that is there already stays."""
+        """Move a job to the trash; one that is there already keeps its date."""
         with transaction(self._engine) as connection:
             mine = (marks.c.job == _sequence(id)) & marks.c.deleted_at.is_(None)
-            connection.execute(update(marks).where(mine).values(deleted_at=now()))
+            connection.execute(update(marks).where(mine).values(deleted_at=utc_now()))
 
     def restore(self, id: str) -> None:
-        """Take a job out of the bin."""
+        """Restore a job from the trash."""
         self._set(id, deleted_at=None)
 
     def ids(self, kind: Kind) -> list[str]:
-        """Ids of all jobs of a kind, those in the bin included."""
+        """Ids of all jobs of a kind, those in the trash included."""
         with transaction(self._reader) as connection:
             found = connection.execute(select(jobs.c.id).where(jobs.c.kind == kind))
             return list(found.scalars())
 
-    def binned(self, before: datetime | None = None, limit: int | None = None) -> list[str]:
-        """Ids of jobs in the bin, those first that have been there the longest.
+    def trash_ids(self, before: datetime | None = None, limit: int | None = None) -> list[str]:
+        """Ids of jobs in the trash, the earliest deleted first.
 
         Args:
             before: only those that were put there earlier.
@@ -127,7 +128,7 @@ class Collection:
             connection.execute(update(marks).where(mine).values(values))
 
 
-def _those(
+def _match_filters(
     query: str, kind: Kind | None, favorite: bool | None, deleted: bool
 ) -> ColumnElement[bool]:
     binned = marks.c.deleted_at.is_not(None)
@@ -137,12 +138,12 @@ def _those(
         those.append(marks.c.job.in_(select(jobs.c.sequence).where(jobs.c.kind == kind)))
     if favorite is not None:
         those.append(marks.c.favorite if favorite else ~marks.c.favorite)
-    for word in folded(query).split():
+    for word in normalize(query).split():
         those.append(marks.c.words.contains(word, autoescape=True))
     return and_(*those)
 
 
-def _kept() -> Select[Any]:
+def _select_items() -> Select[Any]:
     columns = [column for column in jobs.c if column is not jobs.c.logs]
     return select(
         *columns, literal("").label("logs"), marks.c.title, marks.c.favorite, marks.c.deleted_at
@@ -153,5 +154,5 @@ def _sequence(id: str) -> Any:
     return select(jobs.c.sequence).where(jobs.c.id == id).scalar_subquery()
 
 
-def _from_row(row: RowMapping) -> Kept:
-    return Kept(from_row(Job, row), row["title"], row["favorite"], row["deleted_at"])
+def _from_row(row: RowMapping) -> LibraryItem:
+    return LibraryItem(from_row(Job, row), row["title"], row["favorite"], row["deleted_at"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, insert, select, update
 
-from songloom.jobs.store.annotations import new_mark
+from songloom.jobs.store.annotations import new_annotation
 from songloom.jobs.store.schema import SCHEMA_VERSION, facts, jobs, marks
 
 _AT_ONCE = 100
@@ -31,7 +31,7 @@ def _mark_jobs(connection: Connection) -> None:
     wanted = select(jobs.c.sequence, jobs.c.input, jobs.c.destination).order_by(jobs.c.sequence)
     last = 0
     while rows := connection.execute(wanted.where(jobs.c.sequence > last).limit(_AT_ONCE)).all():
-        made = [new_mark(row.sequence, row.input, row.destination) for row in rows]
+        made = [new_annotation(row.sequence, row.input, row.destination) for row in rows]
         connection.execute(insert(marks), made)
         last = rows[-1].sequence
 

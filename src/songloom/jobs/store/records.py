@@ -1,4 +1,4 @@
-"""What the server remembers: jobs, versions of models, files, tokens, owed webhooks.
+"""Records of the store: jobs, versions of models, files, tokens, pending webhooks.
 
 Times are aware datetimes in UTC, for people to read. Nothing is ordered or timed by them, since a
 clock can be set back: order is that of `sequence`, which the store counts up.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, get_args
+
+from songloom.clock import utc_now
 
 Kind = Literal["prediction", "training"]
 Surface = Literal["cog", "replicate"]
@@ -22,18 +24,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
 ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "canceled"})
 
-
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def new_id() -> str:
     """An id that no other job or file has, in the form that hosted models have: 26 characters."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(26))
-
-
-def now() -> datetime:
-    """The time that records are stamped with."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ class Job:
     """How often it was begun, without those that ended through no fault of its own."""
     data_removed: bool = False
     """Whether input, output and logs were removed, by age or size or because someone asked."""
-    created_at: datetime = field(default_factory=now)
+    created_at: datetime = field(default_factory=utc_now)
     started_at: datetime | None = None
     completed_at: datetime | None = None
     sequence: int = 0
@@ -83,14 +79,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Kept:
+class LibraryItem:
     """A job as its owner keeps it."""
 
     job: Job
     title: str | None = None
     favorite: bool = False
     deleted_at: datetime | None = None
-    """When it was put into the bin; None where it is not in there."""
+    """When it was moved to the trash; None where it was not."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ class Version:
     """The local model's name."""
     training: str
     """Id of the training."""
-    created_at: datetime = field(default_factory=now)
+    created_at: datetime = field(default_factory=utc_now)
     sequence: int = 0
 
 
@@ -120,7 +116,7 @@ class StoredFile:
     """Bytes."""
     sha256: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    created_at: datetime = field(default_factory=now)
+    created_at: datetime = field(default_factory=utc_now)
     sequence: int = 0
 
 
@@ -130,7 +126,7 @@ class Token:
 
     name: str
     sha256: str
-    created_at: datetime = field(default_factory=now)
+    created_at: datetime = field(default_factory=utc_now)
 
 
 @dataclass(frozen=True)

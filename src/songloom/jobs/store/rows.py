@@ -38,7 +38,7 @@ def from_row(kind: type[Record], row: RowMapping | Mapping[str, Any]) -> Record:
 
 
 def snapshot(job: Job) -> dict[str, Any]:
-    """What changes of a job, as JSON. Its input, which can be large, is not kept once more."""
+    """The fields of a job that change, as JSON; not its input, which can be large."""
     values = {name: getattr(job, name) for name in _CHANGING}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value

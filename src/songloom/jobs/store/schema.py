@@ -72,7 +72,7 @@ marks = Table(
     Column("words", Words, nullable=False),
     Index("marks_by_deletion", "deleted_at"),
 )
-"""What a job's owner made of it, and the words that it is found by; every job has its own."""
+"""Annotations: one row for each job."""
 
 deliveries = Table(
     "deliveries",

@@ -1,4 +1,4 @@
-"""What the server remembers, on disk: every call is one transaction, and durable when it returns.
+"""The server's state on disk: every call is one transaction, and durable when it returns.
 
 The queue, its jobs' results and the webhooks that are owed for them change together or not at all,
 so a server that is killed between any two instructions finds everything as it was promised.
@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, Select, String, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from songloom.clock import utc_now
 from songloom.errors import DuplicateError, QueueFullError
 from songloom.jobs.store import webhook_queue
-from songloom.jobs.store.annotations import add_mark, forget_words, not_deleted
-from songloom.jobs.store.columns import clamped
+from songloom.jobs.store.annotations import add_annotation, is_not_in_trash, remove_words
+from songloom.jobs.store.columns import clamp_sequence
 from songloom.jobs.store.database import open_database, stand_in_line, transaction
-from songloom.jobs.store.library import Collection
+from songloom.jobs.store.library import JobLibrary
 from songloom.jobs.store.records import (
     ENDED,
     Delivery,
@@ -29,7 +30,6 @@ from songloom.jobs.store.records import (
     Token,
     Version,
     WebhookEvent,
-    now,
 )
 from songloom.jobs.store.rows import from_row, to_row
 from songloom.jobs.store.schema import facts, files, jobs, tokens, versions
@@ -50,8 +50,8 @@ class Store:
         self._engine = open_database(url)
         self._reader = self._engine.execution_options(reading=True)
         self._lax = self._engine.execution_options(lax=True)
-        self.collection = Collection(self._engine, self._reader)
-        """The same jobs as their owner keeps them."""
+        self.library = JobLibrary(self._engine, self._reader)
+        """The same jobs with their annotations."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -76,8 +76,8 @@ class Store:
                         f"{found} jobs wait already, and no more than {limit} may; try again later"
                     )
                 connection.execute(insert(jobs).values(to_row(job)))
-                accepted = _found(connection, job.id)
-                add_mark(connection, accepted)
+                accepted = _get_job(connection, job.id)
+                add_annotation(connection, accepted)
                 return accepted
         except IntegrityError:
             raise DuplicateError(
@@ -87,7 +87,7 @@ class Store:
     def job(self, id: str) -> Job | None:
         """A job, None where there is none of that id."""
         with transaction(self._reader) as connection:
-            return _job(connection, id)
+            return _find_job(connection, id)
 
     def jobs(
         self,
@@ -99,7 +99,7 @@ class Store:
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> list[Job]:
-        """Jobs of a kind that are not in the bin, the newest first.
+        """Jobs of a kind that are not in the trash, the newest first.
 
         Args:
             kind: of the jobs.
@@ -109,11 +109,11 @@ class Store:
             created_after: only those accepted at this time or later.
             created_before: only those accepted earlier.
         """
-        wanted = select(jobs).where(jobs.c.kind == kind, not_deleted()).limit(limit)
+        wanted = select(jobs).where(jobs.c.kind == kind, is_not_in_trash()).limit(limit)
         if before is not None:
-            wanted = wanted.where(jobs.c.sequence < clamped(before))
+            wanted = wanted.where(jobs.c.sequence < clamp_sequence(before))
         if after is not None:
-            wanted = wanted.where(jobs.c.sequence > clamped(after))
+            wanted = wanted.where(jobs.c.sequence > clamp_sequence(after))
         if created_after is not None:
             wanted = wanted.where(jobs.c.created_at >= created_after)
         if created_before is not None:
@@ -122,19 +122,19 @@ class Store:
         found = self._jobs(wanted.order_by(nearest_first))
         return found[::-1] if after is not None else found
 
-    def waiting(self, limit: int, kind: Kind | None = None) -> list[Job]:
+    def list_waiting(self, limit: int, kind: Kind | None = None) -> list[Job]:
         """Jobs that are not begun, of a kind or of any, the oldest first."""
         wanted = select(jobs).where(jobs.c.status == "starting").order_by(jobs.c.sequence)
         if kind is not None:
             wanted = wanted.where(jobs.c.kind == kind)
         return self._jobs(wanted.limit(limit))
 
-    def running(self) -> list[Job]:
+    def list_running(self) -> list[Job]:
         """Jobs that are begun and have not ended."""
         wanted = select(jobs).where(jobs.c.status == "processing")
         return self._jobs(wanted.order_by(jobs.c.sequence))
 
-    def ended(self, limit: int, before: datetime | None = None) -> list[Job]:
+    def list_ended(self, limit: int, before: datetime | None = None) -> list[Job]:
         """Ended jobs whose data is still there, the oldest first."""
         wanted = select(jobs).where(jobs.c.status.in_(ENDED), ~jobs.c.data_removed)
         if before is not None:
@@ -157,7 +157,7 @@ class Store:
             return {(kind, status): count for kind, status, count in connection.execute(wanted)}
 
     def begin(self, id: str) -> Job:
-        """Say that a job runs; an ended one stays as it is."""
+        """Mark a job as running; an ended one stays as it is."""
         is_first = False
 
         def changes(job: Job) -> dict[str, Any]:
@@ -166,13 +166,13 @@ class Store:
             return {
                 "status": "processing",
                 "attempts": job.attempts + 1,
-                "started_at": job.started_at or now(),
+                "started_at": job.started_at or utc_now(),
             }
 
         return self._change(id, changes, lambda job: ("start",) if is_first else (), lax=True)
 
-    def put_back(self, id: str, *, failed: bool = True) -> Job:
-        """Say that a job waits again, or ends if that was asked; an ended one stays as it is.
+    def requeue(self, id: str, *, failed: bool = True) -> Job:
+        """Queue a job again, or end it if that was requested; an ended one stays as it is.
 
         Args:
             id: of the job.
@@ -181,7 +181,7 @@ class Store:
 
         def changes(job: Job) -> dict[str, Any]:
             if job.cancel_requested:
-                return _end(job, "canceled")
+                return _end_values(job, "canceled")
             attempts = job.attempts if failed else max(0, job.attempts - 1)
             return {"status": "starting", "attempts": attempts}
 
@@ -189,7 +189,7 @@ class Store:
 
     def log(self, id: str, text: str) -> None:
         """Add to a job's log; an ended one stays as it is."""
-        self._change(id, lambda job: _longer_log(job, text), lambda job: ("logs",), lax=True)
+        self._change(id, lambda job: _append_log(job, text), lambda job: ("logs",), lax=True)
 
     def finish(
         self,
@@ -215,7 +215,7 @@ class Store:
         )
         return self._change(
             id,
-            lambda job: _longer_log(job, log) | _end(job, status) | result,
+            lambda job: _append_log(job, log) | _end_values(job, status) | result,
             lambda job: events,
             version,
         )
@@ -225,7 +225,7 @@ class Store:
 
         def changes(job: Job) -> dict[str, Any]:
             if job.status == "starting":
-                return {"cancel_requested": True} | _end(job, "canceled")
+                return {"cancel_requested": True} | _end_values(job, "canceled")
             return {"cancel_requested": True}
 
         try:
@@ -248,7 +248,7 @@ class Store:
         )
         with transaction(self._engine) as connection:
             connection.execute(update(jobs).where(wanted).values(values))
-            return _found(connection, id)
+            return _get_job(connection, id)
 
     def remove_data(self, id: str) -> Job:
         """Forget what an ended job was given and what it made; its files are the caller's."""
@@ -257,10 +257,10 @@ class Store:
             connection.execute(
                 update(jobs).where(jobs.c.id == id, jobs.c.status.in_(ENDED)).values(values)
             )
-            job = _found(connection, id)
+            job = _get_job(connection, id)
             if job.data_removed:
                 webhook_queue.remove_data(connection, job)
-                forget_words(connection, job)
+                remove_words(connection, job)
             return job
 
     def delete_job(self, id: str) -> None:
@@ -289,42 +289,38 @@ class Store:
             KeyError: there is no such job.
         """
         with transaction(self._lax if lax else self._engine) as connection:
-            before = _job(connection, id, locked=True)
+            before = _find_job(connection, id, locked=True)
             if before is None:
                 raise KeyError(id)
             if before.ended:
                 return before
             connection.execute(update(jobs).where(jobs.c.id == id).values(changes(before)))
             if version is not None:
-                _publish(connection, version)
-            after = _found(connection, id)
+                _add_version(connection, version)
+            after = _get_job(connection, id)
             for event in events(after):
-                webhook_queue.owe(connection, after, event)
+                webhook_queue.add(connection, after, event)
             return after
 
-    # Webhooks that are owed
+    # Webhooks
 
-    def owed(self, limit: int = 20) -> list[Delivery]:
+    def due_deliveries(self, limit: int = 20) -> list[Delivery]:
         """Deliveries that are due, the oldest first; of each job only the first, to keep order."""
         with transaction(self._reader) as connection:
-            return webhook_queue.owed(connection, limit)
+            return webhook_queue.find_due(connection, limit)
 
-    def delivered(self, id: int) -> None:
-        """Forget a delivery, which has arrived."""
+    def remove_delivery(self, id: int) -> None:
+        """Remove a delivery that has arrived, or never will."""
         with transaction(self._engine) as connection:
-            webhook_queue.forget(connection, id)
-
-    def drop(self, id: int) -> None:
-        """Forget a delivery, which can't arrive."""
-        self.delivered(id)
+            webhook_queue.remove(connection, id)
 
     def postpone(self, id: int, seconds: float) -> None:
-        """Count a try in vain; the next is due in so many seconds."""
+        """Count a failed attempt; the next is due in so many seconds."""
         with transaction(self._engine) as connection:
             webhook_queue.postpone(connection, id, seconds)
 
-    def owed_count(self) -> int:
-        """How many deliveries are owed."""
+    def count_deliveries(self) -> int:
+        """How many deliveries are pending."""
         with transaction(self._reader) as connection:
             return webhook_queue.count(connection)
 
@@ -337,7 +333,7 @@ class Store:
             DuplicateError: there is one of that id.
         """
         with transaction(self._engine) as connection:
-            _publish(connection, version)
+            _add_version(connection, version)
             row = connection.execute(select(versions).where(versions.c.id == version.id)).mappings()
             return from_row(Version, row.one())
 
@@ -352,7 +348,7 @@ class Store:
             select(versions).where(versions.c.owner == owner, versions.c.name == name)
         )
 
-    def published(self) -> list[Version]:
+    def all_versions(self) -> list[Version]:
         """All versions, the newest first."""
         return self._versions(select(versions))
 
@@ -387,9 +383,9 @@ class Store:
         """Files, the newest first; `before` and `after` are places in their order, as of `jobs`."""
         wanted = select(files).limit(limit)
         if before is not None:
-            wanted = wanted.where(files.c.sequence < clamped(before))
+            wanted = wanted.where(files.c.sequence < clamp_sequence(before))
         if after is not None:
-            wanted = wanted.where(files.c.sequence > clamped(after))
+            wanted = wanted.where(files.c.sequence > clamp_sequence(after))
         nearest_first = files.c.sequence.asc() if after is not None else files.c.sequence.desc()
         with transaction(self._reader) as connection:
             rows = connection.execute(wanted.order_by(nearest_first)).mappings()
@@ -404,7 +400,7 @@ class Store:
     # Tokens and secrets
 
     def add_token(self, token: Token) -> None:
-        """Let someone in.
+        """Add a token.
 
         Raises:
             DuplicateError: there is a token of that name.
@@ -445,26 +441,26 @@ class Store:
                 return str(connection.execute(wanted).scalar_one())
 
 
-def _job(connection: Connection, id: str, *, locked: bool = False) -> Job | None:
+def _find_job(connection: Connection, id: str, *, locked: bool = False) -> Job | None:
     wanted = select(jobs).where(jobs.c.id == id)
     # SQLite's transactions exclude each other as it is.
     row = connection.execute(wanted.with_for_update() if locked else wanted).mappings().first()
     return None if row is None else from_row(Job, row)
 
 
-def _found(connection: Connection, id: str) -> Job:
-    job = _job(connection, id)
+def _get_job(connection: Connection, id: str) -> Job:
+    job = _find_job(connection, id)
     if job is None:
         raise KeyError(id)
     return job
 
 
-def _end(job: Job, status: Status) -> dict[str, Any]:
-    """What changes when a job ends; it ends no earlier than it began, wherever the clock is."""
-    return {"status": status, "completed_at": max(now(), job.started_at or job.created_at)}
+def _end_values(job: Job, status: Status) -> dict[str, Any]:
+    """The columns that change when a job ends."""
+    return {"status": status, "completed_at": max(utc_now(), job.started_at or job.created_at)}
 
 
-def _publish(connection: Connection, version: Version) -> None:
+def _add_version(connection: Connection, version: Version) -> None:
     try:
         connection.execute(insert(versions).values(to_row(version)))
     except IntegrityError:
@@ -473,11 +469,11 @@ def _publish(connection: Connection, version: Version) -> None:
         ) from None
 
 
-def _longer_log(job: Job, text: str) -> dict[str, Any]:
-    return {"logs": _shortened(job.logs + text)} if text else {}
+def _append_log(job: Job, text: str) -> dict[str, Any]:
+    return {"logs": _cut_log(job.logs + text)} if text else {}
 
 
-def _shortened(log: str) -> str:
+def _cut_log(log: str) -> str:
     if len(log) <= LONGEST_LOG:
         return log
     half = LONGEST_LOG // 2

@@ -1,4 +1,4 @@
-"""Webhooks that are owed: noted in the transaction of what they tell of, kept until they arrive."""
+"""Pending webhooks: added in the transaction that they report, kept until they are delivered."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LONGEST_BACK_OFF = 3600.0
 """Seconds; a delivery that is due later than this is due now: the clock was set back."""
 
 
-def owe(connection: Connection, job: Job, event: WebhookEvent) -> None:
-    """Note a webhook, if the job wants it; one about logs stands for all until it is sent."""
+def add(connection: Connection, job: Job, event: WebhookEvent) -> None:
+    """Add a webhook, if the job wants it; one about logs stands for all until it is sent."""
     if not job.webhook or event not in job.webhook_events:
         return
     owed = {"event": event, "snapshot": snapshot(job), "attempts": 0, "due": 0.0}
@@ -26,7 +26,7 @@ def owe(connection: Connection, job: Job, event: WebhookEvent) -> None:
     connection.execute(insert(deliveries).values(job=job.id, **owed))
 
 
-def owed(connection: Connection, limit: int) -> list[Delivery]:
+def find_due(connection: Connection, limit: int) -> list[Delivery]:
     """Deliveries that are due, the oldest first; of each job only the first, to keep order."""
     moment = time.time()
     first = select(func.min(deliveries.c.id)).group_by(deliveries.c.job)
@@ -38,19 +38,19 @@ def owed(connection: Connection, limit: int) -> list[Delivery]:
     return [delivery_from(row, by_id[row["job"]]) for row in rows]
 
 
-def forget(connection: Connection, id: int) -> None:
-    """Owe a delivery no more."""
+def remove(connection: Connection, id: int) -> None:
+    """Remove a delivery."""
     connection.execute(delete(deliveries).where(deliveries.c.id == id))
 
 
 def postpone(connection: Connection, id: int, seconds: float) -> None:
-    """Count a try in vain; the next is due in so many seconds."""
+    """Count a failed attempt; the next is due in so many seconds."""
     values = {"attempts": deliveries.c.attempts + 1, "due": time.time() + seconds}
     connection.execute(update(deliveries).where(deliveries.c.id == id).values(values))
 
 
 def remove_data(connection: Connection, job: Job) -> None:
-    """Tell nothing any more but that a job has ended, as it is now that its data is gone."""
+    """Keep only the webhook of a job's end, without the data that was removed."""
     theirs = deliveries.c.job == job.id
     last = deliveries.c.event == "completed"
     connection.execute(delete(deliveries).where(theirs, ~last))
@@ -58,5 +58,5 @@ def remove_data(connection: Connection, job: Job) -> None:
 
 
 def count(connection: Connection) -> int:
-    """How many deliveries are owed."""
+    """How many deliveries are pending."""
     return connection.execute(select(func.count()).select_from(deliveries)).scalar_one()

@@ -1,4 +1,4 @@
-"""A process that listens to uploaded songs: `python -m songloom.jobs.workers.analysis`.
+"""Analyzes uploaded songs: `python -m songloom.jobs.workers.analysis`.
 
 One JSON object a line: in comes a song's `path`, out go its `seconds` and `labels`, or an `error`
 for the person who uploaded it.
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from songloom.errors import AudioError, OutputError
-from songloom.jobs.workers.stdio import Pipes
+from songloom.jobs.workers.stdio import Stdio
 
 SAMPLE_RATE = 32_000
 """Hz of the codecs of nearly all models: what is heard is what a training's analysis hears."""
 _COURTESY = 10
 
 
-def listened(path: Path) -> dict[str, Any]:
-    """What there is to tell about a song."""
+def analyze_song(path: Path) -> dict[str, Any]:
+    """Measure a song's length and labels."""
     from songloom.dataset.analysis.song import analyse
     from songloom.dataset.label import label
     from songloom.dataset.tokens import read_recording
@@ -40,8 +40,8 @@ def main() -> None:
     """Work for the server at the other end of standard input and output."""
     with suppress(AttributeError, OSError):  # nobody waits for it as for music
         os.nice(_COURTESY)
-    Pipes().answer(
-        lambda question: listened(Path(question["path"])),
+    Stdio().answer(
+        lambda question: analyze_song(Path(question["path"])),
         "it could not be listened to; the server's log says why",
     )
 

@@ -11,7 +11,7 @@ from songloom.jobs.messages import Previewed
 from songloom.jobs.paths import STREAM_FILE
 
 
-class Listening:
+class AudioStream:
     """Decodes a piece's tokens as they come, into a file that can be played while it grows.
 
     Args:

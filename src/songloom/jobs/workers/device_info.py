@@ -1,4 +1,4 @@
-"""What a worker's device is, and what is used of it."""
+"""Describes a worker's device and measures its memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from songloom.jobs.messages import WorkerReady
 
 
-def ready(name: str, device: torch.device) -> WorkerReady:
-    """What a worker says of itself when it can take work.
+def describe_worker(name: str, device: torch.device) -> WorkerReady:
+    """Describe a worker that can take work.
 
     Args:
         name: what the server calls the device.

@@ -1,4 +1,4 @@
-"""Turns on a device: a training and the predictions beside it, in whatever processes they are.
+"""A lock by which a training and predictions, in any processes, take turns on a device.
 
 Locks of files, since the system frees them when a process dies, however it does.
 """
@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 POLL_SECONDS = 0.01
 
 
-class Turns:
-    """One process's part in sharing a device.
+class DeviceLock:
+    """One process's handle of a device's lock.
 
     Whoever waits holds the place at the door, so that the one who has just had a turn, and wants
     the next at once, stands behind.
@@ -31,26 +31,26 @@ class Turns:
         self._door = FileLock(folder / f"{name}.next.lock")
         self._device = FileLock(folder / f"{name}.turn.lock")
 
-    def take(self) -> None:
-        """Wait for the device, and have it."""
+    def acquire(self) -> None:
+        """Wait for the device."""
         self._door.acquire(poll_interval=POLL_SECONDS)
         try:
             self._device.acquire(poll_interval=POLL_SECONDS)
         finally:
             self._door.release()
 
-    def give(self) -> None:
-        """Let others have the device."""
+    def release(self) -> None:
+        """Release the device."""
         self._device.release()
 
-    def offer(self) -> None:
-        """Let others have a turn if they wait for one, then go on."""
-        if self._someone_waits():
-            self.give()
-            self.take()
+    def yield_to_waiters(self) -> None:
+        """Let waiting processes have the device, if there are any, then acquire it again."""
+        if self._has_waiters():
+            self.release()
+            self.acquire()
 
-    def held_elsewhere(self) -> bool:
-        """Whether another process has the device at the moment."""
+    def is_held_elsewhere(self) -> bool:
+        """Whether another process holds the device."""
         try:
             self._device.acquire(timeout=0)
         except Timeout:
@@ -59,15 +59,15 @@ class Turns:
         return False
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Have the device for as long as the block lasts."""
-        self.take()
+    def hold(self) -> Iterator[None]:
+        """Hold the device for as long as the block lasts."""
+        self.acquire()
         try:
             yield
         finally:
-            self.give()
+            self.release()
 
-    def _someone_waits(self) -> bool:
+    def _has_waiters(self) -> bool:
         try:
             self._door.acquire(timeout=0)
         except Timeout:

@@ -61,7 +61,7 @@ def fetch(name: str, tell: Callable[[dict[str, Any]], None]) -> None:
 def _check_room(name: str, needed: int) -> None:
     """Refuse at the beginning what could only fail at the end."""
     folder = cache_folder()
-    free = shutil.disk_usage(_existing(folder)).free
+    free = shutil.disk_usage(_nearest_existing(folder)).free
     if needed > free:
         raise OutputError(
             f"the model {name!r} needs {needed / 1e9:.1f} GB on the disk, but {free / 1e9:.1f} GB "
@@ -69,7 +69,7 @@ def _check_room(name: str, needed: int) -> None:
         )
 
 
-def _existing(folder: Path) -> Path:
+def _nearest_existing(folder: Path) -> Path:
     while not folder.exists():
         folder = folder.parent
     return folder

@@ -1,4 +1,4 @@
-"""A process that tells what a training would take: `python -m songloom.jobs.workers.estimation`.
+"""Estimates what a training would take: `python -m songloom.jobs.workers.estimation`.
 
 One JSON object a line: in come a model's name, the fields of a training request and a device; out
 go sizes, memory, and how fast this machine makes updates of such a model, tried once on a part of
@@ -29,7 +29,7 @@ from songloom.checkpoints.peft_config import is_adapter, read_peft_config
 from songloom.dataset.analysis.song import analyse
 from songloom.errors import ModelError, SongloomError, TrainingError
 from songloom.generation.precision import resolve_device
-from songloom.jobs.workers.stdio import Pipes
+from songloom.jobs.workers.stdio import Stdio
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import add_lora
 from songloom.progress import ProgressEvent, TrainingProgress
@@ -57,13 +57,13 @@ TRIED_UPDATES = 6
 CODED_SECONDS = 6.0
 """Of noise that are coded and listened to in the trial."""
 PROCESS_BYTES = 600_000_000
-"""What a process with PyTorch takes before it has a model."""
+"""Memory of a process with PyTorch before it has a model."""
 _PLENTY = 2**50
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is to be known of a model, without its weights."""
+    """A model's configuration, without its weights."""
 
     config: LMConfig
     path: Path
@@ -81,14 +81,14 @@ class Speeds:
     """Of preparing, for each second of music, on one core."""
 
 
-def told(question: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a question.
+def estimate(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer a question about a training.
 
     Raises:
-        SongloomError: the model is not here, or the request makes no sense.
+        SongloomError: the model is not here, or the request is invalid.
     """
     request = TrainingRequest.from_mapping({"dataset_path": "songs", **question["request"]})
-    shape = shape_of(question["model"])
+    shape = read_shape(question["model"])
     device = resolve_device(question["device"])
     frames = window_frames(request, shape.window_seconds, shape.frame_rate)
     dtype = resolve_precision(request, device)
@@ -120,19 +120,19 @@ def told(question: Mapping[str, Any]) -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
     }
     if question.get("speeds"):
-        answer |= vars(_remembered(shape, request, device, Path(question["speeds"])))
+        answer |= vars(_load_speeds(shape, request, device, Path(question["speeds"])))
     return answer
 
 
-def shape_of(name: str) -> Shape:
-    """What a model is like, from its configuration alone where that says it.
+def read_shape(name: str) -> Shape:
+    """Read a model's shape, from its configuration alone where that is enough.
 
     Raises:
         ModelError: it is not on this machine, or its files are broken.
     """
-    path = _here(name)
+    path = _find_local(name)
     if is_adapter(path):  # which is merged into its base before it is trained on
-        path = _here(read_peft_config(path).base or name)
+        path = _find_local(read_peft_config(path).base or name)
     if path.is_dir() and (path / "config.json").is_file():
         config = transformers_lm.read_config(read_json(path / "config.json"), path / "config.json")
         rate = read_model_codec(path, torch.device("cpu")).codec.frame_rate
@@ -142,7 +142,7 @@ def shape_of(name: str) -> Shape:
     return Shape(components.lm.config, path, info.window_seconds, info.frame_rate)
 
 
-def _here(name: str) -> Path:
+def _find_local(name: str) -> Path:
     path = find(name)
     if path is None:
         raise ModelError(
@@ -152,7 +152,9 @@ def _here(name: str) -> Path:
     return path
 
 
-def _remembered(shape: Shape, request: TrainingRequest, device: torch.device, file: Path) -> Speeds:
+def _load_speeds(
+    shape: Shape, request: TrainingRequest, device: torch.device, file: Path
+) -> Speeds:
     """The speeds of such a model, tried now unless they were before."""
     layers = replace(shape.config, delays=()), request.full, request.lora_targets, str(device)
     key = repr((*layers, torch.__version__))
@@ -171,16 +173,18 @@ def measure(shape: Shape, request: TrainingRequest, device: torch.device) -> Spe
     with torch.device("meta"):
         parameters = sum(weight.numel() for weight in LM(config).parameters())
     if parameters <= WHOLE_BELOW:
-        frame_seconds = _tried(shape, config.num_layers, request, device)
+        frame_seconds = _time_update(shape, config.num_layers, request, device)
     else:
         few, more = LAYERS_TRIED
-        low, high = (_tried(shape, layers, request, device) for layers in LAYERS_TRIED)
+        low, high = (_time_update(shape, layers, request, device) for layers in LAYERS_TRIED)
         each = max(0.0, high - low) / (more - few)
         frame_seconds = low + each * (config.num_layers - few)
     return Speeds(frame_seconds, _coding_seconds(shape, device))
 
 
-def _tried(shape: Shape, layers: int, request: TrainingRequest, device: torch.device) -> float:
+def _time_update(
+    shape: Shape, layers: int, request: TrainingRequest, device: torch.device
+) -> float:
     """Seconds that an update takes for each frame, of a model of so many layers."""
     torch.manual_seed(0)
     lm = LM(replace(shape.config, num_layers=layers))
@@ -221,12 +225,12 @@ def _coding_seconds(shape: Shape, device: torch.device) -> float:
 
 def main() -> None:
     """Answer the server at the other end of standard input and output."""
-    Pipes().answer(_answer, "the server made a mistake; its log has the details")
+    Stdio().answer(_answer, "the server made a mistake; its log has the details")
 
 
 def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return told(question)
+        return estimate(question)
     except SongloomError as error:
         return {"error": str(error)}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from songloom.errors import SongloomError
 from songloom.jobs.paths import EXCERPT_SIDES, FIGURES_FILE
-from songloom.jobs.workers.stdio import Pipes
+from songloom.jobs.workers.stdio import Stdio
 
 SECONDS = 10.0
 """Length of the excerpt, from the middle of the song."""
@@ -75,7 +75,7 @@ def main() -> None:
     """Work for the server at the other end of standard input and output."""
     with suppress(AttributeError, OSError):  # nobody waits for it as for music
         os.nice(_COURTESY)
-    Pipes().answer(
+    Stdio().answer(
         lambda question: measure(
             Path(question["path"]), question["model"], Path(question["target"])
         ),

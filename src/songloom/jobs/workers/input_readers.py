@@ -133,7 +133,7 @@ class _Process:
         )
 
     def _line(self, seconds: float) -> tuple[bytes, bool]:
-        """What the process says next, and whether it was ended since that took too long."""
+        """Read the next line of output; with whether the process was killed for taking too long."""
         assert self._popen.stdout is not None
         late = threading.Event()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from songloom.errors import SongloomError
 from songloom.generation.inputs import InputFormat, read_inputs
-from songloom.jobs.workers.stdio import Pipes
+from songloom.jobs.workers.stdio import Stdio
 from songloom.request import GenerationRequest
 
 MEMORY_BYTES = 4 << 30
@@ -30,7 +30,7 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     # Demucs is a program of its own, to which the limit would pass down.
     memory = None if request.melody_stems == "demucs" else MEMORY_BYTES
     try:
-        with _limited(memory, question["cpu_seconds"]):
+        with _limit_resources(memory, question["cpu_seconds"]):
             inputs = read_inputs(request, format)
             tensors = {"clip": inputs.clip, "melody": inputs.melody}
             _write(Path(question["target"]), tensors)
@@ -53,7 +53,7 @@ def _write(target: Path, tensors: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _limited(memory: int | None, cpu_seconds: float) -> Iterator[None]:
+def _limit_resources(memory: int | None, cpu_seconds: float) -> Iterator[None]:
     """End this process after so much of the processor's time, and refuse it more memory.
 
     Where a system has no such limits, the process that asks has its own clock.
@@ -76,12 +76,12 @@ def _limited(memory: int | None, cpu_seconds: float) -> Iterator[None]:
 
 def main() -> None:
     """Work for the process at the other end of standard input and output."""
-    pipes = Pipes()
+    stdio = Stdio()
     import torch
 
     torch.set_num_threads(1)
-    pipes.send(b'{"ready": true}\n')
-    pipes.answer(answer, "the recording could not be read; the server's log says why")
+    stdio.send(b'{"ready": true}\n')
+    stdio.answer(answer, "the recording could not be read; the server's log says why")
 
 
 if __name__ == "__main__":

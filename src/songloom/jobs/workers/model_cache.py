@@ -25,7 +25,7 @@ class NoRoomError(Exception):
 
 
 @dataclass(eq=False)
-class Loaded:
+class LoadedModel:
     """A model in memory."""
 
     model: Model
@@ -37,7 +37,7 @@ class Loaded:
     last_used: int = 0
 
 
-class Shelf:
+class ModelCache:
     """Loads models when they are first asked for; removes those that nobody uses for others.
 
     Args:
@@ -48,14 +48,14 @@ class Shelf:
 
     def __init__(self, device: torch.device, dtype: DType, max_batch: int) -> None:
         self._device, self._dtype, self._max_batch = device, dtype, max_batch
-        self._loaded: dict[ModelSource, Loaded] = {}
+        self._loaded: dict[ModelSource, LoadedModel] = {}
         self._uses = 0
         self._lock = threading.Lock()  # of the counts, which two threads change
 
-    def take(
+    def acquire(
         self, name: str, base: str | None, crowded: bool, on_event: ProgressCallback
-    ) -> tuple[Loaded, str | None]:
-        """A model for one piece of work, and the adapter to decode it with; then `put_back` it.
+    ) -> tuple[LoadedModel, str | None]:
+        """A model for one piece of work, and the adapter to decode it with; then `release` it.
 
         An adapter is attached to its base, which others can use at the same time.
 
@@ -85,16 +85,16 @@ class Shelf:
                         source.paths[0], adapter, any_base=base is not None, on_event=on_event
                     )
         except BaseException:
-            self.put_back(loaded)
+            self.release(loaded)
             raise
         return loaded, adapter
 
-    def put_back(self, loaded: Loaded) -> None:
+    def release(self, loaded: LoadedModel) -> None:
         """Say that a piece of work needs a model no more."""
         with self._lock:
             loaded.users -= 1
 
-    def models(self) -> list[Loaded]:
+    def models(self) -> list[LoadedModel]:
         """All that are loaded."""
         return list(self._loaded.values())
 
@@ -105,7 +105,7 @@ class Shelf:
         base: str | None,
         crowded: bool,
         on_event: ProgressCallback,
-    ) -> Loaded:
+    ) -> LoadedModel:
         """The model with the files of `source`, as they are now."""
         loaded = self._loaded.get(source)
         if loaded is None:
@@ -114,14 +114,14 @@ class Shelf:
             model = load(
                 name, device=str(self._device), dtype=self._dtype, base=base, on_event=on_event
             )
-            loaded = Loaded(model, model.open_batch(self._max_batch))
+            loaded = LoadedModel(model, model.open_batch(self._max_batch))
             self._loaded[source] = loaded
         with self._lock:
             self._uses += 1
             loaded.users, loaded.last_used = loaded.users + 1, self._uses
         return loaded
 
-    def _detach_replaced(self, loaded: Loaded, name: str) -> None:
+    def _detach_replaced(self, loaded: LoadedModel, name: str) -> None:
         """Forget the adapter that had this name before, where nothing can be decoded with it."""
         if loaded.users > 1:
             return

@@ -41,21 +41,21 @@ from songloom.jobs.messages import (
     WorkEvent,
 )
 from songloom.jobs.wire import Cancel, Close, Command, Listen
-from songloom.jobs.workers.audio_stream import Listening
-from songloom.jobs.workers.device_info import memory_in_use, ready
-from songloom.jobs.workers.device_lock import Turns
+from songloom.jobs.workers.audio_stream import AudioStream
+from songloom.jobs.workers.device_info import describe_worker, memory_in_use
+from songloom.jobs.workers.device_lock import DeviceLock
 from songloom.jobs.workers.input_readers import InputReaders
-from songloom.jobs.workers.model_cache import Loaded, NoRoomError, Shelf
+from songloom.jobs.workers.model_cache import LoadedModel, ModelCache, NoRoomError
 from songloom.jobs.workers.sound import draw_beside
-from songloom.jobs.workers.stdio import Pipes
+from songloom.jobs.workers.stdio import Stdio
 from songloom.progress import DiffusionProgress, DownloadProgress, Notice, ProgressEvent
 from songloom.request import GenerationRequest
 from songloom.training.memory import is_out_of_memory
 
 PROGRESS_SECONDS = 0.4
-"""Between two words on how far a prediction is."""
+"""Between two reports of a prediction's progress."""
 BEAT_SECONDS = 2.0
-"""Between two signs of life."""
+"""Between two heartbeats."""
 RETRY_SECONDS = 2.0
 """Between two looks whether there is memory now."""
 SMALL_PARAMETERS = 50_000_000
@@ -69,27 +69,27 @@ HUNG, BROKEN = 4, 5
 
 
 @dataclass(eq=False)
-class _Task:
-    """One prediction on its way."""
+class _PredictionTask:
+    """One prediction in progress."""
 
     work: Work
     began: float = field(default_factory=time.monotonic)
     shown: float = 0.0
     reading_since: float | None = None
-    loaded: Loaded | None = None
+    loaded: LoadedModel | None = None
     pieces: list[Piece] = field(default_factory=list)
     decoding: set[int] = field(default_factory=set)  # indices of pieces whose tokens are there
     files: dict[int, str] = field(default_factory=dict)
-    listening: Listening | None = None
+    stream: AudioStream | None = None
     over: bool = False
 
 
-class Worker:
-    """See the module.
+class PredictionWorker:
+    """Predicts on one device; see the module.
 
     Args:
         tell: takes events.
-        shelf: the models.
+        model_cache: the models.
         turns: of the device.
         device: where it computes.
         name: what the server calls the device: "auto" leaves the choice to the worker.
@@ -99,13 +99,13 @@ class Worker:
     def __init__(
         self,
         tell: Callable[[WorkEvent], None],
-        shelf: Shelf,
-        turns: Turns,
+        model_cache: ModelCache,
+        turns: DeviceLock,
         device: torch.device,
         name: str,
         hang_seconds: float,
     ) -> None:
-        self._tell, self._shelf, self._turns = tell, shelf, turns
+        self._tell, self._cache, self._device_lock = tell, model_cache, turns
         self._device, self._name = device, name
         self._hang_seconds = hang_seconds
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue()
@@ -115,23 +115,23 @@ class Worker:
         # Predictions that began together end together: on a CPU their audio shares the cores.
         self._writer = ThreadPoolExecutor(WRITERS if device.type == "cpu" else 1, "writer")
         self._streamer = ThreadPoolExecutor(1, "streamer")  # one: chunks are written in order
-        self._waiting: deque[_Task] = (
+        self._waiting: deque[_PredictionTask] = (
             deque()
         )  # not begun, as something must be alone, or for memory
-        self._tasks: dict[str, _Task] = {}
+        self._tasks: dict[str, _PredictionTask] = {}
         self._retry_at = 0.0
         self._steps = self._tokens = 0
         self._beaten = 0.0
 
-    def heard(self, command: Command) -> None:
-        """Take a command; from any thread."""
+    def receive(self, command: Command) -> None:
+        """Receive a command; from any thread."""
         self._inbox.put(lambda: self._obey(command))
 
     def run(self, model: str) -> None:
-        """Load the model that most will ask for, then work for ever."""
+        """Load the default model, then process commands forever."""
         self._readers.submit(self._warm_up, model)
         while True:
-            busy = any(not loaded.batch.empty for loaded in self._shelf.models())
+            busy = any(not loaded.batch.empty for loaded in self._cache.models())
             try:
                 self._inbox.get(timeout=0 if busy else BEAT_SECONDS / 2)()
                 while True:
@@ -139,14 +139,14 @@ class Worker:
             except queue.Empty:
                 pass
             self._begin_waiting()
-            for loaded in self._shelf.models():
+            for loaded in self._cache.models():
                 self._advance(loaded)
-            self._beat()
+            self._send_heartbeat()
 
     def _obey(self, command: Command) -> None:
         match command:
             case Work():
-                task = self._tasks[command.id] = _Task(command)
+                task = self._tasks[command.id] = _PredictionTask(command)
                 self._waiting.append(task)
             case Cancel(id) if id in self._tasks:
                 self._end(self._tasks[id], Stopped(id))
@@ -162,11 +162,11 @@ class Worker:
     def _warm_up(self, model: str) -> None:
         try:
             with self._loading:
-                loaded, _ = self._shelf.take(model, None, False, lambda event: None)
-            self._shelf.put_back(loaded)
+                loaded, _ = self._cache.acquire(model, None, False, lambda event: None)
+            self._cache.release(loaded)
         except SongloomError as error:
             print(f"the model {model!r} can't be loaded yet: {error}", file=sys.stderr)
-        self._tell(ready(self._name, self._device))
+        self._tell(describe_worker(self._name, self._device))
 
     def _begin_waiting(self) -> None:
         """Read what can be; work that must be alone is not read beside other work."""
@@ -179,7 +179,7 @@ class Worker:
             begun.append(task)
             self._readers.submit(self._read, task)
 
-    def _read(self, task: _Task) -> None:
+    def _read(self, task: _PredictionTask) -> None:
         work = task.work
         if task.over:
             return
@@ -187,9 +187,12 @@ class Worker:
         try:
             with self._loading:  # what is loaded for one, others find
                 task.reading_since = time.monotonic()
-                crowded = self._turns.held_elsewhere()
-                loaded, adapter = self._shelf.take(
-                    work.model, work.base, crowded, lambda event: self._downloaded(task, event)
+                crowded = self._device_lock.is_held_elsewhere()
+                loaded, adapter = self._cache.acquire(
+                    work.model,
+                    work.base,
+                    crowded,
+                    lambda event: self._report_download(task, event),
                 )
             task.loaded = loaded
             first = GenerationRequest.from_mapping(work.request)
@@ -210,7 +213,7 @@ class Worker:
         finally:
             task.reading_since = None
 
-    def _downloaded(self, task: _Task, event: ProgressEvent) -> None:
+    def _report_download(self, task: _PredictionTask, event: ProgressEvent) -> None:
         task.reading_since = time.monotonic()
         if isinstance(event, DownloadProgress):
             stage = f"downloading {event.model}"
@@ -222,15 +225,15 @@ class Worker:
 
     # Drawing tokens: in the first thread
 
-    def _wait_for_memory(self, task: _Task) -> None:
+    def _wait_for_memory(self, task: _PredictionTask) -> None:
         if not task.over:
             self._tell(Logged(task.work.id, "waiting for memory: a training or others have it"))
             self._waiting.appendleft(task)
             self._retry_at = time.monotonic() + RETRY_SECONDS
 
-    def _join(self, task: _Task) -> None:
+    def _join(self, task: _PredictionTask) -> None:
         if task.over:
-            self._leave(task)
+            self._release_model(task)
             return
         assert task.loaded is not None
         info, id = task.loaded.model.info, task.work.id
@@ -244,12 +247,12 @@ class Worker:
         for piece in task.pieces:
             task.loaded.batch.add(piece)
 
-    def _advance(self, loaded: Loaded) -> None:
+    def _advance(self, loaded: LoadedModel) -> None:
         if loaded.batch.empty:
             return
         small = loaded.model.info.parameters <= SMALL_PARAMETERS
         try:
-            with nullcontext() if small else self._turns.turn(), loaded.lock:
+            with nullcontext() if small else self._device_lock.hold(), loaded.lock:
                 count = loaded.batch.advance()
         except Exception as error:
             self._break_down(loaded, error)
@@ -257,13 +260,13 @@ class Worker:
         self._steps += count.steps
         self._tokens += count.tokens
         for task in [task for task in self._tasks.values() if task.loaded is loaded]:
-            self._look_at(task)
+            self._report_progress(task)
 
-    def _look_at(self, task: _Task) -> None:
-        """Tell of a prediction's progress, and pass on what is done."""
+    def _report_progress(self, task: _PredictionTask) -> None:
+        """Report a prediction's progress, and pass on finished pieces."""
         assert task.loaded is not None
         # Before the result: whoever listens hears the end, too.
-        if task.listening is not None and task.listening.has_more(task.pieces[0]):
+        if task.stream is not None and task.stream.has_more(task.pieces[0]):
             self._streamer.submit(self._stream, task, task.pieces[0].done)
         for index, piece in enumerate(task.pieces):
             if piece.done == piece.frames and index not in task.decoding:
@@ -276,7 +279,7 @@ class Worker:
             task.shown = moment
             self._tell(Progressed(task.work.id, done, total, "frames"))
 
-    def _break_down(self, loaded: Loaded, error: Exception) -> None:
+    def _break_down(self, loaded: LoadedModel, error: Exception) -> None:
         """Drop a batch that can't go on; its work is lost, so that each is tried again alone."""
         expected = isinstance(error, SongloomError)  # such as a model whose weights are damaged
         if not is_out_of_memory(error) and not expected:
@@ -299,25 +302,25 @@ class Worker:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _listen(self, task: _Task) -> None:
+    def _listen(self, task: _PredictionTask) -> None:
         if not task.pieces:
             task.work = replace(task.work, listen=True)
         elif task.work.request.get("multi_band_diffusion"):
             pass  # the codec's audio would be another than the result's
-        elif task.listening is None and not task.decoding:  # else the result itself is near
+        elif task.stream is None and not task.decoding:  # else the result itself is near
             assert task.loaded is not None
             adapter = task.pieces[0].adapter
-            task.listening = Listening(task.work.id, task.work.folder, task.loaded.model, adapter)
+            task.stream = AudioStream(task.work.id, task.work.folder, task.loaded.model, adapter)
 
     # Decoding and writing: in its own thread
 
-    def _write(self, task: _Task, index: int, piece: Piece) -> None:
+    def _write(self, task: _PredictionTask, index: int, piece: Piece) -> None:
         if task.over or task.loaded is None:
             return
         try:
             track = task.loaded.model.track(
                 piece,
-                on_event=lambda event: self._decoded(task, event),
+                on_event=lambda event: self._report_decoding(task, event),
                 cancelled=lambda: task.over,
             )
             if piece.adapter is not None:  # which is attached by a name that tells versions apart
@@ -326,37 +329,37 @@ class Worker:
             name = f"output{number}.{track.request.output_format}"
             track.save(task.work.folder / name)
             draw_beside(task.work.folder / name)
-            self._inbox.put(lambda: self._written(task, index, name))
+            self._inbox.put(lambda: self._finish_piece(task, index, name))
         except Exception as error:
             failure = self._failure(task.work.id, error)
             self._inbox.put(lambda: self._end(task, failure))
 
-    def _decoded(self, task: _Task, event: ProgressEvent) -> None:
+    def _report_decoding(self, task: _PredictionTask, event: ProgressEvent) -> None:
         if isinstance(event, DiffusionProgress) and not task.over:
             done, total = round(event.seconds_done), round(event.seconds_total)
             stage = "decoding by diffusion"
             self._tell(Progressed(task.work.id, done, total, "seconds", stage))
 
-    def _stream(self, task: _Task, done: int) -> None:
-        if task.over or task.listening is None:
+    def _stream(self, task: _PredictionTask, done: int) -> None:
+        if task.over or task.stream is None:
             return
         try:
-            heard = task.listening.write(task.pieces[0], done)
+            heard = task.stream.write(task.pieces[0], done)
             if heard is not None:
                 self._tell(heard)
         except Exception:
             traceback.print_exc()  # whoever listens hears less; the result does not suffer
-            task.listening = None
-        if task.listening is None or task.listening.complete:
+            task.stream = None
+        if task.stream is None or task.stream.complete:
             self._inbox.put(lambda: self._end_if_complete(task))
 
-    def _written(self, task: _Task, index: int, name: str) -> None:
+    def _finish_piece(self, task: _PredictionTask, index: int, name: str) -> None:
         task.files[index] = name
         self._end_if_complete(task)
 
-    def _end_if_complete(self, task: _Task) -> None:
+    def _end_if_complete(self, task: _PredictionTask) -> None:
         """The end, once all files are written, the one that someone listens to included."""
-        heard = task.listening is None or task.listening.complete
+        heard = task.stream is None or task.stream.complete
         if len(task.files) < task.work.count or not heard:
             return
         files = tuple(task.files[i] for i in range(task.work.count))
@@ -364,24 +367,24 @@ class Worker:
         metrics = {"predict_time": time.monotonic() - task.began, "audio_seconds": seconds}
         self._end(task, Succeeded(task.work.id, files, metrics))
 
-    def _end(self, task: _Task, event: WorkEvent) -> None:
+    def _end(self, task: _PredictionTask, event: WorkEvent) -> None:
         if task.over:
             return
         task.over = True
         self._tasks.pop(task.work.id, None)
         if task in self._waiting:
             self._waiting.remove(task)
-        self._leave(task)
+        self._release_model(task)
         self._tell(event)
 
-    def _leave(self, task: _Task) -> None:
+    def _release_model(self, task: _PredictionTask) -> None:
         """Let go of a model, and of the batch's places."""
         loaded, task.loaded = task.loaded, None
         if loaded is None:
             return
         for piece in task.pieces:
             loaded.batch.remove(piece)
-        self._shelf.put_back(loaded)
+        self._cache.release(loaded)
 
     def _failure(self, id: str, error: Exception) -> WorkEvent:
         if isinstance(error, SongloomError):
@@ -392,14 +395,14 @@ class Worker:
         kind = type(error).__name__
         return Failed(id, f"songloom made a mistake ({kind}: {error}); the server's log has more")
 
-    def _beat(self) -> None:
-        """Give a sign of life; give up where reading hangs."""
+    def _send_heartbeat(self) -> None:
+        """Send statistics as a heartbeat; exit where reading hangs."""
         moment = time.monotonic()
         if moment - self._beaten < BEAT_SECONDS:
             return
         self._beaten = moment
         self._end_if_hung(moment)
-        rows = sum(loaded.batch.rows for loaded in self._shelf.models())
+        rows = sum(loaded.batch.rows for loaded in self._cache.models())
         memory = memory_in_use(self._device)
         self._tell(WorkerStats(self._name, self._steps, self._tokens, rows, memory))
         self._steps = self._tokens = 0
@@ -417,7 +420,7 @@ class Worker:
         reason = f"reading its input took more than {self._hang_seconds:.0f} seconds"
         self._give_up(hung, reason, HUNG)
 
-    def _give_up(self, culprits: list[_Task], reason: str, code: int) -> NoReturn:
+    def _give_up(self, culprits: list[_PredictionTask], reason: str, code: int) -> NoReturn:
         """End the process; work that had no part in the reason is given back."""
         shared = len(culprits) > 1
         for task in self._tasks.values():
@@ -434,19 +437,19 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--max-batch", required=True, type=int)
     parser.add_argument("--hang-seconds", required=True, type=float)
-    parser.add_argument("--turns", required=True, type=Path)
+    parser.add_argument("--locks", required=True, type=Path)
     options = parser.parse_args()
-    pipes = Pipes()
+    stdio = Stdio()
     device = resolve_device(options.device)
-    worker = Worker(
-        pipes.tell,
-        Shelf(device, options.dtype, options.max_batch),
-        Turns(options.turns, options.device),
+    worker = PredictionWorker(
+        stdio.tell,
+        ModelCache(device, options.dtype, options.max_batch),
+        DeviceLock(options.locks, options.device),
         device,
         options.device,
         options.hang_seconds,
     )
-    pipes.listen(worker.heard)
+    stdio.listen(worker.receive)
     worker.run(options.model)
 
 

@@ -21,7 +21,7 @@ from songloom.audio.encoding import encode
 from songloom.audio.peaks import outline
 from songloom.audio.tags import read_tags
 from songloom.errors import SongloomError
-from songloom.jobs.paths import made_of
+from songloom.jobs.paths import derived_path
 from songloom.whole_files import replacing, write_text
 
 
@@ -37,7 +37,7 @@ def draw(source: Path, target: Path) -> None:
 
 def draw_beside(sound: Path) -> None:
     """Have a result's outline ready before anyone looks at it; without one, nothing is lost."""
-    target = made_of(sound, "json")
+    target = derived_path(sound, "json")
     with suppress(SongloomError, OSError):
         target.parent.mkdir(exist_ok=True)
         draw(sound, target)

@@ -1,4 +1,4 @@
-"""A worker process's ends of its pipes: commands in, events out."""
+"""A worker process's ends of its stdio: commands in, events out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABANDONED = 3
 """Exit code of a worker whose server is gone."""
 
 
-class Pipes:
+class Stdio:
     """Takes standard input and output for messages; whatever else prints goes to standard error."""
 
     def __init__(self) -> None:

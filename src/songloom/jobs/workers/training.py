@@ -15,8 +15,14 @@ from statistics import median
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import FACTS, model_folder, run_folder, trained_model
 from songloom.checkpoints.packed import pack
-from songloom.errors import Cancelled, ModelError, OutputError, SongloomError, TrainingError
-from songloom.finetuning.history import CLIPS, COMPARISON, REPORT, Preview, TrainingNotes
+from songloom.errors import (
+    AlreadyRunningError,
+    Cancelled,
+    ModelError,
+    OutputError,
+    SongloomError,
+)
+from songloom.finetuning.history import CLIPS, COMPARISON, REPORT, Preview, TrainingHistory
 from songloom.finetuning.threads import suit_training
 from songloom.jobs.messages import (
     Failed,
@@ -31,8 +37,8 @@ from songloom.jobs.messages import (
     WorkEvent,
 )
 from songloom.jobs.wire import Cancel, Close, Command
-from songloom.jobs.workers.device_lock import Turns
-from songloom.jobs.workers.stdio import Pipes
+from songloom.jobs.workers.device_lock import DeviceLock
+from songloom.jobs.workers.stdio import Stdio
 from songloom.progress import (
     DecoderProgress,
     DownloadProgress,
@@ -57,22 +63,22 @@ ends by itself."""
 
 
 class TrainingWorker:
-    """Trains what it is told to, once.
+    """Runs one training.
 
     Args:
         tell: takes events.
         turns: of the device.
     """
 
-    def __init__(self, tell: Callable[[WorkEvent], None], turns: Turns) -> None:
-        self._tell, self._turns = tell, turns
+    def __init__(self, tell: Callable[[WorkEvent], None], turns: DeviceLock) -> None:
+        self._tell, self._device_lock = tell, turns
         self._stop = threading.Event()
         self._given = threading.Event()
         self._work: Work | None = None
         self._offered = 0.0
 
-    def heard(self, command: Command) -> None:
-        """Take a command; from any thread."""
+    def receive(self, command: Command) -> None:
+        """Receive a command; from any thread."""
         match command:
             case Work():
                 self._work = command
@@ -84,12 +90,12 @@ class TrainingWorker:
                 pass
 
     def run(self) -> None:
-        """Wait for the work, do it, and tell how it ended."""
+        """Wait for the work, do it, and report how it ended."""
         self._given.wait()
         if self._work is None:
             return
         try:
-            self._tell(self._trained(self._work))
+            self._tell(self._run_training(self._work))
         except Cancelled:
             self._tell(Stopped(self._work.id))
         except SongloomError as error:
@@ -100,16 +106,16 @@ class TrainingWorker:
                 Lost(self._work.id, f"the training failed ({type(error).__name__}: {error})")
             )
 
-    def _trained(self, work: Work) -> WorkEvent:
+    def _run_training(self, work: Work) -> WorkEvent:
         from songloom.training.publish import pack_trained
 
         self._tell(Started(work.id))
         began = time.monotonic()
         request = TrainingRequest.from_mapping(work.request)
         assert request.name is not None
-        notes = _Notes(work, self._tell)
-        with self._turns.turn():
-            self._train(request, request.name, notes.take)
+        recorder = _Recorder(work, self._tell)
+        with self._device_lock.hold():
+            self._train(request, request.name, recorder.record)
         self._tell(Logged(work.id, "writing the weights"))
         model = model_folder(request.name)
         try:
@@ -120,10 +126,10 @@ class TrainingWorker:
         try:
             if (model / REPORT).is_file():
                 shutil.copyfile(model / REPORT, work.folder / REPORT)
-            notes.finish(run_folder(request.name) / CLIPS)
+            recorder.finish(run_folder(request.name) / CLIPS)
         except (OSError, OutputError) as error:  # the model is there, and worth more
             self._tell(Logged(work.id, f"note: report or clips can't be kept: {error}"))
-        metrics = {"predict_time": time.monotonic() - began, **notes.speeds()}
+        metrics = {"predict_time": time.monotonic() - began, **recorder.speeds()}
         facts = read_json(model / FACTS)
         for name in ("held_out_loss_before", "held_out_loss_after"):
             if facts.get(name) is not None:
@@ -140,33 +146,33 @@ class TrainingWorker:
         # process of it made, of which only the word was lost.
         while trained_model(name) is None:
             try:
-                train(request, on_event=tell, cancelled=self._stopped)
-            except TrainingError as error:
-                if "is running already" not in str(error) or time.monotonic() > ends:
+                train(request, on_event=tell, cancelled=self._check_stop)
+            except AlreadyRunningError:
+                if time.monotonic() > ends:
                     raise
                 time.sleep(0.5)
 
-    def _stopped(self) -> bool:
-        """Asked often by the training: a good moment to let predictions have the device."""
+    def _check_stop(self) -> bool:
+        """Whether to stop; asked often, so this is where waiting predictions get the device."""
         moment = time.monotonic()
         if moment - self._offered > OFFER_SECONDS:
-            self._turns.offer()
+            self._device_lock.yield_to_waiters()
             self._offered = time.monotonic()
         return self._stop.is_set()
 
 
-class _Notes:
-    """Passes on what a training tells, and keeps in the job's folder what stays of interest."""
+class _Recorder:
+    """Reports a training's events, and records its history in the job's folder."""
 
     def __init__(self, work: Work, tell: Callable[[WorkEvent], None]) -> None:
         self._id, self._folder, self._tell = work.id, work.folder, tell
-        self._notes = TrainingNotes(work.folder)
+        self._history = TrainingHistory(work.folder)
         self._frame_seconds: list[float] = []
         self._coding_since: float | None = None
         self._coding_took = self._coded_seconds = self._coded_before = 0.0
 
-    def take(self, event: ProgressEvent) -> None:
-        """Take an event of the training."""
+    def record(self, event: ProgressEvent) -> None:
+        """Record and report an event of the training."""
         id = self._id
         match event:
             case Stage(name):
@@ -176,13 +182,13 @@ class _Notes:
             case DownloadProgress(model, done, total):
                 self._tell(Progressed(id, done, total, "bytes", f"downloading {model}"))
             case PrepareProgress(done, total):
-                self._coded(event)
+                self._measure_coding(event)
                 self._tell(Progressed(id, done, total, "songs", "preparing"))
             case DecoderProgress(step, steps, loss, left):
                 told = {"loss": loss, "seconds_left": left}
                 self._tell(Progressed(id, step, steps, "steps", "tuning the decoder", told))
             case TrainingProgress():
-                self._notes.updated(event.step, event.loss, event.learning_rate)
+                self._history.add_update(event.step, event.loss, event.learning_rate)
                 self._frame_seconds.append(1 / event.frames_per_second)
                 values = {
                     "loss": event.loss,
@@ -191,17 +197,17 @@ class _Notes:
                 }
                 self._tell(Progressed(id, event.step, event.steps, "updates", "training", values))
             case ValidationProgress(step, loss):
-                self._notes.measured(step, loss)
+                self._history.add_validation(step, loss)
                 self._tell(Logged(id, f"loss on held-out songs {loss:.4f} after {step} updates"))
             case TrainingPreview(step, prompt, path):
                 shutil.copyfile(path, self._folder / path.name)
-                self._notes.previewed(Preview(step, prompt, path.name))
+                self._history.add_preview(Preview(step, prompt, path.name))
                 self._tell(Sampled(id, step, prompt, path.name))
             case GenerationProgress(done_seconds, total_seconds):
                 done, total = round(done_seconds), round(total_seconds)
                 self._tell(Progressed(id, done, total, "seconds", "generating previews"))
 
-    def _coded(self, event: PrepareProgress) -> None:
+    def _measure_coding(self, event: PrepareProgress) -> None:
         """Measure what preparing takes for each second of music, once its processes have begun."""
         if self._coding_since is None:
             if event.songs_done:
@@ -211,7 +217,7 @@ class _Notes:
         self._coded_seconds = event.seconds_done - self._coded_before
 
     def speeds(self) -> dict[str, float]:
-        """What was measured of this machine, for estimates of later trainings."""
+        """This machine's speeds, for estimates of later trainings."""
         found = {}
         if self._frame_seconds:
             found["frame_seconds"] = median(self._frame_seconds)
@@ -232,12 +238,12 @@ def main() -> None:
     """Work for the server at the other end of standard input and output."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", required=True)
-    parser.add_argument("--turns", required=True, type=Path)
+    parser.add_argument("--locks", required=True, type=Path)
     options = parser.parse_args()
     suit_training()
-    pipes = Pipes()
-    worker = TrainingWorker(pipes.tell, Turns(options.turns, options.device))
-    pipes.listen(worker.heard)
+    stdio = Stdio()
+    worker = TrainingWorker(stdio.tell, DeviceLock(options.locks, options.device))
+    stdio.listen(worker.receive)
     worker.run()
     os._exit(0)  # threads of libraries may not want to end
 

@@ -139,7 +139,7 @@ def delete_version(version: KnownVersion, services: Serving, request: Request) -
         raise ProblemError(
             409, f"jobs wait for this version of {version.title}, or run it; cancel them first"
         )
-    published = services.store.published()
+    published = services.store.all_versions()
     if all(other.model != version.model or other.id == version.id for other in published):
         remove_model(version.model)  # refused where others need it; then the version stays as well
     services.store.remove_version(version.id)

@@ -91,7 +91,7 @@ async def hear_prediction(
         live = await live_response(services.dispatcher, job, range)
         if live is not None:
             return live
-        job = await services.dispatcher.finished(job.id, 0)
+        job = await services.dispatcher.wait_until_ended(job.id, 0)
     stream = ended_stream(services.dispatcher, job, if_range)
     if stream is not None:
         return stream
@@ -115,7 +115,7 @@ async def _made(
     job = await services.dispatcher.accept(job)
     seconds = wait_seconds(prefer, services.settings.wait_seconds)
     if seconds:
-        job = await services.dispatcher.finished(job.id, seconds)
+        job = await services.dispatcher.wait_until_ended(job.id, seconds)
         if not job.ended:
             # Clients take any other status for the end, and then have no result.
             job = replace(job, status="starting")

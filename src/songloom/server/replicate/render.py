@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from songloom.clock import elapsed_seconds
 from songloom.jobs.store.records import Job, StoredFile
 from songloom.server.json_values import make_showable
 from songloom.server.replicate.links import Links
@@ -128,14 +129,10 @@ def _shown(job: Job, name: str, value: Any, links: Links) -> Any:
 
 
 def _metrics(job: Job) -> dict[str, float]:
-    """What was measured; times by the clock, which can be set back, are never negative."""
+    """Measurements of a job, with its times where the worker measured none."""
     metrics = dict(job.metrics)
     if job.completed_at is not None:
         ran = job.started_at or job.completed_at
-        metrics.setdefault("predict_time", _seconds(ran, job.completed_at))
-        metrics.setdefault("total_time", _seconds(job.created_at, job.completed_at))
+        metrics.setdefault("predict_time", elapsed_seconds(ran, job.completed_at))
+        metrics.setdefault("total_time", elapsed_seconds(job.created_at, job.completed_at))
     return metrics
-
-
-def _seconds(start: datetime, end: datetime) -> float:
-    return max(0.0, (end - start).total_seconds())

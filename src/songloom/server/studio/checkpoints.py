@@ -43,7 +43,7 @@ Known = Annotated[str, Depends(known_name)]
 @router.get("")
 def list_checkpoints(services: Serving) -> dict[str, Any]:
     """All models: those that are here, and those that can be fetched."""
-    return {"results": checkpoints(services.downloads, services.bin.models())}
+    return {"results": checkpoints(services.downloads, services.trash.models())}
 
 
 @router.get(
@@ -90,7 +90,7 @@ async def remove_checkpoint(name: Known, services: Serving) -> None:
 
 async def checkpoint_events(services: Services) -> AsyncIterator[Event]:
     """Models that are being fetched, and then whichever changes, until the server stops."""
-    with services.downloads.watchers.watching(EVERY) as changes:
+    with services.downloads.watchers.subscribe(EVERY) as changes:
         for name in list(services.downloads.running):
             yield "checkpoint", await _shown(name, services)
         while not services.dispatcher.draining:
@@ -135,6 +135,6 @@ def _remove(name: str, services: Services) -> None:
         services.downloads.errors.pop(name, None)
         return
     remove_model(name)
-    for version in services.store.published():
+    for version in services.store.all_versions():
         if version.model == name:
             services.store.remove_version(version.id)

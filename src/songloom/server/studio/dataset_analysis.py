@@ -139,5 +139,5 @@ class DatasetAnalysis:
             loop.call_soon_threadsafe(self._told, id, what)
 
     def _told(self, id: str, what: SongDataset | DatasetSong) -> None:
-        self.watchers.tell(id, what)
+        self.watchers.notify(id, what)
         self._wake.set()

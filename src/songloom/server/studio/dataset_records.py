@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
+from songloom.clock import utc_now
 from songloom.dataset.labels import LABEL_NAMES, LISTS
 from songloom.dataset.values import Written
-from songloom.jobs.store.records import now
 
 SongStatus = Literal["waiting", "analysing", "ready", "failed"]
 
@@ -76,7 +76,7 @@ class SongDataset:
 
     id: str
     name: str
-    created_at: datetime = field(default_factory=now)
+    created_at: datetime = field(default_factory=utc_now)
     songs: tuple[DatasetSong, ...] = ()
     """In the order of their files' names."""
     descriptions: Mapping[str, str] = field(default_factory=dict)

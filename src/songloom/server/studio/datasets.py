@@ -221,7 +221,7 @@ async def tell_dataset(dataset: Known, services: Serving, links: Linking) -> Res
 
 async def dataset_events(services: Services, id: str, links: Links) -> AsyncIterator[Event]:
     """A data set, then what changes about it, until it is removed or the server stops."""
-    with services.analysis.watchers.watching(id) as changes:
+    with services.analysis.watchers.subscribe(id) as changes:
         dataset = services.datasets.get(id)
         while dataset is not None:
             yield "dataset", render_dataset(dataset, links)

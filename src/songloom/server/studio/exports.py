@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from songloom.jobs.store.library import Collection
-from songloom.jobs.store.records import Kept, Kind
+from songloom.jobs.store.library import JobLibrary
+from songloom.jobs.store.records import Kind, LibraryItem
 from songloom.server.replicate.render import LONGEST_INLINE, stamp
 from songloom.server.studio.items import prompt_of, readable_name, result_names
 
@@ -20,7 +20,7 @@ _FOLDERS = {"prediction": "music", "training": "models"}
 
 
 def export(
-    collection: Collection, folder: Callable[[str], Path], kind: Kind | None = None
+    collection: JobLibrary, folder: Callable[[str], Path], kind: Kind | None = None
 ) -> Iterator[bytes]:
     """A zip of all results that are not in the bin, and of what is known of them, piece by piece.
 
@@ -70,7 +70,7 @@ class _Names:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def new(self, item: Kept, result: str) -> str:
+    def new(self, item: LibraryItem, result: str) -> str:
         made = f"{item.job.created_at:%Y-%m-%d} {readable_name(item, result)}"
         stem = f"{_FOLDERS[item.job.kind]}/{made}"
         ending = PurePath(result).suffix
@@ -82,7 +82,7 @@ class _Names:
         return name
 
 
-def _items(collection: Collection, kind: Kind | None) -> Iterator[Kept]:
+def _items(collection: JobLibrary, kind: Kind | None) -> Iterator[LibraryItem]:
     before = None
     while True:
         found, _ = collection.page(kind=kind, before=before, limit=_AT_ONCE)
@@ -93,7 +93,7 @@ def _items(collection: Collection, kind: Kind | None) -> Iterator[Kept]:
 
 
 def _packed(
-    archive: zipfile.ZipFile, sent: _Sent, item: Kept, path: Path, name: str
+    archive: zipfile.ZipFile, sent: _Sent, item: LibraryItem, path: Path, name: str
 ) -> Iterator[bytes]:
     """Write a file into the archive, passing on its bytes."""
     made = item.job.completed_at or item.job.created_at
@@ -108,7 +108,7 @@ def _packed(
             yield sent.taken()
 
 
-def _told(item: Kept, files: list[str]) -> dict[str, Any]:
+def _told(item: LibraryItem, files: list[str]) -> dict[str, Any]:
     """What is known of an item; files from inside its request would outweigh all else."""
     job = item.job
     given = {

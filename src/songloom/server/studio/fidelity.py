@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.catalogue import NANO
-from songloom.jobs.paths import EXCERPT_SIDES, made_of
+from songloom.jobs.paths import EXCERPT_SIDES, derived_path
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.outputs import SAFE, TYPES
@@ -37,7 +37,7 @@ async def measure_song(
     name = model if version is None or version.model is None else version.model
     path = services.datasets.files(dataset.id) / song.stored
     key = _key(song.sha256, name)
-    answer = await services.fidelity.measure(path, name, made_of(path, key))
+    answer = await services.fidelity.measure(path, name, derived_path(path, key))
     return {**answer, "urls": _urls(dataset.id, song.id, key, links)}
 
 
@@ -51,7 +51,7 @@ def hear_excerpt(
     services: Serving,
 ) -> Response:
     """The excerpt as it is, or as the model's codec has it; ranges of it may be asked for."""
-    folder = made_of(services.datasets.files(dataset.id) / song.stored, key)
+    folder = derived_path(services.datasets.files(dataset.id) / song.stored, key)
     path = folder / f"{side}.mp3"
     if not (key.isascii() and key.isalnum()) or not path.is_file():
         raise ProblemError(404, f"there is no such excerpt of {song.file!r}; GET its fidelity anew")

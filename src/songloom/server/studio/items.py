@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from songloom.jobs.store.annotations import TELLING
-from songloom.jobs.store.records import Job, Kept
+from songloom.jobs.store.records import Job, LibraryItem
 from songloom.server.filenames import safe_name
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.render import render_job, stamp
@@ -20,7 +20,7 @@ LONGEST_NAME = 60
 _SHARED = ("id", "status", "model", "version", "input", "error", "created_at", "completed_at")
 
 
-def render_item(kept: Kept, links: Links, *, model: Callable[[Job], str]) -> dict[str, Any]:
+def render_item(kept: LibraryItem, links: Links, *, model: Callable[[Job], str]) -> dict[str, Any]:
     """An item of the library.
 
     Args:
@@ -64,7 +64,7 @@ def seconds_of(job: Job) -> float | None:
     return round(total / len(names), 3) if names and total is not None else None
 
 
-def readable_name(item: Kept, name: str) -> str:
+def readable_name(item: LibraryItem, name: str) -> str:
     """What a person would call a result's file, without an ending.
 
     Args:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.store.records import Job, Kept, Kind
+from songloom.jobs.store.records import Job, Kind, LibraryItem
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.problems import InvalidField, ProblemError
@@ -48,9 +48,9 @@ class Changes(BaseModel):
     favorite: bool = False
 
 
-def known_item(id: str, services: Serving) -> Kept:
+def known_item(id: str, services: Serving) -> LibraryItem:
     """The item that a request's path names, or a 404."""
-    kept = services.store.collection.kept(id)
+    kept = services.store.library.item(id)
     if kept is None:
         raise ProblemError(
             404, f"there is nothing with the id {id!r}; GET /v1/library lists what there is"
@@ -58,7 +58,7 @@ def known_item(id: str, services: Serving) -> Kept:
     return kept
 
 
-Known = Annotated[Kept, Depends(known_item)]
+Known = Annotated[LibraryItem, Depends(known_item)]
 
 
 @router.get("")
@@ -66,7 +66,7 @@ def list_items(
     query: Annotated[LibraryQuery, Query()], services: Serving, links: Linking
 ) -> dict[str, Any]:
     """What was made here, newest first."""
-    found, total = services.store.collection.page(
+    found, total = services.store.library.page(
         query=query.query,
         kind=query.kind,
         favorite=query.favorite,
@@ -91,7 +91,7 @@ async def empty_bin(
     if not deleted:
         fault = "deleted is not true, but only the bin can be emptied: DELETE ?deleted=true"
         raise ProblemError(422, fault, fields=[InvalidField("deleted", fault)])
-    await run_in_threadpool(services.bin.empty)
+    await run_in_threadpool(services.trash.empty)
 
 
 @router.get("/{id}")
@@ -103,7 +103,7 @@ def get_item(item: Known, services: Serving, links: Linking) -> dict[str, Any]:
 @router.patch("/{id}")
 def change_item(item: Known, body: Changes, services: Serving, links: Linking) -> dict[str, Any]:
     """Rename it, or make it a favourite."""
-    collection, id = services.store.collection, item.job.id
+    collection, id = services.store.library, item.job.id
     if "title" in body.model_fields_set:
         collection.rename(id, " ".join((body.title or "").split()) or None)
     if "favorite" in body.model_fields_set:
@@ -122,20 +122,20 @@ async def delete_item(
     await services.dispatcher.cancel(id)
     if forever:
         with suppress(KeyError):  # someone else was faster
-            await services.dispatcher.finished(id, STOP_SECONDS)
-        await run_in_threadpool(services.bin.remove, id)
+            await services.dispatcher.wait_until_ended(id, STOP_SECONDS)
+        await run_in_threadpool(services.trash.remove, id)
     else:
-        await run_in_threadpool(services.store.collection.delete, id)
+        await run_in_threadpool(services.store.library.delete, id)
 
 
 @router.post("/{id}/restore")
 def restore_item(item: Known, services: Serving, links: Linking) -> dict[str, Any]:
     """Take it out of the bin."""
-    services.store.collection.restore(item.job.id)
+    services.store.library.restore(item.job.id)
     return _again(item.job.id, services, links)
 
 
-def rendered(items: list[Kept], links: Links, services: Services) -> list[dict[str, Any]]:
+def rendered(items: list[LibraryItem], links: Links, services: Services) -> list[dict[str, Any]]:
     """Items as JSON."""
     titles: dict[tuple[str, str], str] = {}
 

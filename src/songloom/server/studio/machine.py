@@ -65,7 +65,7 @@ def _usable(services: Services) -> list[str]:
 
     What was trained here is called as jobs that use it are: by its owner and its name.
     """
-    binned = services.bin.models()
+    binned = services.trash.models()
     here = [model.name for model in list_models() if model.local and model.name not in binned]
     names = [_called(name, services) for name in here]
     return list(dict.fromkeys([services.settings.model, *names]))

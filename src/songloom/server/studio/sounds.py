@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response
 
-from songloom.jobs.store.records import Kept
+from songloom.jobs.store.records import LibraryItem
 from songloom.server.replicate.access import Serving
 from songloom.server.replicate.outputs import SAFE, TYPES
 from songloom.server.replicate.problems import ProblemError
@@ -20,7 +20,9 @@ _KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 """A result never changes."""
 
 
-def known_sound(name: str, services: Serving, item: Annotated[Kept, Depends(known_item)]) -> Path:
+def known_sound(
+    name: str, services: Serving, item: Annotated[LibraryItem, Depends(known_item)]
+) -> Path:
     """The sound that a request's path names, or a 404."""
     job = item.job
     path = services.dispatcher.folder(job.id) / name
@@ -48,7 +50,7 @@ async def get_peaks(sound: Sound, services: Serving) -> Response:
 async def download_sound(
     sound: Sound,
     format: Literal["wav", "mp3", "flac", "ogg"],
-    item: Annotated[Kept, Depends(known_item)],
+    item: Annotated[LibraryItem, Depends(known_item)],
     services: Serving,
 ) -> Response:
     """The sound in a format, as a file to keep; ranges of it may be asked for."""

@@ -12,6 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from songloom.checkpoints.catalogue import KNOWN
 from songloom.checkpoints.downloaded import repository_folder
 from songloom.checkpoints.home import models_folder, runs_folder, unpacked_folder
+from songloom.clock import utc_now
 from songloom.jobs.paths import (
     datasets_folder,
     files_folder,
@@ -20,7 +21,7 @@ from songloom.jobs.paths import (
     server_folder,
     weights_folder,
 )
-from songloom.jobs.store.records import Kind, now
+from songloom.jobs.store.records import Kind
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.services import Services
 from songloom.server.studio.exports import export
@@ -59,16 +60,16 @@ def export_results(
     kind: Annotated[Kind | None, Query(description="Only of predictions, or trainings.")] = None,
 ) -> Response:
     """All results that are not in the bin, by readable names, with a library.json about them."""
-    pieces = export(services.store.collection, services.dispatcher.folder, kind)
-    name = f"songloom {now():%Y-%m-%d}.zip"
+    pieces = export(services.store.library, services.dispatcher.folder, kind)
+    name = f"songloom {utc_now():%Y-%m-%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingResponse(pieces, media_type=ZIP, headers=headers)
 
 
 def _by_shelf(services: Services) -> Counter[str]:
     """Bytes of the jobs' folders: of results, of trainings, and of what is in the bin."""
-    collection, folder = services.store.collection, services.dispatcher.folder
-    binned = {folder(id) for id in collection.binned()}
+    collection, folder = services.store.library, services.dispatcher.folder
+    binned = {folder(id) for id in collection.trash_ids()}
     trainings = {folder(id) for id in collection.ids("training")}
     sizes: Counter[str] = Counter()
     root = jobs_folder(services.settings)

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.catalogue import NANO
-from songloom.finetuning.history import TrainingNotes
+from songloom.finetuning.history import TrainingHistory
 from songloom.jobs.store.records import Job
 from songloom.request import TrainingRequest
 from songloom.server.inputs import as_taken
@@ -25,9 +25,9 @@ router = APIRouter(prefix="/v1/trainings", tags=["studio"])
 Known = Annotated[Job, Depends(known_job("training"))]
 
 
-def notes_of(job: Job, services: Services) -> TrainingNotes:
+def notes_of(job: Job, services: Services) -> TrainingHistory:
     """What a training has told so far."""
-    return TrainingNotes(services.dispatcher.folder(job.id))
+    return TrainingHistory(services.dispatcher.folder(job.id))
 
 
 @router.get("/estimate")
@@ -133,7 +133,7 @@ def get_training_file(job: Known, name: str, services: Serving) -> Response:
 
 def _fault(job: Job, services: Services) -> str:
     """Why a training can't go on, and what to do; empty where it can."""
-    kept = services.store.collection.kept(job.id)
+    kept = services.store.library.item(job.id)
     if job.status not in ("canceled", "failed"):
         return f"it is {job.status}, and only one that was canceled, or failed, goes on"
     if job.data_removed:
