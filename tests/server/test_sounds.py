@@ -11,6 +11,7 @@ import soundfile
 
 from songloom.errors import AudioError, OutputError
 from songloom.jobs.paths import MADE_FOLDER
+from songloom.jobs.workers.stdio import ABANDONED
 from songloom.server import sounds as sounds_module
 from songloom.server.sounds import Sounds
 from tests.server.fakes import write_tone
@@ -133,7 +134,7 @@ def test_it_ends_when_it_is_not_needed(
         await sounds.outline(tone)
         process = sounds._process
         assert process is not None
-        assert await process.wait() == 0
+        assert await process.wait() == ABANDONED
         await sounds.outline(other)
 
     run(what)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from contextlib import suppress
 
+from songloom.jobs.child_process import ChildProcess
 from songloom.jobs.messages import (
     Failed,
     Lost,
@@ -28,8 +26,6 @@ START_SECONDS = 120.0
 """How long a process may be silent until it is ready, on a busy machine."""
 CANCEL_SECONDS = 30.0
 """How long a worker may take to stop something before it is ended."""
-LINE_LIMIT = 1 << 22
-_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but one way
 _LOG = logging.getLogger(__name__)
 
 
@@ -64,17 +60,14 @@ class WorkerProcess:
         """Whether work was being done when its process ended the last time."""
         self._opened: set[str] = set()  # of its work, what the process has turned to
         self._ending = False  # whether the process has said that it is about to end
-        self._process: Process | None = None
+        self._process: ChildProcess | None = None
         self._heard = 0.0
 
     async def run(self, hang_seconds: float | None) -> None:
         """Start the process, pass on its events, and tell its work lost once it is gone."""
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.lost_work = False
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, limit=LINE_LIMIT, env=environment
-            )
+            self._process = await ChildProcess.start(self._command, {"PYTHONUNBUFFERED": "1"})
         except OSError as error:
             _LOG.error("the worker of %s can't be started: %s", self.device, error)
             self._lose(f"the process that was to work on it could not be started ({error})")
@@ -113,12 +106,8 @@ class WorkerProcess:
 
     async def send(self, command: Command) -> None:
         """Send a command; a process that is gone does not get it, and its work is told lost."""
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        with suppress(ConnectionError, RuntimeError):
-            process.stdin.write(encode(command))
-            await process.stdin.drain()
+        if self._process is not None:
+            await self._process.send(encode(command))
 
     async def close(self) -> None:
         """Have the process end by itself, and wait until it has."""
@@ -128,14 +117,11 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the process by force."""
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                # Not the process's own method: it may reap the process before asyncio does.
-                os.kill(self._process.pid, _KILL)
+        if self._process is not None:
+            self._process.kill()
 
-    async def _pass_on(self, process: Process) -> None:
-        assert process.stdout is not None
-        async for line in process.stdout:
+    async def _pass_on(self, process: ChildProcess) -> None:
+        async for line in process.lines():
             self._heard = time.monotonic()
             event = decode_event(line)
             if isinstance(event, WorkerReady):

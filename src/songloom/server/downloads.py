@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from songloom.jobs.active_jobs import Watchers
+from songloom.jobs.child_process import ChildProcess
 
 EVERY = ""
 """What those watch who want to hear of each model."""
@@ -81,13 +80,10 @@ class Downloads:
 
     async def _fetch(self, name: str) -> str | None:
         """Run the process to its end; why it failed, if so."""
-        process = await asyncio.create_subprocess_exec(
-            *self._command, name, stdin=PIPE, stdout=PIPE
-        )
+        process = await ChildProcess.start([*self._command, name])
         error = None
         try:
-            assert process.stdout is not None
-            async for line in process.stdout:
+            async for line in process.lines():
                 told = json.loads(line)
                 error = told.get("error", error)
                 if "total" in told:
@@ -95,8 +91,7 @@ class Downloads:
                     self.changed(name)
             code = await process.wait()
         except BaseException:
-            with suppress(ProcessLookupError):
-                process.kill()
+            process.kill()
             await process.wait()
             raise
         if code == 0 or error is not None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from songloom.errors import SongloomError
+from songloom.jobs.child_process import ChildProcess
 
 IDLE_SECONDS = 60.0
 """How long a process waits for more before it is ended: it has some hundred megabytes."""
 END_SECONDS = 2.0
 """How long a process may take to end once it has closed its output."""
-_LIMIT = 1 << 22
 
 
 class ProcessEndedError(SongloomError):
@@ -38,7 +36,7 @@ class LineProcess:
     ) -> None:
         self._module, self._longest = module, longest_seconds
         self._environment = dict(environment or {})
-        self._process: Process | None = None
+        self._process: ChildProcess | None = None
         self._asking = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -74,19 +72,17 @@ class LineProcess:
         self._stay()
         process, self._process = self._process, None
         if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
+            process.kill()
             await process.wait()
 
     async def _answer(self, question: bytes) -> bytes:
-        process = self._process = self._process or await self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with suppress(ConnectionError):  # that it has died is told by what it does not answer
-            process.stdin.write(question)
-            await process.stdin.drain()
+        if self._process is None:
+            command = [sys.executable, "-m", self._module]
+            self._process = await ChildProcess.start(command, self._environment)
+        process = self._process
+        await process.send(question)
         async with asyncio.timeout(self._longest):
-            return await process.stdout.readline()
+            return await process.read_line()
 
     async def _exit_code(self) -> int | None:
         """What the process ended with; killing it first would lose that."""
@@ -94,14 +90,8 @@ class LineProcess:
             return None
         with suppress(TimeoutError):  # its output may have been closed, and nothing else
             async with asyncio.timeout(END_SECONDS):
-                await self._process.wait()
-        return self._process.returncode
-
-    async def _started(self) -> Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self._module,
-            stdin=PIPE, stdout=PIPE, limit=_LIMIT, env={**os.environ, **self._environment},
-        )  # fmt: skip
+                return await self._process.wait()
+        return None
 
     def _stay(self) -> None:
         if self._idle is not None:

@@ -11,13 +11,12 @@ import json
 import logging
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Literal
 
 from songloom.errors import AudioError, OutputError
+from songloom.jobs.child_process import ChildProcess
 from songloom.jobs.paths import derived_path
 from songloom.request import OutputFormat
 
@@ -32,7 +31,7 @@ class Sounds:
     """Makes files of sounds, each once."""
 
     def __init__(self) -> None:
-        self._process: Process | None = None
+        self._process: ChildProcess | None = None
         self._reader: asyncio.Task[None] | None = None
         self._numbers = count()
         self._asked: dict[int, asyncio.Future[str | None]] = {}
@@ -67,8 +66,7 @@ class Sounds:
             self._idle.cancel()
         self._forget("the server stops")
         if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
+            process.kill()
             await process.wait()
         if reader is not None:
             await reader
@@ -110,41 +108,36 @@ class Sounds:
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
         request = {"id": number, "do": task, "source": str(sound), "target": str(target)}
-        assert process.stdin is not None
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            await process.stdin.drain()
+            await process.send(json.dumps(request).encode() + b"\n")
             async with asyncio.timeout(PATIENCE):
                 return await answer
-        except (TimeoutError, ConnectionError, OSError):
-            with suppress(ProcessLookupError):
-                process.kill()
+        except TimeoutError:
+            process.kill()
             return f"{sound.name!r} could not be read in time; try again"
         finally:
             self._asked.pop(number, None)
             self._rest()
 
-    async def _running(self) -> Process:
+    async def _running(self) -> ChildProcess:
         async with self._starting:
             if self._process is None:
                 command = [sys.executable, "-m", "songloom.jobs.workers.sound"]
-                process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
-                self._process = process
-                self._reader = asyncio.create_task(self._read(process))
+                self._process = await ChildProcess.start(command)
+                self._reader = asyncio.create_task(self._read(self._process))
             return self._process
 
-    async def _read(self, process: Process) -> None:
+    async def _read(self, process: ChildProcess) -> None:
         """Pass on answers until the process ends, for whatever reason."""
-        assert process.stdout is not None
-        async for line in process.stdout:
+        async for line in process.lines():
             told = json.loads(line)
             waiting = self._asked.get(told["id"])
             if waiting is not None and not waiting.done():
                 waiting.set_result(told["error"])
-        await process.wait()
+        code = await process.wait()
         if self._process is process:
             if self._asked:
-                _LOG.warning("the process that reads sounds ended (%s)", process.returncode)
+                _LOG.warning("the process that reads sounds ended (%s)", code)
             self._forget("the process that read the sound ended; try another sound, or again")
 
     def _forget(self, reason: str) -> None:
@@ -161,6 +154,6 @@ class Sounds:
 
     def _end_if_idle(self) -> None:
         process = self._process
-        if process is not None and process.stdin is not None and not self._asked:
+        if process is not None and not self._asked:
             self._process = None
-            process.stdin.close()
+            process.close_input()

@@ -49,7 +49,7 @@ def test_who_speaks_to_nobody_ends_without_a_word() -> None:
 def test_who_speaks_in_a_thread_ends_as_well() -> None:
     talk = "lambda: [stdio.tell(Logged('a', 'x')) for _ in iter(int, 1)]"
     code, said = ended(
-        f"threading.Thread(target={talk}).start()\npipes.listen(print)\ntime.sleep(60)",
+        f"threading.Thread(target={talk}).start()\nstdio.listen(print)\ntime.sleep(60)",
         closes=True,
     )
     assert (code, said) == (ABANDONED, "")

@@ -6,12 +6,9 @@ with its standard input; what has arrived stays, and the next one goes on from t
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +18,11 @@ from songloom.checkpoints.catalogue import NANO, known_model
 from songloom.checkpoints.downloaded import cache_folder
 from songloom.checkpoints.hub import download
 from songloom.errors import ModelError, OutputError, SongloomError
+from songloom.jobs.workers.stdio import Stdio
 from songloom.progress import ProgressEvent
 
 SHOWN_SECONDS = 0.4
 """Between two words on how far it is."""
-_ABANDONED = 3
 _INSTEAD = f"make music with {NANO} meanwhile, which is included"
 
 
@@ -77,24 +74,14 @@ def _nearest_existing(folder: Path) -> Path:
 
 def main() -> None:
     """Fetch the model that the command line names."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends this
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries that print must not print among the messages
-
-    def tell(message: dict[str, Any]) -> None:
-        print(json.dumps(message), file=out, flush=True)
-
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        os._exit(_ABANDONED)
-
-    threading.Thread(target=watch, daemon=True).start()
+    stdio = Stdio()
+    stdio.read(lambda line: None)  # exits with the server
     try:
-        fetch(sys.argv[1], tell)
+        fetch(sys.argv[1], stdio.send_json)
     except SongloomError as error:
-        tell({"error": str(error)})
+        stdio.send_json({"error": str(error)})
         os._exit(1)
-    os._exit(0)  # the watching thread never ends
+    os._exit(0)  # the reading thread never ends
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    stdio.send(b'{"ready": true}\n')
+    stdio.send_json({"ready": True})
     stdio.answer(answer, "the recording could not be read; the server's log says why")
 
 

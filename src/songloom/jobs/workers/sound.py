@@ -7,9 +7,7 @@ It takes a JSON object a line and answers each with another; it ends with its st
 from __future__ import annotations
 
 import json
-import os
-import signal
-import sys
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -22,6 +20,7 @@ from songloom.audio.peaks import outline
 from songloom.audio.tags import read_tags
 from songloom.errors import SongloomError
 from songloom.jobs.paths import derived_path
+from songloom.jobs.workers.stdio import Stdio
 from songloom.whole_files import replacing, write_text
 
 
@@ -56,6 +55,7 @@ def convert(source: Path, target: Path) -> None:
         encode(file, samples.clip(-1, 1), rate, format, read_tags(source))  # type: ignore[arg-type]
 
 
+FAULT = "the sound could not be read; the server's log says why"
 TASKS = {"draw": draw, "convert": convert}
 
 
@@ -65,17 +65,15 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         TASKS[request["do"]](Path(request["source"]), Path(request["target"]))
     except SongloomError as error:
         return {"id": request["id"], "error": str(error)}
+    except Exception:
+        traceback.print_exc()
+        return {"id": request["id"], "error": FAULT}
     return {"id": request["id"], "error": None}
 
 
 def main() -> None:
     """Answer until the server is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends this
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # libraries that print must not print among the answers
-    for line in sys.stdin.buffer:
-        out.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
-        out.flush()
+    Stdio().answer(answer, FAULT)
 
 
 if __name__ == "__main__":

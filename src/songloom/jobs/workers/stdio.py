@@ -46,6 +46,10 @@ class Stdio:
             except OSError:  # nobody is there any more to whom that could be said
                 os._exit(ABANDONED)
 
+    def send_json(self, message: Mapping[str, Any]) -> None:
+        """Send a message as a line of JSON; from any thread."""
+        self.send(json.dumps(message).encode() + b"\n")
+
     def listen(self, heard: Callable[[Command], None]) -> None:
         """Have every command from now on handed to `heard`, in a thread of its own."""
         self.read(lambda line: heard(decode_command(line)))
@@ -70,7 +74,7 @@ class Stdio:
             except Exception:
                 traceback.print_exc()
                 answer = {"error": fault}
-            self.send(json.dumps(answer).encode() + b"\n")
+            self.send_json(answer)
 
     def _read(self, heard: Callable[[bytes], None]) -> None:
         # Not `sys.stdin`: a process that ends while a thread holds its lock is a fatal error.
