@@ -23,6 +23,10 @@ install: $(INSTALLED) ## Install songloom with its development tools into .venv
 demo: $(INSTALLED) ## Write music, fine-tune the model on examples/songs, write music again: see demo/
 	$(BIN)/python examples/demo.py demo
 
+# What was compiled is kept, whatever the environment says: each of the many processes that tests
+# start would compile songloom anew, and each that runs tests all of those.
+test test-quick test-hard: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run every test that needs neither a GPU nor the network
 	OMP_NUM_THREADS=1 $(PYTEST) -m "not gpu and not network"
 
