@@ -11,7 +11,7 @@ GIVES_UP = """
 import sys, time
 from pathlib import Path
 from songloom.jobs.messages import Lost
-from songloom.jobs.wire import decode_command, encode
+from songloom.jobs.messages import decode_command, encode
 
 work = decode_command(sys.stdin.buffer.readline())
 sys.stdout.buffer.write(encode(Lost(work.id, "it hangs", process_ended=True)))

@@ -14,9 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from songloom.jobs.messages import Stopped, Work, WorkerFreed, WorkerGone, WorkEvent
+from songloom.jobs.messages import Cancel, Listen, Stopped, Work, WorkerFreed, WorkerGone, WorkEvent
 from songloom.jobs.store.records import Kind
-from songloom.jobs.wire import Cancel, Listen
 from songloom.jobs.worker_process import WorkerProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 from songloom.jobs.child_process import ChildProcess
 from songloom.jobs.messages import (
+    Cancel,
+    Close,
+    Command,
     Failed,
     Lost,
     Opened,
@@ -19,8 +22,9 @@ from songloom.jobs.messages import (
     WorkerReady,
     WorkerStats,
     WorkEvent,
+    decode_event,
+    encode,
 )
-from songloom.jobs.wire import Cancel, Close, Command, decode_event, encode
 
 START_SECONDS = 120.0
 """How long a process may be silent until it is ready, on a busy machine."""

@@ -18,6 +18,7 @@ from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.load import load_components
 from songloom.generation.batch import Batch
 from songloom.jobs.messages import (
+    Cancel,
     Failed,
     Logged,
     Lost,
@@ -28,7 +29,6 @@ from songloom.jobs.messages import (
     WorkEvent,
 )
 from songloom.jobs.paths import derived_path
-from songloom.jobs.wire import Cancel
 from songloom.jobs.workers import model_cache as model_cache_module
 from songloom.jobs.workers import prediction as prediction_module
 from songloom.jobs.workers.device_info import describe_worker

@@ -23,9 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from songloom.errors import MissingExtraError, OutputError
-from songloom.jobs.store.columns import to_json
 from songloom.jobs.store.migrations import migrate
-from songloom.jobs.store.schema import SCHEMA_VERSION, facts, metadata
+from songloom.jobs.store.schema import SCHEMA_VERSION, facts, metadata, to_json
 
 BUSY_SECONDS = 30.0
 """How long one transaction waits for another."""

@@ -19,11 +19,9 @@ from sqlalchemy import (
 
 from songloom.clock import utc_now
 from songloom.jobs.store.annotations import normalize, search_words
-from songloom.jobs.store.columns import clamp_sequence
 from songloom.jobs.store.database import transaction
-from songloom.jobs.store.records import Job, Kind, LibraryItem
-from songloom.jobs.store.rows import from_row
-from songloom.jobs.store.schema import jobs, marks
+from songloom.jobs.store.records import Job, Kind, LibraryItem, from_row
+from songloom.jobs.store.schema import clamp_sequence, jobs, marks
 
 
 class JobLibrary:

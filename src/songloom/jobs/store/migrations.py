@@ -26,8 +26,8 @@ def migrate(connection: Connection, version: int) -> None:
     connection.execute(update(facts).where(facts.c.name == "schema_version").values(values))
 
 
-def _mark_jobs(connection: Connection) -> None:
-    """From 1 to 2: every job gets its mark."""
+def _add_annotations(connection: Connection) -> None:
+    """From 1 to 2: add an annotation for every job."""
     wanted = select(jobs.c.sequence, jobs.c.input, jobs.c.destination).order_by(jobs.c.sequence)
     last = 0
     while rows := connection.execute(wanted.where(jobs.c.sequence > last).limit(_AT_ONCE)).all():
@@ -36,5 +36,5 @@ def _mark_jobs(connection: Connection) -> None:
         last = rows[-1].sequence
 
 
-_STEPS: Mapping[int, Callable[[Connection], None]] = {1: _mark_jobs}
+_STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add_annotations}
 """By the version that each begins with."""

@@ -17,7 +17,6 @@ from songloom.clock import utc_now
 from songloom.errors import DuplicateError, QueueFullError
 from songloom.jobs.store import webhook_queue
 from songloom.jobs.store.annotations import add_annotation, is_not_in_trash, remove_words
-from songloom.jobs.store.columns import clamp_sequence
 from songloom.jobs.store.database import open_database, stand_in_line, transaction
 from songloom.jobs.store.library import JobLibrary
 from songloom.jobs.store.records import (
@@ -26,36 +25,31 @@ from songloom.jobs.store.records import (
     Job,
     Kind,
     Status,
-    StoredFile,
-    Token,
     Version,
     WebhookEvent,
+    from_row,
+    to_row,
 )
-from songloom.jobs.store.rows import from_row, to_row
-from songloom.jobs.store.schema import facts, files, jobs, tokens, versions
+from songloom.jobs.store.registry import Registry, insert_version
+from songloom.jobs.store.schema import clamp_sequence, jobs
 
 LONGEST_LOG = 1_000_000
 """Characters of a job's log; from a longer one the middle is cut."""
 _CUT = "\n[... cut here ...]\n"
 
 
-class Store:
-    """Jobs, webhooks, versions, files, tokens and secrets; from any thread.
+class Store(Registry):
+    """Jobs and webhooks, beside all that a `Registry` holds; from any thread.
 
     Args:
         url: of the database; see `open_database`, which also says what it raises.
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = open_database(url)
-        self._reader = self._engine.execution_options(reading=True)
+        super().__init__(open_database(url))
         self._lax = self._engine.execution_options(lax=True)
         self.library = JobLibrary(self._engine, self._reader)
         """The same jobs with their annotations."""
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
 
     # Jobs
 
@@ -296,7 +290,7 @@ class Store:
                 return before
             connection.execute(update(jobs).where(jobs.c.id == id).values(changes(before)))
             if version is not None:
-                _add_version(connection, version)
+                insert_version(connection, version)
             after = _get_job(connection, id)
             for event in events(after):
                 webhook_queue.add(connection, after, event)
@@ -324,122 +318,6 @@ class Store:
         with transaction(self._reader) as connection:
             return webhook_queue.count(connection)
 
-    # Versions of models
-
-    def add_version(self, version: Version) -> Version:
-        """Publish a version.
-
-        Raises:
-            DuplicateError: there is one of that id.
-        """
-        with transaction(self._engine) as connection:
-            _add_version(connection, version)
-            row = connection.execute(select(versions).where(versions.c.id == version.id)).mappings()
-            return from_row(Version, row.one())
-
-    def version(self, id: str) -> Version | None:
-        """A version by its id."""
-        found = self._versions(select(versions).where(versions.c.id == id))
-        return found[0] if found else None
-
-    def versions(self, owner: str, name: str) -> list[Version]:
-        """A model's versions, the newest first."""
-        return self._versions(
-            select(versions).where(versions.c.owner == owner, versions.c.name == name)
-        )
-
-    def all_versions(self) -> list[Version]:
-        """All versions, the newest first."""
-        return self._versions(select(versions))
-
-    def remove_version(self, id: str) -> bool:
-        """Forget a version; whether there was one."""
-        with transaction(self._engine) as connection:
-            return connection.execute(delete(versions).where(versions.c.id == id)).rowcount > 0
-
-    def _versions(self, wanted: Select[Any]) -> list[Version]:
-        with transaction(self._reader) as connection:
-            rows = connection.execute(wanted.order_by(versions.c.sequence.desc())).mappings()
-            return [from_row(Version, row) for row in rows]
-
-    # Files
-
-    def add_file(self, file: StoredFile) -> StoredFile:
-        """Remember an uploaded file, whose id is new."""
-        with transaction(self._engine) as connection:
-            connection.execute(insert(files).values(to_row(file)))
-            row = connection.execute(select(files).where(files.c.id == file.id)).mappings().one()
-            return from_row(StoredFile, row)
-
-    def file(self, id: str) -> StoredFile | None:
-        """A file, None where there is none of that id."""
-        with transaction(self._reader) as connection:
-            row = connection.execute(select(files).where(files.c.id == id)).mappings().first()
-            return None if row is None else from_row(StoredFile, row)
-
-    def files(
-        self, *, before: int | None = None, after: int | None = None, limit: int = 100
-    ) -> list[StoredFile]:
-        """Files, the newest first; `before` and `after` are places in their order, as of `jobs`."""
-        wanted = select(files).limit(limit)
-        if before is not None:
-            wanted = wanted.where(files.c.sequence < clamp_sequence(before))
-        if after is not None:
-            wanted = wanted.where(files.c.sequence > clamp_sequence(after))
-        nearest_first = files.c.sequence.asc() if after is not None else files.c.sequence.desc()
-        with transaction(self._reader) as connection:
-            rows = connection.execute(wanted.order_by(nearest_first)).mappings()
-            found = [from_row(StoredFile, row) for row in rows]
-        return found[::-1] if after is not None else found
-
-    def remove_file(self, id: str) -> bool:
-        """Forget a file; whether there was one."""
-        with transaction(self._engine) as connection:
-            return connection.execute(delete(files).where(files.c.id == id)).rowcount > 0
-
-    # Tokens and secrets
-
-    def add_token(self, token: Token) -> None:
-        """Add a token.
-
-        Raises:
-            DuplicateError: there is a token of that name.
-        """
-        try:
-            with transaction(self._engine) as connection:
-                connection.execute(insert(tokens).values(to_row(token)))
-        except IntegrityError:
-            raise DuplicateError(
-                f"there is a token {token.name!r} already; revoke it, or choose another name"
-            ) from None
-
-    def tokens(self) -> list[Token]:
-        """All tokens, by name."""
-        with transaction(self._reader) as connection:
-            rows = connection.execute(select(tokens).order_by(tokens.c.name)).mappings()
-            return [from_row(Token, row) for row in rows]
-
-    def remove_token(self, name: str) -> bool:
-        """Revoke a token; whether there was one."""
-        with transaction(self._engine) as connection:
-            return connection.execute(delete(tokens).where(tokens.c.name == name)).rowcount > 0
-
-    def secret(self, name: str, make: Callable[[], str]) -> str:
-        """A secret that stays the same, made when it is first asked for."""
-        wanted = select(facts.c.value).where(facts.c.name == f"secret:{name}")
-        with transaction(self._reader) as connection:
-            value = connection.execute(wanted).scalar_one_or_none()
-            if value is not None:
-                return str(value)
-        made = {"name": f"secret:{name}", "value": make()}
-        try:
-            with transaction(self._engine) as connection:
-                connection.execute(insert(facts).values(made))
-                return made["value"]
-        except IntegrityError:  # someone else was faster
-            with transaction(self._reader) as connection:
-                return str(connection.execute(wanted).scalar_one())
-
 
 def _find_job(connection: Connection, id: str, *, locked: bool = False) -> Job | None:
     wanted = select(jobs).where(jobs.c.id == id)
@@ -458,15 +336,6 @@ def _get_job(connection: Connection, id: str) -> Job:
 def _end_values(job: Job, status: Status) -> dict[str, Any]:
     """The columns that change when a job ends."""
     return {"status": status, "completed_at": max(utc_now(), job.started_at or job.created_at)}
-
-
-def _add_version(connection: Connection, version: Version) -> None:
-    try:
-        connection.execute(insert(versions).values(to_row(version)))
-    except IntegrityError:
-        raise DuplicateError(
-            f"there is a version with the id {version.id!r} already; publish each once"
-        ) from None
 
 
 def _append_log(job: Job, text: str) -> dict[str, Any]:

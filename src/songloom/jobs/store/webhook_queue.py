@@ -6,8 +6,14 @@ import time
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from songloom.jobs.store.records import Delivery, Job, WebhookEvent
-from songloom.jobs.store.rows import delivery_from, from_row, snapshot
+from songloom.jobs.store.records import (
+    Delivery,
+    Job,
+    WebhookEvent,
+    delivery_from,
+    from_row,
+    snapshot,
+)
 from songloom.jobs.store.schema import deliveries, jobs
 
 LONGEST_BACK_OFF = 3600.0

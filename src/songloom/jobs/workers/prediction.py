@@ -28,7 +28,11 @@ from songloom.errors import SongloomError
 from songloom.generation.precision import DType, resolve_device
 from songloom.generation.prepare import Piece
 from songloom.jobs.messages import (
+    Cancel,
+    Close,
+    Command,
     Failed,
+    Listen,
     Logged,
     Lost,
     Opened,
@@ -40,7 +44,6 @@ from songloom.jobs.messages import (
     WorkerStats,
     WorkEvent,
 )
-from songloom.jobs.wire import Cancel, Close, Command, Listen
 from songloom.jobs.workers.audio_stream import AudioStream
 from songloom.jobs.workers.device_info import describe_worker, memory_in_use
 from songloom.jobs.workers.device_lock import DeviceLock

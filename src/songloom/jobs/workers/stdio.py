@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO, NoReturn
 
-from songloom.jobs.messages import WorkEvent
-from songloom.jobs.wire import Command, decode_command, encode
+from songloom.jobs.messages import Command, WorkEvent, decode_command, encode
 
 ABANDONED = 3
 """Exit code of a worker whose server is gone."""

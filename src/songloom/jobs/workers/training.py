@@ -25,6 +25,9 @@ from songloom.errors import (
 from songloom.finetuning.history import CLIPS, COMPARISON, REPORT, Preview, TrainingHistory
 from songloom.finetuning.threads import suit_training
 from songloom.jobs.messages import (
+    Cancel,
+    Close,
+    Command,
     Failed,
     Logged,
     Lost,
@@ -36,7 +39,6 @@ from songloom.jobs.messages import (
     Work,
     WorkEvent,
 )
-from songloom.jobs.wire import Cancel, Close, Command
 from songloom.jobs.workers.device_lock import DeviceLock
 from songloom.jobs.workers.stdio import Stdio
 from songloom.progress import (

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songloom.jobs.messages import (
+    Cancel,
+    Close,
     Failed,
+    Listen,
     Logged,
     Lost,
     Previewed,
@@ -20,8 +23,10 @@ from songloom.jobs.messages import (
     WorkerReady,
     WorkerStats,
     WorkEvent,
+    decode_command,
+    decode_event,
+    encode,
 )
-from songloom.jobs.wire import Cancel, Close, Listen, decode_command, decode_event, encode
 
 texts = st.text()
 numbers = st.integers(0, 2**53)
