@@ -13,6 +13,7 @@ import pytest
 from songloom.clock import utc_now
 from songloom.errors import DuplicateError, FetchError, OutputError, QueueFullError
 from songloom.jobs import dispatcher as dispatcher_module
+from songloom.jobs import event_handler
 from songloom.jobs.dispatcher import Dispatcher
 from songloom.jobs.messages import (
     Failed,
@@ -148,7 +149,7 @@ def test_a_job_may_be_deleted_at_any_moment(
         assert await harness.dispatcher.cancel(doomed.id) is None
         await wait_until_async(lambda: doomed.id not in harness.executor.running)
 
-    monkeypatch.setattr(dispatcher_module, "FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr(event_handler, "FLUSH_SECONDS", 0.05)
     tell(story, tmp_path)
 
 
@@ -544,7 +545,7 @@ def test_a_full_disk_does_not_keep_a_server_from_stopping(
 def test_a_result_waits_for_room_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(event_handler, "RETRY_SECONDS", 0.01)
 
     async def story(harness: Harness) -> None:
         finish, refusals = harness.store.finish, []

@@ -68,7 +68,7 @@ def test_each_database_is_brought_up_to_date(url: str) -> None:
 
 def test_one_that_fails_leaves_all_as_it_was(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(connection: object) -> None:
-        migrations._mark_jobs(connection)  # type: ignore[arg-type]
+        migrations._add_annotations(connection)  # type: ignore[arg-type]
         raise RuntimeError("no room")
 
     with monkeypatch.context() as context:

@@ -3,6 +3,8 @@
 The first thread draws tokens, for all predictions of a model together; some load models and read
 inputs; others decode and write audio. A prediction joins a running batch once it is read, and
 leaves it once its tokens are there.
+
+This file is long, since all its threads share the state of one class.
 """
 
 from __future__ import annotations
