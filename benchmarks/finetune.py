@@ -55,7 +55,7 @@ from songloom.audio.files import read_audio
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.load import load_components
 from songloom.models.delay import apply_delay
-from songloom.training.memorisation import TokenisedSong, longest_of, longest_runs
+from songloom.training.memorization import TokenizedSong, longest_runs, merge_longest
 
 BASE = "nano"
 WINDOW = SECONDS * FRAME_RATE  # frames of which a loss is measured at once
@@ -267,8 +267,8 @@ def score(
 
 def longest_copy(clips: Sequence[Tensor], songs: Iterable[Song], model: Components) -> float:
     """Seconds of the longest stretch of clips (K, t) whose tokens stand in one of the songs."""
-    tokens = (TokenisedSong(song.stem, coded(model, song)) for song in songs)
-    return longest_of(longest_runs(clips, tokens)).exact.frames / FRAME_RATE
+    tokens = (TokenizedSong(song.stem, coded(model, song)) for song in songs)
+    return merge_longest(longest_runs(clips, tokens)).exact.frames / FRAME_RATE
 
 
 @torch.inference_mode()

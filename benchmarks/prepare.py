@@ -21,7 +21,7 @@ from songloom.audio.files import Audio, write_audio
 from songloom.checkpoints.model_codec import model_path, read_model_codec
 from songloom.dataset.label import label, labellers_for
 from songloom.dataset.prepare import prepare
-from songloom.dataset.tokens import read_recording, tokenize
+from songloom.dataset.token_store import read_recording, tokenize
 from songloom.request import PrepareRequest
 
 PROCESSES = 2

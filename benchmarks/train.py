@@ -114,7 +114,7 @@ def _ours(case: Case) -> list[float]:
     from songloom.models.t5 import T5Config, T5Encoder
     from songloom.progress import TrainingProgress
     from songloom.request import TrainingRequest
-    from songloom.training.batches import Song
+    from songloom.training.batches import TrainingSong
     from songloom.training.loop import Trainer
     from songloom.training.plan import make_plan, make_trainable
 
@@ -153,7 +153,9 @@ def _ours(case: Case) -> list[float]:
     dtype = make_trainable(lm, request, device)
     plan = make_plan(request, lm, 30.0, 50.0, dtype)
     songs = [
-        Song(str(i), torch.randint(0, CARD, (BOOKS, 9000)).short(), None, f"song {i}", {"a": "bcd"})
+        TrainingSong(
+            str(i), torch.randint(0, CARD, (BOOKS, 9000)).short(), None, f"song {i}", {"a": "bcd"}
+        )
         for i in range(8)
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ from pathlib import Path
 from unittest import mock
 
 from songloom.cli import main
-from songloom.cli.options import shown
+from songloom.cli.options import format_default
 from songloom.fields import FieldSpec, Request, fields_of
 from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
 from songloom.settings import ServeSettings
@@ -81,8 +81,8 @@ def _figure(match: re.Match[str]) -> str:
     value = {**results["values"], "machine": results["machine"], "date": results["date"]}
     if match["name"] not in value:
         raise KeyError(f"{path.name} has no value {match['name']!r}; it has {', '.join(value)}")
-    shown = format(value[match["name"]], match["format"] or "")
-    return shown.replace("%", " %").replace("e-0", "e-")
+    text = format(value[match["name"]], match["format"] or "")
+    return text.replace("%", " %").replace("e-0", "e-")
 
 
 def _help(arguments: list[str]) -> str:
@@ -116,7 +116,7 @@ def _default(spec: FieldSpec) -> str:
         return "required"
     if spec.default in (None, ""):
         return "none"
-    text = shown(spec.default)
+    text = format_default(spec.default)
     return text if isinstance(spec.default, bool) else f"`{text}`"
 
 

@@ -15,11 +15,11 @@ from benchmarks.results import read_results
 from songloom.checkpoints.adapter import write_adapter
 from songloom.checkpoints.listing import list_models
 from songloom.cli import main
-from songloom.cli.options import shown
+from songloom.cli.options import format_default
 from songloom.dataset.label_table import read_table
 from songloom.dataset.manifest import SONGS, write_dataset, write_info
 from songloom.dataset.prepare import Prepared
-from songloom.dataset.tokens import TOKENS
+from songloom.dataset.token_store import TOKENS
 from songloom.fields import FieldSpec, fields_of
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import LoraConfig, add_lora, lora_state
@@ -240,7 +240,7 @@ def in_words(spec: FieldSpec | None, default: object) -> str:
         return "required"
     if default is None:
         return "none"
-    text = shown(default)
+    text = format_default(default)
     return text if isinstance(default, bool) else f"`{text}`"
 
 

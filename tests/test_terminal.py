@@ -16,7 +16,7 @@ from songloom.progress import (
     TrainingProgress,
     ValidationProgress,
 )
-from songloom.terminal import progress_bars, stopped_by_interrupt, table
+from songloom.terminal import progress_bars, stop_on_interrupt, table
 
 
 class Terminal(io.StringIO):
@@ -130,7 +130,7 @@ def interrupt() -> None:
 
 def test_ctrl_c_raises_a_flag_once(capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with stopped_by_interrupt("stopping after this update") as stopped:
+    with stop_on_interrupt("stopping after this update") as stopped:
         assert not stopped()
         interrupt()
         assert stopped()
@@ -142,6 +142,6 @@ def test_ctrl_c_raises_a_flag_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_ctrl_c_is_as_before_when_the_work_has_failed() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(ValueError, match="broken"), stopped_by_interrupt("stopping"):
+    with pytest.raises(ValueError, match="broken"), stop_on_interrupt("stopping"):
         raise ValueError("broken")
     assert signal.getsignal(signal.SIGINT) is before

@@ -168,7 +168,7 @@ class BandTraining:
 
     def heard(self, whole: Tensor) -> Tensor:
         """The band of excerpts (B, N)."""
-        return self._split.scaled(whole, self._only)
+        return self._split.scale_bands(whole, self._only)
 
     def survey(self, excerpts: Sequence[Tensor]) -> None:
         """Learn how strong the bands of this music are, from excerpts (B, N)."""
@@ -231,7 +231,7 @@ def noise_loss(
     noise = torch.randn(music.shape, generator=generator)[:, None].to(music)
     steps = steps.to(music.device)
     clean = processor.project(music)[:, None]
-    found = unet(schedule.noisy(clean, steps, noise), steps, latents)
+    found = unet(schedule.add_noise(clean, steps, noise), steps, latents)
     return F.mse_loss(found.float(), noise)
 
 

@@ -61,7 +61,7 @@ def choose_paths(
             if _extension(output)
             else output.with_name(f"{output.name}.{request.output_format}")
         )
-        paths = [base] if count == 1 else [_numbered(base, n) for n in range(1, count + 1)]
+        paths = [base] if count == 1 else [_number_path(base, n) for n in range(1, count + 1)]
         for path in paths:
             _check_replaceable(path, overwrite)
     _check_folder(base)
@@ -114,11 +114,11 @@ def _slug(request: GenerationRequest) -> str:
 
 def _free_paths(base: Path, count: int) -> Iterator[Path]:
     first = [base] if count == 1 else []
-    numbered = (_numbered(base, number) for number in itertools.count(1 + len(first)))
+    numbered = (_number_path(base, number) for number in itertools.count(1 + len(first)))
     return (path for path in itertools.chain(first, numbered) if not path.exists())
 
 
-def _numbered(path: Path, number: int) -> Path:
+def _number_path(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 

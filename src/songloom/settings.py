@@ -169,7 +169,7 @@ class ServeSettings(Request):
             RequestError: a pair is no pair.
         """
         table = {ORIGINAL: self.model}
-        for pair in listed(self.aliases):
+        for pair in split_list(self.aliases):
             name, found, model = (part.strip() for part in pair.partition("="))
             if not (name and found and model):
                 raise RequestError(
@@ -180,7 +180,7 @@ class ServeSettings(Request):
         return table
 
 
-def listed(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> tuple[str, ...]:
     """The parts of a text that are separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 

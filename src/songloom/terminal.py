@@ -79,7 +79,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def stopped_by_interrupt(said: str) -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(said: str) -> Iterator[Callable[[], bool]]:
     """Yield a flag that Ctrl-C raises, so that work can end where it can go on later.
 
     A second Ctrl-C ends the program at once.
@@ -105,7 +105,7 @@ def stopped_by_interrupt(said: str) -> Iterator[Callable[[], bool]]:
 
 def _print_line(event: ProgressEvent) -> None:
     """What a log should hold of long work: its stages and measurements, and some updates."""
-    line = _told(event)
+    line = _describe_event(event)
     if isinstance(event, TrainingProgress | DecoderProgress) and event.step % max(
         1, event.steps // _LINES_OF_A_TRAINING
     ):
@@ -114,7 +114,7 @@ def _print_line(event: ProgressEvent) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _told(event: ProgressEvent) -> str:
+def _describe_event(event: ProgressEvent) -> str:
     """An event as a line; empty for those that only move a bar."""
     match event:
         case Stage(name):
@@ -221,7 +221,7 @@ class _Bars:
                     self._task, description=name, total=None, state="", knows_time_left=False
                 )
             case Notice() | ValidationProgress() | TrainingPreview():
-                self._bars.console.print(_told(event), markup=False, highlight=False)
+                self._bars.console.print(_describe_event(event), markup=False, highlight=False)
 
     def _speed(self, seconds_done: float) -> str:
         now = monotonic()

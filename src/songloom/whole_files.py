@@ -13,7 +13,7 @@ from songloom.errors import OutputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_file(path: Path) -> Iterator[Path]:
     """Give a temporary name in the same folder, whose file takes the place of `path` at the end.
 
     Raises:
@@ -54,5 +54,5 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: it cannot be written; an older file is as it was.
     """
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_bytes(text.encode(errors="replace"))

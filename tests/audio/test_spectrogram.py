@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songloom.audio.spectrogram import COLOURS, height_of, spectrogram_png
+from songloom.audio.spectrogram import COLORS, height_of, spectrogram_png
 
 
 def pixels(png: bytes) -> npt.NDArray[np.uint8]:
@@ -34,7 +34,7 @@ def test_a_tone_is_bright_at_its_height(frequency: float) -> None:
 def test_time_goes_right() -> None:
     samples = torch.cat([torch.zeros(32000), sine(440, 1)])[None].repeat(2, 1)
     image = pixels(spectrogram_png(samples, 32000, 100, 40)).astype(int).sum(axis=2)
-    assert (image[:, 10] == sum(COLOURS[0])).all()
+    assert (image[:, 10] == sum(COLORS[0])).all()
     assert image[:, 90].max() > 600
 
 
@@ -58,4 +58,4 @@ def test_every_sound_has_a_picture(channels: int, length: int, rate: int, width:
 
 def test_silence_is_dark() -> None:
     image = pixels(spectrogram_png(torch.zeros(1, 32000), 32000, 20, 20))
-    assert (image == np.array(COLOURS[0])).all()
+    assert (image == np.array(COLORS[0])).all()

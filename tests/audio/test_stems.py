@@ -14,7 +14,7 @@ from songloom.audio.files import Audio
 from songloom.audio.stems import (
     demucs_melody,
     harmonic_part,
-    no_separation,
+    keep_everything,
     separate,
     separator,
 )
@@ -32,7 +32,7 @@ def test_none_takes_the_whole() -> None:
     audio = tone_audio()
     assert separate(audio, "none") is audio
     assert [separator(choice) for choice in ("none", "harmonic", "demucs")] == [
-        no_separation,
+        keep_everything,
         harmonic_part,
         demucs_melody,
     ]

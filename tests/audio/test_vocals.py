@@ -14,7 +14,7 @@ from songloom.audio.files import Audio
 from songloom.audio.vocals import (
     builtin_remover,
     demucs_remover,
-    resolved,
+    resolve_separator,
     vocal_remover,
 )
 from songloom.errors import AudioError, MissingExtraError
@@ -95,7 +95,9 @@ def test_chunks_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pieces_that_change_nothing_join_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = torch.randn(2, 10_001)
     for seconds, overlap in ((0.1, 0.02), (0.5, 0.1), (2.0, 0.5)):
-        pieces = vocals._crossfaded(Audio(samples, 8000), seconds, overlap, lambda part: part)
+        pieces = vocals._process_crossfaded(
+            Audio(samples, 8000), seconds, overlap, lambda part: part
+        )
         torch.testing.assert_close(torch.cat(list(pieces), dim=1), samples)
 
 
@@ -135,7 +137,7 @@ def test_demucs_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     program = fake_demucs(tmp_path, monkeypatch, HALVE)
     monkeypatch.setattr(vocals, "DEMUCS_SECONDS", 1.0)
     monkeypatch.setattr(vocals, "DEMUCS_OVERLAP", 0.25)
-    assert resolved("auto") == "demucs"
+    assert resolve_separator("auto") == "demucs"
     audio = tone_audio(2.5, 32000)
     kept = torch.cat(list(vocal_remover("auto")(audio)), dim=1)
     torch.testing.assert_close(kept, audio.samples / 2, atol=1e-4, rtol=0)
@@ -152,7 +154,7 @@ def test_demucs_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_demucs_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert resolved("auto") == "builtin"
+    assert resolve_separator("auto") == "builtin"
     assert vocal_remover("auto") is builtin_remover
     with pytest.raises(MissingExtraError, match=r"pipx install demucs.*'builtin'"):
         list(demucs_remover(tone_audio()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from songloom.checkpoints.hub import resolve
-from songloom.checkpoints.packed import is_packed, pack, unpacked
+from songloom.checkpoints.packed import is_packed, pack, unpack_model
 from songloom.errors import ModelError
 
 
@@ -33,10 +33,10 @@ def test_a_packed_model_is_found_as_its_folder(folder: Path, tmp_path: Path) -> 
 
 def test_another_file_of_that_name_is_another_model(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "weights.tar")
-    first = unpacked(tmp_path / "weights.tar")
+    first = unpack_model(tmp_path / "weights.tar")
     (folder / "config.json").write_text('{"other": true}')
     pack(folder, tmp_path / "weights.tar")
-    second = unpacked(tmp_path / "weights.tar")
+    second = unpack_model(tmp_path / "weights.tar")
     assert first != second
     assert contents(second) == contents(folder)
 
@@ -60,7 +60,7 @@ def tar_of(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
 def test_names_that_lead_elsewhere_are_refused(name: str, tmp_path: Path) -> None:
     path = tar_of(tmp_path / "x.tar", (tarfile.TarInfo(name), b"{}"))
     with pytest.raises(ModelError, match="plain files"):
-        unpacked(path)
+        unpack_model(path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
@@ -68,7 +68,7 @@ def test_links_and_devices_are_refused(kind: bytes, tmp_path: Path) -> None:
     info = tarfile.TarInfo("config.json")
     info.type, info.linkname = kind, "/etc/passwd"
     with pytest.raises(ModelError, match="plain files"):
-        unpacked(tar_of(tmp_path / "x.tar", (info, b"")))
+        unpack_model(tar_of(tmp_path / "x.tar", (info, b"")))
 
 
 def test_a_cut_file_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
@@ -76,6 +76,6 @@ def test_a_cut_file_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path) 
     data = (tmp_path / "weights.tar").read_bytes()
     (tmp_path / "cut.tar").write_bytes(data[:1100])
     with pytest.raises(ModelError, match=r"cut\.tar is damaged"):
-        unpacked(tmp_path / "cut.tar")
+        unpack_model(tmp_path / "cut.tar")
     with pytest.raises(ModelError, match="damaged"):  # still: no half of it is taken for whole
-        unpacked(tmp_path / "cut.tar")
+        unpack_model(tmp_path / "cut.tar")

@@ -21,7 +21,7 @@ from songloom.dataset.manifest import (
     tokens_path,
     write_dataset,
 )
-from songloom.dataset.tokens import Record, SongTokens, Treatment, write_tokens
+from songloom.dataset.token_store import Record, SongTokens, Treatment, write_tokens
 from songloom.errors import DatasetError, OutputError
 
 INFO = DatasetInfo("nano", "feed", 32_000, 1, 50.0, 4, 64, 12, "kept")

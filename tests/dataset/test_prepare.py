@@ -23,7 +23,7 @@ from songloom.dataset import work
 from songloom.dataset.labels import Labels
 from songloom.dataset.manifest import Song, read_dataset, tokens_path
 from songloom.dataset.prepare import Prepared, check_fits, choose_held_out, prepare
-from songloom.dataset.tokens import SongTokens, read_record, write_tokens
+from songloom.dataset.token_store import SongTokens, read_record, write_tokens
 from songloom.errors import Cancelled, DatasetError, OutputError
 from songloom.progress import Notice, PrepareProgress, ProgressEvent
 from songloom.request import PrepareRequest
@@ -117,7 +117,7 @@ def test_token_files_of_earlier_versions_get_excerpts(tmp_path: Path, coded: lis
     request = request_for(songs, tmp_path)
     dataset = prepare(request, tmp_path / "data").dataset
     path = tokens_path(dataset.folder, dataset.songs[0].hash)
-    tokens = dataset.tokens(dataset.songs[0]).copied()
+    tokens = dataset.tokens(dataset.songs[0]).copy()
     assert tokens.excerpts is not None
     write_tokens(path, SongTokens(tokens.codes, tokens.chroma), read_record(path))
     again = prepare(request, tmp_path / "data")
@@ -329,7 +329,7 @@ def test_a_song_that_ends_a_process_is_skipped(tmp_path: Path) -> None:
     songs = write_songs(tmp_path / "songs", 3)
     crash = tmp_path / "sitecustomize.py"  # Python imports it at its start
     crash.write_text(
-        "import os, songloom.dataset.tokens as tokens\n"
+        "import os, songloom.dataset.token_store as tokens\n"
         "read = tokens.read_recording\n"
         "def crashing(path, *rest):\n"
         "    if path.name == 'song 1.wav': os.kill(os.getpid(), 9)\n"

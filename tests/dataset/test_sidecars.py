@@ -24,7 +24,7 @@ def said(folder: Path, song: str, **files: str | bytes) -> Written:
         path = folder / name.replace("_", ".")
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         paths[path.name] = path
-    return Sidecars(paths).of(song)
+    return Sidecars(paths).find_written(song)
 
 
 def said_json(folder: Path, content: Any) -> Written:
@@ -56,9 +56,9 @@ def test_the_nearer_name_wins_and_json_wins_over_text(tmp_path: Path) -> None:
 def test_folders_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("this")
     sidecars = Sidecars({"x/a.txt": tmp_path / "a.txt"})
-    assert sidecars.of("x/a.wav").caption == "this"
-    assert sidecars.of("a.wav").caption is None
-    assert sidecars.of("y/a.wav").caption is None
+    assert sidecars.find_written("x/a.wav").caption == "this"
+    assert sidecars.find_written("a.wav").caption is None
+    assert sidecars.find_written("y/a.wav").caption is None
 
 
 def test_all_labels(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_labels_can_be_said_to_be_unknown(tmp_path: Path) -> None:
     said = read_json(path, path.name)
     assert said.unknown == {"bpm"}
     heard = Labels(bpm=90.0, key="A major", confidence={"bpm": 0.9}, sources={"bpm": "analysis"})
-    labels = said.over(heard)
+    labels = said.apply_to(heard)
     assert (labels.bpm, labels.key, labels.confidence) == (None, "C minor", {})
     path.write_text('{"unknown": ["colour"]}')
     with pytest.raises(DatasetError, match="'colour', but must be names of labels"):
@@ -222,7 +222,7 @@ COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
 )
 def test_names_that_mean_the_same_song(tmp_path: Path, song: str, text: str) -> None:
     beside = sidecars(tmp_path, song, a=text)
-    assert beside.of(song).caption == text
+    assert beside.find_written(song).caption == text
     assert beside.explain_unused([song]) == []
 
 
@@ -236,7 +236,7 @@ def test_a_description_stays_with_the_song_of_that_very_name(tmp_path: Path) -> 
         f"{DECOMPOSED}.wav",
     ]
     beside = sidecars(tmp_path, *songs, a="Waltz.txt", b="a_text.txt", c=f"{DECOMPOSED}.txt")
-    assert {song: beside.of(song).caption for song in songs} == {
+    assert {song: beside.find_written(song).caption for song in songs} == {
         "Waltz.wav": "Waltz.txt",
         "waltz.wav": None,
         "a.wav": None,

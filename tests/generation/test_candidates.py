@@ -20,8 +20,8 @@ from songloom.generation.candidates import (
     MARGIN,
     Candidate,
     choose_candidate,
+    choose_fastest,
     cpu_candidates,
-    fastest_of,
     measure_candidates,
     situation_of,
 )
@@ -65,7 +65,7 @@ def both(monkeypatch: pytest.MonkeyPatch) -> None:
     [(0.5, HALF), (1 - MARGIN - 0.01, HALF), (1 - MARGIN + 0.01, FLOAT32), (1.0, FLOAT32)],
 )
 def test_what_is_less_exact_has_to_win_clearly(half: float, chosen: Candidate) -> None:
-    assert fastest_of((FLOAT32, HALF), {"float32": 1.0, "float16": half}) is chosen
+    assert choose_fastest((FLOAT32, HALF), {"float32": 1.0, "float16": half}) is chosen
 
 
 @pytest.mark.usefixtures("both")

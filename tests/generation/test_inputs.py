@@ -39,13 +39,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Audio:
 @pytest.fixture
 def decoded_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Counts what is decoded, in its only item."""
-    counted, wanted = [0.0], decoding._Reader.wanted
+    counted, wanted = [0.0], decoding._Reader.trim
 
     def count(self: Any, samples: Any, rate: int) -> Any:
         counted[0] += samples.shape[1] / rate
         return wanted(self, samples, rate)
 
-    monkeypatch.setattr(decoding._Reader, "wanted", count)
+    monkeypatch.setattr(decoding._Reader, "trim", count)
     return counted
 
 

@@ -47,7 +47,7 @@ def test_matches_the_network_at_once(pad_mode: str, layers: int) -> None:
     wav = noise(1, 3217)
     with torch.inference_mode():
         latents = codec.encodec.encoder(wav[None])
-        expected = codec.quantise(latents)
+        expected = codec.quantize(latents)
         samples = codec.encodec.decoder(codec.latents(expected))[0]
     assert torch.equal(codec.encode(wav), expected)
     torch.testing.assert_close(codec.decode(expected), samples, atol=1e-5, rtol=0)

@@ -57,7 +57,7 @@ def generated(decoder: MultiBandDiffusion, latents: Tensor, seed: int = 3) -> Te
 @pytest.mark.parametrize("samples", [1, 99, 100, 101, 180, 181, 1234])
 def test_windows_cover_the_piece_and_overlap(samples: int) -> None:
     layout = Windows(length=100, overlap=20, margin=4, unit=5)
-    found = layout.over(samples)
+    found = layout.bounds(samples)
     assert (found[0][0], found[-1][1]) == (0, samples)
     assert {end - start for start, end in found[:-1]} <= {100}
     assert min(samples, 96) <= found[-1][1] - found[-1][0] <= 100
@@ -107,7 +107,7 @@ def test_but_for_norms_windows_give_what_the_whole_gives(
     assert 1 < whole.std() < 20
     monkeypatch.setattr(diffusion_module, "WINDOW_SECONDS", 1.0)
     monkeypatch.setattr(diffusion_module, "OVERLAP_SECONDS", 0.1)
-    assert len(decoder.windows(HOP).over(130 * HOP)) > 2
+    assert len(decoder.windows(HOP).bounds(130 * HOP)) > 2
     assert (generated(decoder, latents) - whole).abs().max() < 2e-3
 
     # The margins are what makes it so.
@@ -161,7 +161,7 @@ def test_progress_and_cancellation(codec: Codec, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(diffusion_module, "OVERLAP_SECONDS", 0.08)
     decoder, told = tiny_diffusion(), []
     decoder.decode(codec, codes(), 0, told.append)
-    windows = len(decoder.windows(HOP).over(30 * HOP))
+    windows = len(decoder.windows(HOP).bounds(30 * HOP))
     assert len(told) == 2 * 20 * windows > 40
     assert told == sorted(told)
     assert told[-1] == 1.0
@@ -190,7 +190,7 @@ def test_the_way_back_ends_in_the_signal() -> None:
     for step in way:
         power = schedule.signal_powers()[step.index].item()
         known = (x - math.sqrt(power) * music) / math.sqrt(1 - power)
-        x = schedule.denoised(x, known, step, torch.randn_like(x) if step.added else None)
+        x = schedule.remove_noise(x, known, step, torch.randn_like(x) if step.added else None)
     # The last step leaves the noise of the very first one, which is a millionth of the power.
     torch.testing.assert_close(x, music, atol=2e-2, rtol=0)
     assert [step.added > 0 for step in way] == [True] * 19 + [False]
@@ -200,7 +200,7 @@ def test_noisy_signals_have_the_power_that_the_schedule_says() -> None:
     schedule = PowerSchedule()
     x, noise = torch.randn(2, 3, 1, 50_000, generator=torch.Generator().manual_seed(0))
     steps = torch.tensor([0, 500, 999])
-    mixed = schedule.noisy(x, steps, noise)
+    mixed = schedule.add_noise(x, steps, noise)
     kept = (mixed * x).mean(dim=(1, 2)).square()  # both have unit variance
     powers = schedule.signal_powers()[steps].float()
     torch.testing.assert_close(kept, powers, atol=0.02, rtol=0)

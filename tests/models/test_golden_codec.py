@@ -34,7 +34,7 @@ def test_encode(expected: dict[str, Tensor], tmp_path: Path) -> None:
 def test_quantise_and_decode(expected: dict[str, Tensor], tmp_path: Path) -> None:
     codec = read("text_mono", tmp_path)
     for row in range(2):
-        codes = codec.quantise(expected["encoder_output"][row : row + 1])
+        codes = codec.quantize(expected["encoder_output"][row : row + 1])
         assert torch.equal(codes, expected["codes"][row])
         latents = codec.latents(codes)
         torch.testing.assert_close(latents[0], expected["quantized"][row], atol=1e-4, rtol=0)

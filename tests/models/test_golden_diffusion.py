@@ -8,7 +8,7 @@ from torch import Tensor
 from songloom.checkpoints.reference import read_codec
 from songloom.checkpoints.reference_diffusion import read_published
 from songloom.models import fast_convolutions
-from songloom.models.bands import equalised
+from songloom.models.bands import equalize_bands
 from songloom.models.codec import Codec
 from songloom.models.diffusion import Band, MultiBandDiffusion
 from tests.golden_values import golden_folder
@@ -75,7 +75,7 @@ def test_processors(bands: list[Band], expected: dict[str, Tensor]) -> None:
 def test_equaliser(expected: dict[str, Tensor], codec: Codec) -> None:
     like = expected["encodec_wav"][0]
     close(codec.decode(expected["tokens"][0]), like)
-    ours = equalised(expected["re_eq_input"][0], like, codec.sample_rate)
+    ours = equalize_bands(expected["re_eq_input"][0], like, codec.sample_rate)
     close(ours, expected["re_eq_output"][0])
 
 

@@ -62,7 +62,7 @@ def test_rows_of_different_lengths_share_a_step() -> None:
     lm.prefill(tokens[:1, :, :9], cache, slice(0, 1))
     lm.prefill(tokens[1:, :, :4], cache, slice(1, 2))
     for ahead in range(5):
-        place = CachePlace.of(slice(0, 2), [9 + ahead, 4 + ahead], cache.keys[0])
+        place = CachePlace.from_lengths(slice(0, 2), [9 + ahead, 4 + ahead], cache.keys[0])
         step = torch.stack([tokens[0, :, 9 + ahead], tokens[1, :, 4 + ahead]])
         logits = lm.step(step, cache, place)
         torch.testing.assert_close(logits[0], whole[0, :, 9 + ahead], atol=1e-5, rtol=0)

@@ -131,7 +131,7 @@ def test_measures_know_better_from_worse(codec: Codec) -> None:
         assert measure(target, target) == 0
         assert 0 <= measure(near, target) < measure(far, target)
     # A loss of 6 dB above 4 kHz alone.
-    weaker = Bands(32_000, 2).scaled(target, torch.tensor([1.0, 0.5]))
+    weaker = Bands(32_000, 2).scale_bands(target, torch.tensor([1.0, 0.5]))
     assert diffusion.high_error(weaker, target) == pytest.approx(6.02, abs=0.3)
 
 

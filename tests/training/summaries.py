@@ -9,7 +9,7 @@ import torch
 from songloom.audio.files import Audio
 from songloom.training.baselines import Baselines
 from songloom.training.fidelity import Fidelity, Flaws
-from songloom.training.memorisation import MemorisationCheck, TokenisedSong, check_memorisation
+from songloom.training.memorization import MemorizationCheck, TokenizedSong, check_memorization
 from songloom.training.state import Measured, Update
 from songloom.training.summary import (
     Ceiling,
@@ -71,9 +71,9 @@ def clip_pair(prompt: str = "waltz, music box", seconds: float = 0.5) -> ClipPai
     return ClipPair(prompt, 7, before, after)
 
 
-def check(copied_frames: int = 0, title: str = "Carousel") -> MemorisationCheck:
+def check(copied_frames: int = 0, title: str = "Carousel") -> MemorizationCheck:
     """A check of one clip, of which that many frames stand in a song."""
     draw = torch.Generator().manual_seed(0)
     song, clip, other = (torch.randint(512, (4, 400), generator=draw) for _ in range(3))
     clip[:, 100 : 100 + copied_frames] = song[:, 250 : 250 + copied_frames]
-    return check_memorisation([other], [clip], [other], [TokenisedSong(title, song)], 50.0)
+    return check_memorization([other], [clip], [other], [TokenizedSong(title, song)], 50.0)

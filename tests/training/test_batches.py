@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songloom.models.delay import undo_delay
-from songloom.training.batches import BatchBuilder, Song, Window, draw_windows, fixed_windows
+from songloom.training.batches import (
+    BatchBuilder,
+    TrainingSong,
+    TrainingWindow,
+    draw_windows,
+    fixed_windows,
+)
 from tests.training.tunes import BOOKS, HOP, SONGS, TEXT, encode_text, tiny_lm, tune
 
 FRAMES = 30
@@ -22,7 +28,7 @@ def test_tokens_are_those_of_the_window(start: int, frames: int) -> None:
     song = tune("a", frames)
     start = min(start, frames - 1)
     config = tiny_lm().config
-    batch = builder()([Window(song, start, "", melody=False)])
+    batch = builder()([TrainingWindow(song, start, "", melody=False)])
     codes = undo_delay(batch.tokens[0], config.delays)
     known = song.codes[:, start : start + FRAMES].long()
     assert torch.equal(codes[:, : known.shape[1]], known)
@@ -32,7 +38,9 @@ def test_tokens_are_those_of_the_window(start: int, frames: int) -> None:
 
 def test_texts_are_padded_with_zeros_and_masked() -> None:
     song = SONGS[0]
-    windows = [Window(song, 0, caption, melody=False) for caption in ("one", "", "one two three")]
+    windows = [
+        TrainingWindow(song, 0, caption, melody=False) for caption in ("one", "", "one two three")
+    ]
     batch = builder()(windows)
     assert batch.text.shape == (3, 3, TEXT)
     assert batch.text_mask.tolist() == [[True, False, False], [False] * 3, [True] * 3]
@@ -48,7 +56,7 @@ def test_a_melody_is_the_chroma_of_the_window() -> None:
     assert song.chroma is not None
     build = builder(chroma=12)
     heard, null = build([
-        Window(song, 64, "x", melody=True), Window(song, 64, "x", melody=False)
+        TrainingWindow(song, 64, "x", melody=True), TrainingWindow(song, 64, "x", melody=False)
     ]).chroma  # fmt: skip
     first = 64 * HOP // 4096
     assert heard.argmax(-1).tolist() == song.chroma[first : first + 6].tolist()
@@ -56,8 +64,8 @@ def test_a_melody_is_the_chroma_of_the_window() -> None:
 
 
 def test_a_short_melody_is_repeated() -> None:
-    song = Song("a", torch.zeros(BOOKS, 12, dtype=torch.int16), torch.tensor([3, 5]).byte())
-    chroma = builder(chroma=12)([Window(song, 0, "", melody=True)]).chroma
+    song = TrainingSong("a", torch.zeros(BOOKS, 12, dtype=torch.int16), torch.tensor([3, 5]).byte())
+    chroma = builder(chroma=12)([TrainingWindow(song, 0, "", melody=True)]).chroma
     assert chroma is not None
     assert chroma[0].argmax(-1).tolist() == [3, 5, 3, 5, 3, 5]
 

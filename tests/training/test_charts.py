@@ -14,9 +14,9 @@ from songloom.training.charts import (
     bar_table,
     line_chart,
     number_text,
-    smoothed,
+    smooth_points,
     span_of,
-    thinned,
+    thin_points,
 )
 
 AREA_PATHS = ".//div[@class='area']//path"  # without those of the legend
@@ -39,7 +39,7 @@ def test_a_span_holds_its_values_between_round_ticks(numbers: list[float]) -> No
 @given(st.lists(st.tuples(values, values), min_size=1, max_size=1000))
 def test_thinning_keeps_the_mean_and_the_order(points: list[tuple[float, float]]) -> None:
     points.sort()
-    thin = thinned(points, 10)
+    thin = thin_points(points, 10)
     assert len(thin) == min(10, len(points))
     assert [x for x, _ in thin] == pytest.approx(sorted(x for x, _ in thin))
     if len(points) % 10 == 0:
@@ -49,7 +49,7 @@ def test_thinning_keeps_the_mean_and_the_order(points: list[tuple[float, float]]
 
 def test_smoothing_evens_out_noise_and_keeps_slopes() -> None:
     line = [(float(x), 0.5 * x + (x % 2)) for x in range(1000)]
-    smooth = smoothed(line)
+    smooth = smooth_points(line)
     assert [x for x, _ in smooth] == [x for x, _ in line]
     assert all(y == pytest.approx(0.5 * x + 0.5, abs=0.05) for x, y in smooth[100:-100])
 

@@ -10,6 +10,7 @@ from songloom.models.codec import Codec
 from songloom.models.encodec import Decoder, plain_weights, set_plain_weights
 from songloom.progress import DecoderProgress, ProgressEvent
 from songloom.training import decoder_adaptation
+from songloom.training.coded_excerpts import CodedExcerpt, cut_excerpt
 from songloom.training.decoder_adaptation import (
     AdaptationResult,
     DecoderAdaptation,
@@ -17,7 +18,6 @@ from songloom.training.decoder_adaptation import (
     tuned_names,
 )
 from songloom.training.decoder_state import DECODER_STATE
-from songloom.training.excerpts import CodedExcerpt, cut_excerpt
 from songloom.training.sound_loss import sound_loss
 from songloom.training.synthetic_sounds import make_sounds
 from tests.models.test_codec import tiny

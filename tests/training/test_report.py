@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songloom.errors import OutputError
-from songloom.training.memorisation import MemorisationCheck
+from songloom.training.memorization import MemorizationCheck
 from songloom.training.report import report_html, write_report
 from songloom.training.state import Measured, Update
 from songloom.training.summary import ClipPair, SongSummary, TrainingSummary, duration_text
@@ -168,7 +168,7 @@ def test_stereo_codebooks_have_sides() -> None:
     ],
 )
 def test_little_and_much_can_be_shown(told: TrainingSummary) -> None:
-    page = Page(report_html(told, [], MemorisationCheck(50.0, (), (), ())))
+    page = Page(report_html(told, [], MemorizationCheck(50.0, (), (), ())))
     assert not re.search(r"\b(nan|inf)\b", page.html)
     assert "Does it copy?" not in page.text
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from songloom.models.lm import LM, LMConfig
 from songloom.request import TrainingRequest
-from songloom.training.batches import Song
+from songloom.training.batches import TrainingSong
 from songloom.training.loop import Trainer
 from songloom.training.plan import make_plan, make_trainable
 
@@ -50,13 +50,15 @@ def encode_text(caption: str) -> Tensor:
     return torch.stack(rows)[None]
 
 
-def tune(name: str, frames: int = 120, seed: int = 0) -> Song:
+def tune(name: str, frames: int = 120, seed: int = 0) -> TrainingSong:
     """A song that repeats itself, so that it can be learned."""
     generator = torch.Generator().manual_seed(seed)
     bar = torch.randint(0, CARD, (BOOKS, 10), generator=generator)
     codes = bar.repeat(1, frames // 10 + 1)[:, :frames].short()
     chroma = torch.randint(0, 12, (frames * HOP // 4096 + 1,), generator=generator).byte()
-    return Song(name, codes, chroma, f"song {name}", {"genre": ("rock", "pop"), "bpm": ("90 bpm",)})
+    return TrainingSong(
+        name, codes, chroma, f"song {name}", {"genre": ("rock", "pop"), "bpm": ("90 bpm",)}
+    )
 
 
 SONGS = [tune(str(i), seed=i) for i in range(4)]
@@ -82,8 +84,8 @@ def trainer(
     asked: TrainingRequest,
     *,
     lm: LM | None = None,
-    songs: list[Song] | None = None,
-    held_out: list[Song] | None = None,
+    songs: list[TrainingSong] | None = None,
+    held_out: list[TrainingSong] | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Trainer:
     """A trainer with a fresh model; the first song is held out."""

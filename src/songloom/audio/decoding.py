@@ -102,7 +102,7 @@ class _CannotSeekError(Exception):
 def _blocks(
     path: Path, start: float, end: float, *, seeking: bool
 ) -> Iterator[tuple[Samples, int]]:
-    with _opened(path) as (file, container):
+    with _open_container(path) as (file, container):
         stream = container.streams.audio[0]
         announced = announced_seconds(file, container.format.name, stream)
         reader = _Reader(path, start, end)
@@ -113,7 +113,7 @@ def _blocks(
         else:
             frames = reader.frames(container, stream)
         for samples, rate in frames:
-            wanted = reader.wanted(samples, rate)
+            wanted = reader.trim(samples, rate)
             if wanted.shape[1]:
                 yield wanted, rate
             if reader.done:
@@ -129,7 +129,7 @@ def duration(path: Path) -> float | None:
 
     Raises `AudioError`.
     """
-    with _opened(path) as (_, container):
+    with _open_container(path) as (_, container):
         stream = container.streams.audio[0]
         if stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
@@ -138,7 +138,7 @@ def duration(path: Path) -> float | None:
 
 def metadata(path: Path) -> dict[str, str]:
     """Read all tags of a file, names in lower case. Raises `AudioError`."""
-    with _opened(path) as (_, container):
+    with _open_container(path) as (_, container):
         # Ogg keeps its tags with the stream, the others with the container.
         tags = {**container.metadata, **container.streams.audio[0].metadata}
         return {name.lower(): text for name, text in tags.items()}
@@ -167,7 +167,7 @@ class _Reader:
     def frames(
         self, container: InputContainer, stream: AudioStream
     ) -> Iterator[tuple[Samples, int]]:
-        for frame in self._decoded(container, stream):
+        for frame in self._decode_packets(container, stream):
             yield self._as_float(frame), frame.sample_rate
 
     def frames_from_start(
@@ -178,7 +178,7 @@ class _Reader:
         exact_codec = codec.startswith("pcm_") or codec in ("flac", "mp3", "mp3float")
         if not exact_codec or container.format.name not in EXACT_CONTAINERS:
             raise _CannotSeekError
-        first = next(self._decoded(container, stream), None)
+        first = next(self._decode_packets(container, stream), None)
         if first is None or first.pts is None or stream.time_base is None:
             raise _CannotSeekError
         ahead = int((self.start - PREROLL) / stream.time_base)
@@ -188,7 +188,7 @@ class _Reader:
             raise _CannotSeekError from error
         self.packets = self.lost = 0
         begun = False
-        for frame in self._decoded(container, stream):
+        for frame in self._decode_packets(container, stream):
             if not begun:
                 if frame.pts is None:
                     raise _CannotSeekError
@@ -208,7 +208,9 @@ class _Reader:
                 f"{frame.layout.name}): {EXPECTED}; export it again as wav"
             ) from error
 
-    def _decoded(self, container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
+    def _decode_packets(
+        self, container: InputContainer, stream: AudioStream
+    ) -> Iterator[av.AudioFrame]:
         for packet in self._packets(container, stream):
             self.packets += 1
             if packet.size:
@@ -250,7 +252,7 @@ class _Reader:
             for block in vorbis.blocks(1 << 16, dtype="float32", always_2d=True):
                 yield block.T, vorbis.samplerate
 
-    def wanted(self, samples: Samples, rate: int) -> Samples:
+    def trim(self, samples: Samples, rate: int) -> Samples:
         """Cut off what lies before the start and after the end: `(C, n)`, n may be 0."""
         channels, length = samples.shape
         if not self.rate:
@@ -323,7 +325,7 @@ class _Source:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
+def _open_container(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
     """Open a file that has an audio stream."""
     name = repr(str(path))
     if path.is_dir():

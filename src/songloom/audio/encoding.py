@@ -36,7 +36,7 @@ def encode(
 
     Raises `OutputError` where the format does not know the sample rate or the channel count.
     """
-    tags = {name: _plain(text) for name, text in tags.items()}
+    tags = {name: _drop_unencodable(text) for name, text in tags.items()}
     try:
         match format:
             case "wav":
@@ -55,7 +55,7 @@ def encode(
         ) from error
 
 
-def _plain(text: str) -> str:
+def _drop_unencodable(text: str) -> str:
     """Drop NUL, and the lone surrogates of badly encoded arguments: no file can carry them."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 

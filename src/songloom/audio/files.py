@@ -17,7 +17,7 @@ from songloom.audio.decoding import decode, decode_blocks, duration
 from songloom.audio.encoding import TAG_NAMES, encode
 from songloom.errors import AudioError, OutputError, RequestError
 from songloom.request import OutputFormat
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +139,9 @@ def write_audio(
     `OutputError` where the format does not know the sample rate or the channel count, a tag is
     unknown, or the target cannot be written.
     """
-    encoded = _encoded(audio, format, tags or {})
+    encoded = _encode(audio, format, tags or {})
     if isinstance(target, (str, os.PathLike)):
-        with replacing(Path(target)) as temporary:
+        with replace_file(Path(target)) as temporary:
             temporary.write_bytes(encoded)
         return
     try:
@@ -154,7 +154,7 @@ def write_audio(
         ) from error
 
 
-def _encoded(audio: Audio, format: OutputFormat, tags: Mapping[str, str]) -> memoryview:
+def _encode(audio: Audio, format: OutputFormat, tags: Mapping[str, str]) -> memoryview:
     if unknown := sorted(set(tags) - set(TAG_NAMES)):
         raise OutputError(f"tag {unknown[0]!r} is unknown: expected one of {', '.join(TAG_NAMES)}")
     samples = audio.samples.detach().float().cpu()

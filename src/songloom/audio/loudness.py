@@ -45,14 +45,16 @@ def normalize(samples: Tensor, sample_rate: int, strategy: NormalizationStrategy
             gain = 10 ** ((TARGET_LUFS - lufs) / 20) if math.isfinite(lufs) else 1.0
             return (samples * gain).clamp(-1, 1)
         case "peak":
-            return _at_level(samples, float(samples.abs().amax()) if samples.numel() else 0.0, PEAK)
+            return _scale_to_level(
+                samples, float(samples.abs().amax()) if samples.numel() else 0.0, PEAK
+            )
         case "rms":
-            return _at_level(samples, _rms(samples.mean(dim=0)), RMS)
+            return _scale_to_level(samples, _rms(samples.mean(dim=0)), RMS)
         case "clip":
             return samples.clamp(-PEAK, PEAK)
 
 
-def _at_level(samples: Tensor, level: float, target: float) -> Tensor:
+def _scale_to_level(samples: Tensor, level: float, target: float) -> Tensor:
     # Smaller than the smallest normal float32 is silence: its gain would be infinite.
     if not level > torch.finfo(torch.float32).tiny:
         return samples
@@ -149,7 +151,7 @@ def _high_shelf(sample_rate: int) -> tuple[Tensor, Tensor]:
         2 * (down - up * cosine),
         up - down * cosine - slope,
     ]
-    return _double(numerator), _double(denominator)
+    return _to_double(numerator), _to_double(denominator)
 
 
 def _high_pass(sample_rate: int) -> tuple[Tensor, Tensor]:
@@ -157,7 +159,7 @@ def _high_pass(sample_rate: int) -> tuple[Tensor, Tensor]:
     cosine, alpha = _angle(38.0, 0.5, sample_rate)
     numerator = [(1 + cosine) / 2, -1 - cosine, (1 + cosine) / 2]
     denominator = [1 + alpha, -2 * cosine, 1 - alpha]
-    return _double(numerator), _double(denominator)
+    return _to_double(numerator), _to_double(denominator)
 
 
 def _angle(frequency: float, quality: float, sample_rate: int) -> tuple[float, float]:
@@ -166,5 +168,5 @@ def _angle(frequency: float, quality: float, sample_rate: int) -> tuple[float, f
     return math.cos(angle), math.sin(angle) / (2 * quality)
 
 
-def _double(coefficients: list[float]) -> Tensor:
+def _to_double(coefficients: list[float]) -> Tensor:
     return torch.tensor(coefficients, dtype=torch.float64)

@@ -18,7 +18,7 @@ HIGHEST = 16_000.0  # Hz: the ear, and the models, know little beyond
 DECIBELS = 80.0
 
 # Dark to light with evenly growing lightness, so that a decibel looks the same everywhere.
-COLOURS = (
+COLORS = (
     (8, 9, 22),
     (39, 24, 82),
     (92, 31, 112),
@@ -39,7 +39,7 @@ def spectrogram_png(
     16 kHz or half the sample rate; colour is the level, over 80 dB below the loudest place.
     Silence is dark.
     """
-    return _png(_colours(_levels(samples, sample_rate, width, height).flip(0)))
+    return _png(_to_rgb(_levels(samples, sample_rate, width, height).flip(0)))
 
 
 def height_of(frequency: float, sample_rate: int) -> float:
@@ -89,11 +89,11 @@ def _top(sample_rate: int) -> float:
     return min(HIGHEST, sample_rate / 2)
 
 
-def _colours(levels: Tensor) -> npt.NDArray[np.uint8]:
+def _to_rgb(levels: Tensor) -> npt.NDArray[np.uint8]:
     """Levels (height, width) from 0 to 1 -> (height, width, 3)."""
-    anchors = torch.tensor(COLOURS, dtype=torch.float32)
-    place = levels * (len(COLOURS) - 1)
-    below = place.floor().long().clamp(max=len(COLOURS) - 2)
+    anchors = torch.tensor(COLORS, dtype=torch.float32)
+    place = levels * (len(COLORS) - 1)
+    below = place.floor().long().clamp(max=len(COLORS) - 2)
     share = (place - below)[..., None]
     mixed = anchors[below] * (1 - share) + anchors[below + 1] * share
     pixels: npt.NDArray[np.uint8] = mixed.round().to(torch.uint8).numpy()

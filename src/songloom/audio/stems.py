@@ -26,7 +26,7 @@ def separator(choice: MelodyStems) -> Separator:
     """Give the separator that a request names."""
     match choice:
         case "none":
-            return no_separation
+            return keep_everything
         case "harmonic":
             return harmonic_part
         case "demucs":
@@ -41,7 +41,7 @@ def separate(audio: Audio, choice: MelodyStems) -> Audio:
     return separator(choice)(audio)
 
 
-def no_separation(audio: Audio) -> Audio:
+def keep_everything(audio: Audio) -> Audio:
     """Take the whole recording."""
     return audio
 

@@ -94,19 +94,19 @@ class _Resampler:
     def push(self, samples: Tensor) -> Tensor:
         """Take `(C, n)`, give what is certain by now: `(C, m)`, m may be 0."""
         self._taken += samples.shape[1]
-        return self._limited(self._soxr.resample_chunk(samples.T.contiguous().numpy()))
+        return self._limit_length(self._soxr.resample_chunk(samples.T.contiguous().numpy()))
 
     def finish(self) -> Tensor:
         """Give the rest, `(C, m)`."""
         nothing = np.zeros((0, self._channels), np.float32)
-        rest = self._limited(self._soxr.resample_chunk(nothing, last=True))
+        rest = self._limit_length(self._soxr.resample_chunk(nothing, last=True))
         return torch.nn.functional.pad(rest, (0, self._length - self._given))
 
     @property
     def _length(self) -> int:
         return -(-self._taken * self._to // self._from)
 
-    def _limited(self, resampled: npt.NDArray[np.float32]) -> Tensor:
+    def _limit_length(self, resampled: npt.NDArray[np.float32]) -> Tensor:
         # soxr's own rounding of the length may be a sample more than ours, or less.
         samples = torch.from_numpy(resampled[: self._length - self._given]).T.contiguous()
         self._given += samples.shape[1]

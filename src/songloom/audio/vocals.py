@@ -22,14 +22,14 @@ def vocal_remover(choice: VocalSeparator) -> VocalRemover:
 
     Whether it can work shows when it is called: `demucs_remover` raises `MissingExtraError`.
     """
-    match resolved(choice):
+    match resolve_separator(choice):
         case "demucs":
             return demucs_remover
         case _:
             return builtin_remover
 
 
-def resolved(choice: VocalSeparator) -> VocalSeparator:
+def resolve_separator(choice: VocalSeparator) -> VocalSeparator:
     """Tell what "auto" stands for on this machine: "demucs" or "builtin"."""
     if choice == "auto":
         return "demucs" if is_installed() else "builtin"
@@ -56,7 +56,7 @@ def demucs_remover(audio: Audio) -> Iterator[Tensor]:
         kept = resample(to_channels(rest.samples, channels), rest.sample_rate, audio.sample_rate)
         return torch.nn.functional.pad(kept, (0, max(0, length - kept.shape[1])))[:, :length]
 
-    return _crossfaded(audio, DEMUCS_SECONDS, DEMUCS_OVERLAP, remove)
+    return _process_crossfaded(audio, DEMUCS_SECONDS, DEMUCS_OVERLAP, remove)
 
 
 CHUNK_SECONDS, OVERLAP_SECONDS = 60.0, 5.0
@@ -83,15 +83,15 @@ def builtin_remover(audio: Audio) -> Iterator[Tensor]:
     1 dB over songs that repeat after ten seconds or more. Less than six seconds come back as they
     are.
     """
-    return _crossfaded(
+    return _process_crossfaded(
         audio,
         CHUNK_SECONDS,
         OVERLAP_SECONDS,
-        lambda samples: _repeating(samples, audio.sample_rate),
+        lambda samples: _extract_repetition(samples, audio.sample_rate),
     )
 
 
-def _repeating(samples: Tensor, sample_rate: int) -> Tensor:
+def _extract_repetition(samples: Tensor, sample_rate: int) -> Tensor:
     if samples.shape[1] < SHORTEST_SECONDS * sample_rate:
         return samples
     window = torch.hann_window(FFT)
@@ -122,7 +122,7 @@ def _usual_level(level: Tensor, sample_rate: int) -> Tensor:
     return torch.from_numpy(np.stack(usual)).float()
 
 
-def _crossfaded(
+def _process_crossfaded(
     audio: Audio, seconds: float, overlap_seconds: float, process: Callable[[Tensor], Tensor]
 ) -> Iterator[Tensor]:
     """Process a recording in chunks of about equal length that fade into one another."""

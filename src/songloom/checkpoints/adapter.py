@@ -25,7 +25,7 @@ from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, open_weights
 from songloom.errors import ModelError, OutputError
 from songloom.models.lm import LMConfig
 from songloom.models.lora import TARGETS, LayerShape, LoraConfig, layers_of
-from songloom.whole_files import replacing, write_text
+from songloom.whole_files import replace_file, write_text
 
 PICKLED_ADAPTER = "adapter_model.bin"
 _TENSOR = re.compile(
@@ -147,7 +147,7 @@ def write_adapter(
         raise OutputError(
             f"the adapter's folder {folder} cannot be made ({error}); choose another"
         ) from error
-    with replacing(folder / ADAPTER_WEIGHTS) as temporary:
+    with replace_file(folder / ADAPTER_WEIGHTS) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
     write_text(folder / ADAPTER_CONFIG, json.dumps(content, indent=2) + "\n")
 
@@ -255,11 +255,11 @@ def _pair(
         )
     rank = max((1, *weights.read(sides["A"]).shape[:1]))
     inputs, outputs = shape
-    a = _checked(weights, sides["A"], (rank, inputs))
-    return a, _checked(weights, sides["B"], (outputs, rank))
+    a = _read_tensor(weights, sides["A"], (rank, inputs))
+    return a, _read_tensor(weights, sides["B"], (outputs, rank))
 
 
-def _checked(weights: Weights, name: str, expected: tuple[int, int]) -> Tensor:
+def _read_tensor(weights: Weights, name: str, expected: tuple[int, int]) -> Tensor:
     tensor = weights.read(name)
     if tuple(tensor.shape) != expected:
         raise ModelError(

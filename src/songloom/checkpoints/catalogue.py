@@ -12,12 +12,12 @@ NON_COMMERCIAL = "CC-BY-NC 4.0"
 """Licence of the official MusicGen weights, and so of what is fine-tuned from them."""
 DIFFUSION_REPO, DIFFUSION_FILE = "facebook/multiband-diffusion", "mbd_musicgen_32khz.th"
 """Where the official diffusion weights for MusicGen's codec lie; their licence is the same."""
-LICENCE_URLS = {
+LICENSE_URLS = {
     NON_COMMERCIAL: "https://creativecommons.org/licenses/by-nc/4.0/",
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
 }
 """Where to read the licences of known models."""
-UNKNOWN_LICENCE = "not stated; ask the maker of the weights"
+UNKNOWN_LICENSE = "not stated; ask the maker of the weights"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class KnownModel:
     hub knows to the byte."""
 
 
-def _official(name: str, parameters: str, gigabytes: float) -> KnownModel:
+def _official_model(name: str, parameters: str, gigabytes: float) -> KnownModel:
     return KnownModel(
         name=name,
         source=f"facebook/musicgen-{name}",
@@ -51,16 +51,16 @@ def _official(name: str, parameters: str, gigabytes: float) -> KnownModel:
 
 KNOWN: tuple[KnownModel, ...] = (
     KnownModel(NANO, "embedded", "", 1, True, "Apache-2.0"),
-    _official("small", "300M", 2.4),
-    _official("medium", "1.5B", 8.0),
-    _official("large", "3.3B", 13.7),
-    _official("melody", "1.5B", 6.2),
-    _official("melody-large", "3.3B", 10.5),
-    _official("stereo-small", "300M", 2.4),
-    _official("stereo-medium", "1.5B", 8.1),
-    _official("stereo-large", "3.3B", 13.8),
-    _official("stereo-melody", "1.5B", 6.3),
-    _official("stereo-melody-large", "3.3B", 10.6),
+    _official_model("small", "300M", 2.4),
+    _official_model("medium", "1.5B", 8.0),
+    _official_model("large", "3.3B", 13.7),
+    _official_model("melody", "1.5B", 6.2),
+    _official_model("melody-large", "3.3B", 10.5),
+    _official_model("stereo-small", "300M", 2.4),
+    _official_model("stereo-medium", "1.5B", 8.1),
+    _official_model("stereo-large", "3.3B", 13.8),
+    _official_model("stereo-melody", "1.5B", 6.3),
+    _official_model("stereo-melody-large", "3.3B", 10.6),
 )
 
 
@@ -74,7 +74,7 @@ def embedded_folder() -> Path:
     return Path(str(resources.files("songloom"))) / "assets" / NANO
 
 
-def licence_of(name: str, folder: Path) -> str:
+def license_of(name: str, folder: Path) -> str:
     """The licence of a model: a known one's, or what the head of its README.md says."""
     known = known_model(name)
     if known is not None:
@@ -85,4 +85,4 @@ def licence_of(name: str, folder: Path) -> str:
         match = re.match(r"---\n(?:.*\n)*?license:[ \t]*(\S.*)\n(?:.*\n)*?---", head)
         if match:
             return match[1].strip("\"' ")
-    return UNKNOWN_LICENCE
+    return UNKNOWN_LICENSE

@@ -17,7 +17,7 @@ from songloom.checkpoints.weights import DOWNLOAD_AGAIN
 from songloom.errors import ModelError
 from songloom.models.codec import Codec
 from songloom.models.encodec import Decoder, set_plain_weights
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 _PREFIX, _CODEC = "decoder.", "codec"
 
@@ -36,7 +36,7 @@ def write_codec_decoder(folder: Path, tensors: Mapping[str, Tensor], codec: str)
     from safetensors.torch import save
 
     named = {f"{_PREFIX}{name}": t.detach().cpu().contiguous() for name, t in tensors.items()}
-    with replacing(folder / CODEC_DECODER) as temporary:
+    with replace_file(folder / CODEC_DECODER) as temporary:
         temporary.write_bytes(save(named, metadata={"format": "pt", _CODEC: codec}))
 
 

@@ -13,12 +13,12 @@ import torch
 from songloom.checkpoints.configs import (
     LARGEST_SIZE,
     MOST_LAYERS,
-    building,
+    convert_config_errors,
     parse_config,
     read_json,
     section_of,
 )
-from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, fill, open_weights, same
+from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, fill, open_weights, same_tensor
 from songloom.errors import ModelError
 from songloom.models.codec import Codec
 from songloom.models.encodec import Encodec, EncodecConfig
@@ -83,7 +83,7 @@ def codec_from(
         old = name
         for new_part, old_part in OLD_NORM_NAMES.items():
             old = old.replace(new_part, old_part)
-        links.append(same(name, prefix + (old if prefix + old in weights else name)))
+        links.append(same_tensor(name, prefix + (old if prefix + old in weights else name)))
     fill(encodec, links, weights, device, dtype)
     weights.refuse_leftovers((n for link in links for n in link.theirs), (prefix,))
     return Codec(encodec, channels)
@@ -123,7 +123,7 @@ def empty_encodec(config: EncodecConfig, weights: Weights) -> Encodec:
             f"{DOWNLOAD_AGAIN}"
         )
     weights.check_elements(count_elements(config), "the codec")
-    with building(weights.source), torch.random.fork_rng(devices=[]):
+    with convert_config_errors(weights.source), torch.random.fork_rng(devices=[]):
         return Encodec(config)
 
 

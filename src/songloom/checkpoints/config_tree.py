@@ -29,7 +29,7 @@ class ConfigTree:
             node = node[part]
         return node
 
-    def whole(self, key: str) -> int:
+    def integer(self, key: str) -> int:
         """The whole number above 0 at `key`.
 
         Raises:
@@ -37,7 +37,7 @@ class ConfigTree:
         """
         value = self.find(key)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_SIZE:
-            raise self._unexpected(key, value, f"a whole number from 1 to {LARGEST_SIZE}")
+            raise self._unexpected_value(key, value, f"a whole number from 1 to {LARGEST_SIZE}")
         return value
 
     def number(self, key: str) -> float:
@@ -52,10 +52,10 @@ class ConfigTree:
             or not isinstance(value, int | float)
             or not 0 < value < LARGEST_NUMBER
         ):
-            raise self._unexpected(key, value, "a number above 0")
+            raise self._unexpected_value(key, value, "a number above 0")
         return float(value)
 
-    def wholes(self, key: str) -> list[int]:
+    def integers(self, key: str) -> list[int]:
         """The list of whole numbers, from 0 up, at `key`.
 
         Raises:
@@ -67,7 +67,7 @@ class ConfigTree:
             or not 0 < len(value) <= MOST_LAYERS
             or not all(_is_count(item) for item in value)
         ):
-            raise self._unexpected(key, value, "a list of whole numbers")
+            raise self._unexpected_value(key, value, "a list of whole numbers")
         return value
 
     def require(self, expected: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ class ConfigTree:
                     "kinds"
                 )
 
-    def _unexpected(self, key: str, value: Any, expected: str) -> ModelError:
+    def _unexpected_value(self, key: str, value: Any, expected: str) -> ModelError:
         return ModelError(
             f"{self.source}: its configuration has {key} = {reprlib.repr(value)}, but "
             f"{expected} was expected; get the checkpoint again"

@@ -60,7 +60,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def building(source: Path) -> Iterator[None]:
+def convert_config_errors(source: Path) -> Iterator[None]:
     """Turn what goes wrong while a network is made of a configuration into a ModelError."""
     try:
         yield

@@ -17,7 +17,12 @@ import torch
 
 from songloom.checkpoints.catalogue import DIFFUSION_FILE, DIFFUSION_REPO, NON_COMMERCIAL
 from songloom.checkpoints.components import LazyDiffusion
-from songloom.checkpoints.configs import LARGEST_SIZE, building, parse_config, read_json
+from songloom.checkpoints.configs import (
+    LARGEST_SIZE,
+    convert_config_errors,
+    parse_config,
+    read_json,
+)
 from songloom.checkpoints.hub import download_file
 from songloom.checkpoints.reference_diffusion import read_published
 from songloom.checkpoints.weights import (
@@ -26,7 +31,7 @@ from songloom.checkpoints.weights import (
     Weights,
     fill,
     open_weights,
-    same,
+    same_tensor,
 )
 from songloom.errors import ModelError
 from songloom.models.bands import BandProcessor, ProcessorConfig
@@ -95,14 +100,14 @@ def read_folder(folder: Path, device: torch.device) -> MultiBandDiffusion:
         config.get(name) for name in ("model_type", "sample_rate", "bands")
     )
     if kind != KIND:
-        raise _unexpected(path, "model_type", kind, repr(KIND))
+        raise _unexpected_value(path, "model_type", kind, repr(KIND))
     if type(sample_rate) is not int or sample_rate < 1:
-        raise _unexpected(path, "sample_rate", sample_rate, "a whole number of Hz")
+        raise _unexpected_value(path, "sample_rate", sample_rate, "a whole number of Hz")
     if not isinstance(sections, list) or not sections:
-        raise _unexpected(path, "bands", sections, "a list of bands")
+        raise _unexpected_value(path, "bands", sections, "a list of bands")
     if len(sections) > _MOST_BANDS or sample_rate > LARGEST_SIZE:
-        raise _unexpected(path, "bands", len(sections), f"at most {_MOST_BANDS}")
-    with building(path), torch.device("meta"):
+        raise _unexpected_value(path, "bands", len(sections), f"at most {_MOST_BANDS}")
+    with convert_config_errors(path), torch.device("meta"):
         bands = [_empty_band(section, sample_rate, path) for section in sections]
         decoder = MultiBandDiffusion(bands, sample_rate)
     _fill(decoder, open_weights(folder), device)
@@ -126,7 +131,7 @@ def write_diffusion(decoder: MultiBandDiffusion, folder: Path) -> None:
 
 def _fill(decoder: MultiBandDiffusion, weights: Weights, device: torch.device) -> None:
     names = list(decoder.state_dict())
-    fill(decoder, [same(name, name) for name in names], weights, device, torch.float32)
+    fill(decoder, [same_tensor(name, name) for name in names], weights, device, torch.float32)
     weights.refuse_leftovers(names, ("",))
 
 
@@ -141,11 +146,11 @@ def _section(band: Band) -> dict[str, Any]:
 
 def _empty_band(section: Any, sample_rate: int, path: Path) -> Band:
     if not isinstance(section, dict):
-        raise _unexpected(path, "bands", section, "an object for each band")
+        raise _unexpected_value(path, "bands", section, "an object for each band")
     parts = {name: section.get(name, {}) for name in ("unet", "schedule", "processor")}
     for name, part in parts.items():
         if not isinstance(part, dict) and not (part is None and name == "processor"):
-            raise _unexpected(path, f"bands: {name}", part, "an object")
+            raise _unexpected_value(path, f"bands: {name}", part, "an object")
     unet = UNet(parse_config(UNetConfig, parts["unet"], path))
     schedule = parse_config(PowerSchedule, parts["schedule"], path)
     if parts["processor"] is None:
@@ -154,7 +159,7 @@ def _empty_band(section: Any, sample_rate: int, path: Path) -> Band:
     return Band(unet, schedule, BandProcessor(dataclasses.replace(config, sample_rate=sample_rate)))
 
 
-def _unexpected(path: Path, name: str, value: Any, expected: str) -> ModelError:
+def _unexpected_value(path: Path, name: str, value: Any, expected: str) -> ModelError:
     return ModelError(
         f"{path} has {name} = {value!r}, but {expected} was expected. {DOWNLOAD_AGAIN}"
     )

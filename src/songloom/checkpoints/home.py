@@ -32,7 +32,7 @@ FACTS = "songloom.json"
 BASE_FINGERPRINT = "base_fingerprint"
 """In the head of an adapter's weights: which model it was trained on, by that model's weights."""
 
-Kind = Literal["adapter", "full", "broken"]
+ModelKind = Literal["adapter", "full", "broken"]
 
 _MOST_CHARACTERS, _MOST_BYTES = 100, 200
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10))}
@@ -45,7 +45,7 @@ class TrainedModel:
 
     name: str
     path: Path
-    kind: Kind
+    kind: ModelKind
     """`broken` where its folder lacks files."""
     base: str
     """The model that it was trained from; empty if unknown."""
@@ -106,7 +106,7 @@ def trained_model(name: str) -> TrainedModel | None:
     name = unicodedata.normalize("NFC", name)
     if _problem(name) or not (models_folder() / name).is_dir():
         return None
-    return _described(models_folder() / name)
+    return _read_trained_model(models_folder() / name)
 
 
 def trained_models() -> tuple[TrainedModel, ...]:
@@ -125,7 +125,7 @@ def trained_models() -> tuple[TrainedModel, ...]:
             f"set {HOME_VARIABLE} to a folder that can"
         ) from error
     # What is being written or removed has a name that begins with a dot.
-    return tuple(_described(path) for path in folders if not _problem(path.name))
+    return tuple(_read_trained_model(path) for path in folders if not _problem(path.name))
 
 
 def remove_model(name: str, *, keep_run: bool = False, force: bool = False) -> Path:
@@ -183,7 +183,7 @@ def _refuse_if_needed(name: str) -> None:
         )
 
 
-def _described(folder: Path) -> TrainedModel:
+def _read_trained_model(folder: Path) -> TrainedModel:
     adapter, whole = folder / ADAPTER_CONFIG, folder / "config.json"
     facts = folder / FACTS
     try:
@@ -193,7 +193,9 @@ def _described(folder: Path) -> TrainedModel:
             return TrainedModel(folder.name, folder, "adapter", base)
     except ModelError:
         return TrainedModel(folder.name, folder, "broken", "")
-    kind: Kind = "full" if whole.is_file() and any(folder.glob("model*.safetensors")) else "broken"
+    kind: ModelKind = (
+        "full" if whole.is_file() and any(folder.glob("model*.safetensors")) else "broken"
+    )
     return TrainedModel(folder.name, folder, kind, base)
 
 

@@ -17,7 +17,7 @@ from songloom.checkpoints.home import (
     trained_model,
     trained_models,
 )
-from songloom.checkpoints.packed import is_packed, unpacked
+from songloom.checkpoints.packed import is_packed, unpack_model
 from songloom.errors import ModelError
 from songloom.progress import DownloadProgress, ProgressCallback
 
@@ -56,7 +56,7 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
     """
     name = str(name_or_path)
     if name == NANO:
-        return _embedded()
+        return _embedded_model()
     known = known_model(name)
     if known is None and isinstance(name_or_path, str) and (trained := trained_model(name)):
         if trained.kind == "broken":
@@ -65,13 +65,13 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
                 f"remove it (`songloom models remove {name}`)"
             )
         return trained.path
-    if known is None and name and (path := _on_this_machine(name)) is not None:
-        return unpacked(path) if is_packed(path) else path
+    if known is None and name and (path := _local_path(name)) is not None:
+        return unpack_model(path) if is_packed(path) else path
     if known is not None:
         return download(known.source, name, known.licence, on_event)
     if isinstance(name_or_path, str) and _HUB_ID.fullmatch(name) and not name.startswith("."):
         return download(name, name, "stated on its page", on_event)
-    raise ModelError(_unknown(name))
+    raise ModelError(_unknown_model_message(name))
 
 
 def name_for_good(name_or_path: str | Path) -> str:
@@ -79,7 +79,7 @@ def name_for_good(name_or_path: str | Path) -> str:
     name = str(name_or_path)
     if known_model(name) or (isinstance(name_or_path, str) and trained_model(name)):
         return name
-    path = _on_this_machine(name) if name else None
+    path = _local_path(name) if name else None
     return name if path is None else str(path.resolve())
 
 
@@ -89,11 +89,11 @@ def find(name: str) -> Path | None:
     if known is not None:
         return embedded_folder() if known.name == NANO else cached_folder(known.source)
     trained = trained_model(name)
-    path = _on_this_machine(name) if trained is None else trained.path
+    path = _local_path(name) if trained is None else trained.path
     return cached_folder(name) if path is None and _HUB_ID.fullmatch(name) else path
 
 
-def _on_this_machine(name: str) -> Path | None:
+def _local_path(name: str) -> Path | None:
     try:
         path = Path(name).expanduser()
         return path if path.exists() else None
@@ -132,7 +132,7 @@ def download(
     except Exception as error:
         # Which classes come out of a failed download differs between versions of the hub client
         # and of the HTTP library beneath it; each of them means the same to the user.
-        raise ModelError(_unreachable(repo, name, licence, error, instead)) from error
+        raise ModelError(_unreachable_message(repo, name, licence, error, instead)) from error
 
 
 def download_file(
@@ -152,7 +152,7 @@ def download_file(
     try:
         return _fetch_files(repo, name, (file,), _remote_files(repo), on_event)
     except Exception as error:  # see `download`
-        raise ModelError(_unreachable(repo, name, licence, error, instead)) from error
+        raise ModelError(_unreachable_message(repo, name, licence, error, instead)) from error
 
 
 def _remote_files(repo: str) -> dict[str, int]:
@@ -268,7 +268,7 @@ def _progress_bar(report: Callable[[int], None]) -> type:
     return Bar
 
 
-def _embedded() -> Path:
+def _embedded_model() -> Path:
     folder = embedded_folder()
     if not (folder / "config.json").is_file():
         raise ModelError(
@@ -278,7 +278,7 @@ def _embedded() -> Path:
     return folder
 
 
-def _unknown(name: str) -> str:
+def _unknown_model_message(name: str) -> str:
     names = [model.name for model in KNOWN] + [model.name for model in trained_models()]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -288,7 +288,7 @@ def _unknown(name: str) -> str:
     )
 
 
-def _unreachable(repo: str, name: str, licence: str, error: Exception, instead: str) -> str:
+def _unreachable_message(repo: str, name: str, licence: str, error: Exception, instead: str) -> str:
     cause = str(error.__cause__ or error).strip().partition("\n")[0].rstrip(".")
     return (
         f"the model {name!r} is not on this machine and {repo} (licence: {licence}) can't be "

@@ -72,7 +72,7 @@ class Archive:
             if self._zip.getinfo(pickled).file_size > _MOST_PICKLED:
                 raise ValueError("it holds too much beside its tensors")
             with self._zip.open(pickled) as file:
-                content = _plain(_InertUnpickler(file, path).load(), {})
+                content = _to_plain(_InertUnpickler(file, path).load(), {})
         except ModelError:
             raise
         except Exception as error:  # a damaged or hostile pickle can make anything go wrong
@@ -223,7 +223,7 @@ _OPEN = object()
 """Stands for a container whose contents are being replaced."""
 
 
-def _plain(value: Any, seen: dict[int, Any]) -> Any:
+def _to_plain(value: Any, seen: dict[int, Any]) -> Any:
     """Replace OmegaConf's nodes and containers by what they contain.
 
     `seen` holds what is done, by identity, so that what is shared is not done again.
@@ -244,7 +244,7 @@ def _plain(value: Any, seen: dict[int, Any]) -> Any:
 def _plain_contents(value: Any, seen: dict[int, Any]) -> Any:
     if isinstance(value, _Inert):
         state = value.state if isinstance(value.state, dict) else {}
-        return _plain(state.get("_content", state.get("_val")), seen)
+        return _to_plain(state.get("_content", state.get("_val")), seen)
     if isinstance(value, dict):
-        return {key: _plain(item, seen) for key, item in value.items()}
-    return [_plain(item, seen) for item in value]
+        return {key: _to_plain(item, seen) for key, item in value.items()}
+    return [_to_plain(item, seen) for item in value]

@@ -13,7 +13,7 @@ from songloom.checkpoints.catalogue import (
     KnownModel,
     embedded_folder,
     known_model,
-    licence_of,
+    license_of,
 )
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.fingerprints import read_head
@@ -59,10 +59,10 @@ def list_models() -> tuple[ModelListing, ...]:
     Raises:
         ModelError: the folder of the trained models cannot be read.
     """
-    return (*map(_known, KNOWN), *map(_trained, trained_models()))
+    return (*map(_list_known, KNOWN), *map(_list_trained, trained_models()))
 
 
-def _known(model: KnownModel) -> ModelListing:
+def _list_known(model: KnownModel) -> ModelListing:
     if model.name == NANO:
         folder = embedded_folder()
         path = folder if (folder / "config.json").is_file() else None
@@ -83,9 +83,9 @@ def _known(model: KnownModel) -> ModelListing:
     )
 
 
-def _trained(model: TrainedModel) -> ModelListing:
+def _list_trained(model: TrainedModel) -> ModelListing:
     folder = model.path
-    like = _in_folder(model.name, folder) if model.kind == "full" else _base(model, {model.name})
+    like = _list_folder(model.name, folder) if model.kind == "full" else _base(model, {model.name})
     return replace(
         like,
         name=model.name,
@@ -102,17 +102,17 @@ def _base(model: TrainedModel, seen: set[str]) -> ModelListing:
     """The model that an adapter works on."""
     known = known_model(model.base)
     if known is not None:
-        return _known(known)
+        return _list_known(known)
     trained = trained_model(model.base)
     if trained is None or trained.name in seen:
         folder = Path(model.base).expanduser()
-        return _in_folder(model.base, folder if model.base and folder.is_dir() else None)
+        return _list_folder(model.base, folder if model.base and folder.is_dir() else None)
     if trained.kind == "full":
-        return _in_folder(trained.name, trained.path)
+        return _list_folder(trained.name, trained.path)
     return _base(trained, {*seen, trained.name})
 
 
-def _in_folder(name: str, folder: Path | None) -> ModelListing:
+def _list_folder(name: str, folder: Path | None) -> ModelListing:
     """What a whole model's files say; hardly anything where there is no such folder."""
     config = _config_of(folder)
     if not config:
@@ -125,7 +125,7 @@ def _in_folder(name: str, folder: Path | None) -> ModelListing:
         parameters=_lm_parameters(folder),
         channels=channels if isinstance(channels, int) else None,
         melody=config["model_type"] == "musicgen_melody" if "model_type" in config else None,
-        licence="?" if folder is None else licence_of(name, folder),
+        licence="?" if folder is None else license_of(name, folder),
         local=folder is not None,
         path=folder,
         size_bytes=None,

@@ -10,7 +10,7 @@ import torch
 from songloom.checkpoints import reference, transformers_layout
 from songloom.checkpoints.adapter import Adapter, join_adapters, read_adapter
 from songloom.checkpoints.bases import check_base, read_base_fingerprint
-from songloom.checkpoints.catalogue import NON_COMMERCIAL, UNKNOWN_LICENCE, licence_of
+from songloom.checkpoints.catalogue import NON_COMMERCIAL, UNKNOWN_LICENSE, license_of
 from songloom.checkpoints.codec_decoder import read_codec_decoder
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.home import CODEC_DECODER
@@ -120,14 +120,14 @@ def _read_whole(
 ) -> Components:
     """A model that is no adapter; `base` lends what it may lack."""
     if path.is_dir() and (path / "config.json").is_file() and has_weights(path):
-        licence = licence_of(name, path)
+        licence = license_of(name, path)
         return transformers_layout.read_components(
             path, name, licence, device, dtype, module_dtype, on_event
         )
     checkpoint = reference.checkpoint_file(path)
     if checkpoint is not None:
-        licence = licence_of(name, checkpoint.parent)
-        if checkpoint.name == reference.FINE_TUNED and licence == UNKNOWN_LICENCE:
+        licence = license_of(name, checkpoint.parent)
+        if checkpoint.name == reference.FINE_TUNED and licence == UNKNOWN_LICENSE:
             licence = NON_COMMERCIAL  # whoever fine-tunes MusicGen stays bound by its licence
         base_folder = None if base is None else resolve(base, on_event)
         return reference.read_components(

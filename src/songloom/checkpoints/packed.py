@@ -11,7 +11,7 @@ from pathlib import Path
 
 from songloom.checkpoints.home import unpacked_folder
 from songloom.errors import ModelError
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 
 def pack(folder: Path, target: Path) -> None:
@@ -20,7 +20,7 @@ def pack(folder: Path, target: Path) -> None:
     Raises:
         OutputError: it can't be written.
     """
-    with replacing(target) as temporary, tarfile.open(temporary, "w") as archive:
+    with replace_file(target) as temporary, tarfile.open(temporary, "w") as archive:
         for file in sorted(folder.iterdir()):
             if file.is_file():
                 archive.add(file, arcname=file.name)
@@ -35,7 +35,7 @@ def is_packed(path: Path) -> bool:
         return False
 
 
-def unpacked(path: Path) -> Path:
+def unpack_model(path: Path) -> Path:
     """The folder of a packed model, unpacked once into the user's own state.
 
     Only plain files at the top are taken; a tar has no compression, so it can't grow.

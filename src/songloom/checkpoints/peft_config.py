@@ -81,15 +81,15 @@ def read_peft_config(folder: Path) -> PeftConfig:
     _refuse_unsupported(content, path)
     targets, patterns = content.get("target_modules"), content.get("alpha_pattern") or {}
     if not isinstance(patterns, dict):
-        raise _unexpected(path, "alpha_pattern", patterns, "an object")
+        raise _unexpected_value(path, "alpha_pattern", patterns, "an object")
     partly = content.get("layers_to_transform") is not None or content.get("exclude_modules")
     return PeftConfig(
         source=path,
         base=str(content.get("base_model_name_or_path") or ""),
-        rank=max(1, round(_positive(path, "r", content.get("r", 8)))),
-        alpha=_positive(path, "lora_alpha", content.get("lora_alpha", 8)),
+        rank=max(1, round(_positive_number(path, "r", content.get("r", 8)))),
+        alpha=_positive_number(path, "lora_alpha", content.get("lora_alpha", 8)),
         alphas={
-            _pattern(path, key): _positive(path, f"alpha_pattern[{key!r}]", alpha)
+            _pattern(path, key): _positive_number(path, f"alpha_pattern[{key!r}]", alpha)
             for key, alpha in patterns.items()
         },
         rank_stabilised=bool(content.get("use_rslora")),
@@ -118,9 +118,9 @@ def _refuse_unsupported(content: dict[str, Any], path: Path) -> None:
         )
 
 
-def _positive(path: Path, key: str, value: object) -> float:
+def _positive_number(path: Path, key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise _unexpected(path, key, value, "a number above 0")
+        raise _unexpected_value(path, key, value, "a number above 0")
     return float(value)
 
 
@@ -128,11 +128,11 @@ def _pattern(path: Path, key: str) -> str:
     try:
         re.compile(key)
     except re.error:
-        raise _unexpected(path, "alpha_pattern", key, "a pattern of layers' names") from None
+        raise _unexpected_value(path, "alpha_pattern", key, "a pattern of layers' names") from None
     return key
 
 
-def _unexpected(path: Path, key: str, value: object, expected: str) -> ModelError:
+def _unexpected_value(path: Path, key: str, value: object, expected: str) -> ModelError:
     return ModelError(
         f"{path}: {key} is {value!r}, but {expected} was expected; get the adapter again"
     )

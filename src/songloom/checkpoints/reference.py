@@ -20,7 +20,7 @@ from songloom.checkpoints import codec_files, reference_codec, reference_lm
 from songloom.checkpoints.catalogue import NON_COMMERCIAL
 from songloom.checkpoints.components import Components, LazyTextEncoder, ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree
-from songloom.checkpoints.configs import building
+from songloom.checkpoints.configs import convert_config_errors
 from songloom.checkpoints.diffusion_files import find_diffusion
 from songloom.checkpoints.hub import download
 from songloom.checkpoints.inert_pickle import Archive, ArchiveTensors
@@ -110,7 +110,7 @@ def read_lm(
     """
     content, weights = _open(path)
     cfg = _config(content, path)
-    with building(path):
+    with convert_config_errors(path):
         model = reference_lm.read_config(cfg, reference_lm.text_size(weights))
     return reference_lm.read_lm(model.lm, weights, device, dtype), model
 
@@ -149,7 +149,7 @@ def read_codec_of(
         ModelError: a file is missing or broken, or of a kind that is not supported.
     """
     content, weights = _open(path)
-    with building(path):
+    with convert_config_errors(path):
         model = reference_lm.read_config(_config(content, path), reference_lm.text_size(weights))
     return _codec(path.parent, model, device, torch.float32, None, on_event), model.lm
 

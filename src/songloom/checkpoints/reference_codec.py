@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from songloom.checkpoints.codec_files import OLD_NORM_NAMES, empty_encodec
 from songloom.checkpoints.config_tree import ConfigTree, tree_of
-from songloom.checkpoints.configs import building
-from songloom.checkpoints.weights import Link, Weights, collect, fill, same
+from songloom.checkpoints.configs import convert_config_errors
+from songloom.checkpoints.weights import Link, Weights, collect, fill, same_tensor
 from songloom.models.codec import Codec
 from songloom.models.encodec import Encodec, EncodecConfig
 
@@ -52,7 +52,7 @@ def read_codec(
         ModelError: a value is one that songloom has no code for, or a weight is missing, left over,
             or of another shape.
     """
-    with building(cfg.source):
+    with convert_config_errors(cfg.source):
         config = read_config(cfg)
     encodec = empty_encodec(config, weights)
     links = codec_links(encodec)
@@ -73,31 +73,31 @@ def read_config(cfg: ConfigTree) -> EncodecConfig:
         ModelError: a value is missing, or is one that songloom has no code for.
     """
     cfg.require(_CODEC_VALUES)
-    ratios, sample_rate = cfg.wholes("seanet.ratios"), cfg.whole("sample_rate")
-    codes = cfg.whole("rvq.bins")
+    ratios, sample_rate = cfg.integers("seanet.ratios"), cfg.integer("sample_rate")
+    codes = cfg.integer("rvq.bins")
     return EncodecConfig(
         target_bandwidths=(
-            _bandwidth(cfg.whole("rvq.n_q"), codes, math.ceil(sample_rate / math.prod(ratios))),
+            _bandwidth(cfg.integer("rvq.n_q"), codes, math.ceil(sample_rate / math.prod(ratios))),
         ),
         sampling_rate=sample_rate,
-        audio_channels=cfg.whole("channels"),
+        audio_channels=cfg.integer("channels"),
         normalize=bool(cfg.find("encodec.renormalize")),
-        hidden_size=cfg.whole("seanet.dimension"),
-        num_filters=cfg.whole("seanet.n_filters"),
-        num_residual_layers=cfg.whole("seanet.n_residual_layers"),
+        hidden_size=cfg.integer("seanet.dimension"),
+        num_filters=cfg.integer("seanet.n_filters"),
+        num_residual_layers=cfg.integer("seanet.n_residual_layers"),
         upsampling_ratios=tuple(ratios),
         norm_type=str(cfg.find("seanet.norm")),
-        kernel_size=cfg.whole("seanet.kernel_size"),
-        last_kernel_size=cfg.whole("seanet.last_kernel_size"),
-        residual_kernel_size=cfg.whole("seanet.residual_kernel_size"),
-        dilation_growth_rate=cfg.whole("seanet.dilation_base"),
+        kernel_size=cfg.integer("seanet.kernel_size"),
+        last_kernel_size=cfg.integer("seanet.last_kernel_size"),
+        residual_kernel_size=cfg.integer("seanet.residual_kernel_size"),
+        dilation_growth_rate=cfg.integer("seanet.dilation_base"),
         use_causal_conv=bool(cfg.find("seanet.causal")),
         pad_mode=str(cfg.find("seanet.pad_mode")),
-        compress=cfg.whole("seanet.compress"),
-        num_lstm_layers=cfg.whole("seanet.lstm"),
+        compress=cfg.integer("seanet.compress"),
+        num_lstm_layers=cfg.integer("seanet.lstm"),
         trim_right_ratio=cfg.number("seanet.decoder.trim_right_ratio"),
         codebook_size=codes,
-        codebook_dim=cfg.whole("seanet.dimension"),
+        codebook_dim=cfg.integer("seanet.dimension"),
         use_conv_shortcut=not cfg.find("seanet.true_skip"),
     )
 
@@ -147,7 +147,7 @@ def config_tree(config: EncodecConfig) -> dict[str, Any]:
 
 def codec_links(encodec: nn.Module) -> list[Link]:
     """Names of the codec's tensors in the reference library's `compression_state_dict.bin`."""
-    return [same(name, _reference_name(name, encodec)) for name in encodec.state_dict()]
+    return [same_tensor(name, _reference_name(name, encodec)) for name in encodec.state_dict()]
 
 
 def _reference_name(name: str, encodec: nn.Module) -> str:

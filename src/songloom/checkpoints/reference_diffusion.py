@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from songloom.checkpoints.config_tree import ConfigTree
-from songloom.checkpoints.configs import building
+from songloom.checkpoints.configs import convert_config_errors
 from songloom.checkpoints.inert_pickle import Archive, ArchiveTensors
-from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, fill, same
+from songloom.checkpoints.weights import DOWNLOAD_AGAIN, Weights, fill, same_tensor
 from songloom.errors import ModelError
 from songloom.models.bands import BandProcessor, ProcessorConfig, low_passes
 from songloom.models.diffusion import Band, MultiBandDiffusion
@@ -46,7 +46,7 @@ def read_published(path: Path, device: torch.device) -> MultiBandDiffusion:
     """
     archive = Archive(path)
     head = ConfigTree(archive.content, path)
-    sample_rate, count = head.whole("sample_rate"), head.whole("n_bands")
+    sample_rate, count = head.integer("sample_rate"), head.integer("n_bands")
     if count > _MOST_BANDS:
         raise ModelError(
             f"{path} has n_bands = {count}, but at most {_MOST_BANDS} were expected. "
@@ -69,15 +69,15 @@ def _read_band(archive: Archive, index: int, sample_rate: int, device: torch.dev
         beta_t0=cfg.number("schedule.beta_t0"),
         beta_t1=cfg.number("schedule.beta_t1"),
         beta_exp=cfg.number("schedule.beta_exp"),
-        num_steps=cfg.whole("schedule.num_steps"),
+        num_steps=cfg.integer("schedule.num_steps"),
         clip=cfg.number("schedule.clip"),
         noise_scale=cfg.number("schedule.noise_scale"),
     )
-    with building(path), torch.device("meta"):
+    with convert_config_errors(path), torch.device("meta"):
         unet = UNet(_unet_config(cfg, schedule.num_steps))
     weights = Weights(path, ArchiveTensors(archive, content["model_state"]))
     names = list(unet.state_dict())
-    fill(unet, [same(name, name) for name in names], weights, device, torch.float32)
+    fill(unet, [same_tensor(name, name) for name in names], weights, device, torch.float32)
     weights.refuse_leftovers(names, ("",))
     state = Weights(path, ArchiveTensors(archive, content["processor_state"]))
     processor = _read_processor(cfg, state, sample_rate)
@@ -86,15 +86,15 @@ def _read_band(archive: Archive, index: int, sample_rate: int, device: torch.dev
 
 def _unet_config(cfg: ConfigTree, num_steps: int) -> UNetConfig:
     return UNetConfig(
-        hidden=cfg.whole("diffusion_unet.hidden"),
-        depth=cfg.whole("diffusion_unet.depth"),
+        hidden=cfg.integer("diffusion_unet.hidden"),
+        depth=cfg.integer("diffusion_unet.depth"),
         growth=cfg.number("diffusion_unet.growth"),
-        max_channels=cfg.whole("diffusion_unet.max_channels"),
-        kernel=cfg.whole("diffusion_unet.kernel"),
-        stride=cfg.whole("diffusion_unet.stride"),
-        res_blocks=cfg.whole("diffusion_unet.res_blocks"),
-        norm_groups=cfg.whole("diffusion_unet.norm_groups"),
-        condition_size=cfg.whole("diffusion_unet.codec_dim"),
+        max_channels=cfg.integer("diffusion_unet.max_channels"),
+        kernel=cfg.integer("diffusion_unet.kernel"),
+        stride=cfg.integer("diffusion_unet.stride"),
+        res_blocks=cfg.integer("diffusion_unet.res_blocks"),
+        norm_groups=cfg.integer("diffusion_unet.norm_groups"),
+        condition_size=cfg.integer("diffusion_unet.codec_dim"),
         num_steps=num_steps,
     )
 
@@ -102,7 +102,7 @@ def _unet_config(cfg: ConfigTree, num_steps: int) -> UNetConfig:
 def _read_processor(cfg: ConfigTree, state: Weights, sample_rate: int) -> BandProcessor | None:
     if cfg.find("processor.use") is not True:
         return None
-    bands = cfg.whole("processor.n_bands")
+    bands = cfg.integer("processor.n_bands")
     config = ProcessorConfig(sample_rate, bands, cfg.number("processor.power_std"))
     counts, sums, squares, noise = (
         state.take(name, (1,) if name == "counts" else (bands,)).double() for name in _SUMS

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from songloom.checkpoints.components import ModelInfo
 from songloom.checkpoints.config_tree import ConfigTree, tree_of
-from songloom.checkpoints.configs import building
+from songloom.checkpoints.configs import convert_config_errors
 from songloom.checkpoints.transformers_lm import check_shape
 from songloom.checkpoints.weights import (
     Link,
     Weights,
     collect,
     fill,
-    same,
+    same_tensor,
     weight_and_bias,
 )
 from songloom.errors import ModelError
@@ -103,27 +103,27 @@ def read_config(cfg: ConfigTree, text_size: int) -> ReferenceModel:
     melody = cfg.find("conditioners.self_wav") is not None
     cfg.require(_LM_VALUES)
     cfg.require(_MELODY_VALUES if melody else _TEXT_VALUES)
-    width, heads = cfg.whole("transformer_lm.dim"), cfg.whole("transformer_lm.num_heads")
+    width, heads = cfg.integer("transformer_lm.dim"), cfg.integer("transformer_lm.num_heads")
     if width % heads:
         raise ModelError(
             f"{cfg.source}: transformer_lm.dim is {width}, but must be a multiple of num_heads "
             f"({heads}); get the checkpoint again"
         )
-    books = cfg.whole("transformer_lm.n_q")
-    delays = tuple(cfg.wholes("codebooks_pattern.delay.delays"))
+    books = cfg.integer("transformer_lm.n_q")
+    delays = tuple(cfg.integers("codebooks_pattern.delay.delays"))
     if len(delays) != books or delays[0] != 0 or tuple(sorted(delays)) != delays:
         raise ModelError(
             f"{cfg.source}: codebooks_pattern.delay.delays is {delays}, but {books} delays were "
             "expected, from 0 on and none below the one before; get the checkpoint again"
         )
     seconds = cfg.number("dataset.segment_duration")
-    samples = int(seconds * cfg.whole("sample_rate"))
-    bins = cfg.whole("conditioners.self_wav.chroma_stem.n_chroma") if melody else 0
+    samples = int(seconds * cfg.integer("sample_rate"))
+    bins = cfg.integer("conditioners.self_wav.chroma_stem.n_chroma") if melody else 0
     lm = LMConfig(
         num_codebooks=books,
-        codebook_size=cfg.whole("transformer_lm.card"),
+        codebook_size=cfg.integer("transformer_lm.card"),
         hidden_size=width,
-        num_layers=cfg.whole("transformer_lm.num_layers"),
+        num_layers=cfg.integer("transformer_lm.num_layers"),
         num_heads=heads,
         ffn_size=int(width * cfg.number("transformer_lm.hidden_scale")),
         delays=delays,
@@ -217,7 +217,7 @@ def read_lm(
         ModelError: a weight is missing, left over, or of another shape.
     """
     check_shape(config, weights.source)
-    with building(weights.source), torch.device("meta"):
+    with convert_config_errors(weights.source), torch.device("meta"):
         lm = LM(config)
     links = lm_links(config)
     fill(lm, links, weights, device, dtype)
@@ -248,7 +248,7 @@ def text_size(weights: Weights) -> int:
 def lm_links(config: LMConfig) -> list[Link]:
     """Names of the language model's tensors in the reference library's files."""
     books = range(config.num_codebooks)
-    links = [same(f"embeddings.{k}.weight", f"emb.{k}.weight") for k in books]
+    links = [same_tensor(f"embeddings.{k}.weight", f"emb.{k}.weight") for k in books]
     links.append(Link(("heads.weight",), tuple(f"linears.{k}.weight" for k in books)))
     for i in range(config.num_layers):
         links += _block_links(f"blocks.{i}.", f"transformer.layers.{i}.", config.cross_attention)
@@ -261,10 +261,10 @@ def lm_links(config: LMConfig) -> list[Link]:
 
 def _block_links(ours: str, theirs: str, cross_attention: bool) -> list[Link]:
     links = [
-        same(f"{ours}attention.qkv.weight", f"{theirs}self_attn.in_proj_weight"),
-        same(f"{ours}attention.out.weight", f"{theirs}self_attn.out_proj.weight"),
-        same(f"{ours}ffn_in.weight", f"{theirs}linear1.weight"),
-        same(f"{ours}ffn_out.weight", f"{theirs}linear2.weight"),
+        same_tensor(f"{ours}attention.qkv.weight", f"{theirs}self_attn.in_proj_weight"),
+        same_tensor(f"{ours}attention.out.weight", f"{theirs}self_attn.out_proj.weight"),
+        same_tensor(f"{ours}ffn_in.weight", f"{theirs}linear1.weight"),
+        same_tensor(f"{ours}ffn_out.weight", f"{theirs}linear2.weight"),
         *weight_and_bias(f"{ours}attention_norm", f"{theirs}norm1"),
         *weight_and_bias(f"{ours}ffn_norm", f"{theirs}norm2"),
     ]
@@ -272,7 +272,7 @@ def _block_links(ours: str, theirs: str, cross_attention: bool) -> list[Link]:
         text = f"{theirs}cross_attention."
         links += [
             Link((f"{ours}cross.q.weight", f"{ours}cross.kv.weight"), (f"{text}in_proj_weight",)),
-            same(f"{ours}cross.out.weight", f"{text}out_proj.weight"),
+            same_tensor(f"{ours}cross.out.weight", f"{text}out_proj.weight"),
             *weight_and_bias(f"{ours}cross_norm", f"{theirs}norm_cross"),
         ]
     return links

@@ -152,13 +152,13 @@ def _files(path: Path, patterns: tuple[str, ...], folders: tuple[str, ...]) -> l
     if path.is_file():
         found = [path, *(folder / name for name in _BESIDE_A_FILE)]
     else:
-        found = _matching(folder, patterns)
+        found = _find_matching(folder, patterns)
     for name in folders:
-        found += _matching(folder / name, (*_WEIGHTS, *_SETTINGS))
+        found += _find_matching(folder / name, (*_WEIGHTS, *_SETTINGS))
     return [file for file in found if file.is_file()]
 
 
-def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+def _find_matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     try:
         files = sorted(folder.iterdir())
     except OSError:

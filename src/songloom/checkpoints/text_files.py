@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from songloom.checkpoints.configs import building, parse_config, read_json, section_of
+from songloom.checkpoints.configs import convert_config_errors, parse_config, read_json, section_of
 from songloom.checkpoints.weights import (
     DOWNLOAD_AGAIN,
     SAFETENSORS,
@@ -20,7 +20,7 @@ from songloom.checkpoints.weights import (
     collect,
     fill,
     open_weights,
-    same,
+    same_tensor,
 )
 from songloom.errors import ModelError
 from songloom.models.t5 import T5Config, T5Encoder
@@ -122,7 +122,7 @@ def text_encoder_from(
             f"{farthest}, but an even number from 4 on, and more distances than a quarter of it, "
             f"were expected. {DOWNLOAD_AGAIN}"
         )
-    with building(weights.source), torch.device("meta"):
+    with convert_config_errors(weights.source), torch.device("meta"):
         encoder = T5Encoder(parsed)
     embedding = EMBEDDING if prefix + EMBEDDING in weights else OTHER_EMBEDDING
     fill(encoder, text_links(parsed, prefix, embedding), weights, device, dtype)
@@ -134,9 +134,9 @@ def text_links(config: T5Config, prefix: str = "", embedding: str = EMBEDDING) -
     stack = f"{prefix}encoder."
     bias = f"{stack}block.0.layer.0.SelfAttention.relative_attention_bias.weight"
     links = [
-        same("embedding.weight", prefix + embedding),
-        same("position_bias.table.weight", bias),
-        same("norm.weight", f"{stack}final_layer_norm.weight"),
+        same_tensor("embedding.weight", prefix + embedding),
+        same_tensor("position_bias.table.weight", bias),
+        same_tensor("norm.weight", f"{stack}final_layer_norm.weight"),
     ]
     feed_forward = {"ffn_in": "wi", "ffn_out": "wo"}
     if config.feed_forward_proj == "gated-gelu":
@@ -146,5 +146,5 @@ def text_links(config: T5Config, prefix: str = "", embedding: str = EMBEDDING) -
         names = {part: f"0.SelfAttention.{part}" for part in "qkvo"}
         names |= {part: f"1.DenseReluDense.{name}" for part, name in feed_forward.items()}
         names |= {"attention_norm": "0.layer_norm", "ffn_norm": "1.layer_norm"}
-        links += [same(f"{ours}{a}.weight", f"{theirs}{b}.weight") for a, b in names.items()]
+        links += [same_tensor(f"{ours}{a}.weight", f"{theirs}{b}.weight") for a, b in names.items()]
     return links

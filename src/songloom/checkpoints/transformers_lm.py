@@ -12,7 +12,7 @@ from torch import Tensor
 
 from songloom.checkpoints.configs import (
     MOST_LAYERS,
-    building,
+    convert_config_errors,
     parse_config,
     section_of,
     whole_number,
@@ -22,7 +22,7 @@ from songloom.checkpoints.weights import (
     Weights,
     collect,
     fill,
-    same,
+    same_tensor,
     weight_and_bias,
 )
 from songloom.errors import ModelError
@@ -113,7 +113,7 @@ def read_lm(
             "which leaves no projection between them in this layout; choose another model"
         )
     check_shape(config, weights.source)
-    with building(weights.source), torch.device("meta"):
+    with convert_config_errors(weights.source), torch.device("meta"):
         lm = LM(config)
         if has_no_text_projection(config):
             lm.text_projection = torch.nn.Identity()  # type: ignore[assignment]
@@ -215,7 +215,9 @@ def lm_links(config: LMConfig) -> list[Link]:
     """Names of the language model's tensors in transformers' files."""
     decoder = "decoder.model.decoder."
     books = range(config.num_codebooks)
-    links = [same(f"embeddings.{k}.weight", f"{decoder}embed_tokens.{k}.weight") for k in books]
+    links = [
+        same_tensor(f"embeddings.{k}.weight", f"{decoder}embed_tokens.{k}.weight") for k in books
+    ]
     links.append(Link(("heads.weight",), tuple(f"decoder.lm_heads.{k}.weight" for k in books)))
     for i in range(config.num_layers):
         links += _block_links(f"blocks.{i}.", f"{decoder}layers.{i}.", config.cross_attention)
@@ -231,18 +233,18 @@ def _block_links(ours: str, theirs: str, cross_attention: bool) -> list[Link]:
     heard = [f"{theirs}self_attn.{part}_proj.weight" for part in "qkv"]
     links = [
         Link((f"{ours}attention.qkv.weight",), tuple(heard)),
-        same(f"{ours}attention.out.weight", f"{theirs}self_attn.out_proj.weight"),
-        same(f"{ours}ffn_in.weight", f"{theirs}fc1.weight"),
-        same(f"{ours}ffn_out.weight", f"{theirs}fc2.weight"),
+        same_tensor(f"{ours}attention.out.weight", f"{theirs}self_attn.out_proj.weight"),
+        same_tensor(f"{ours}ffn_in.weight", f"{theirs}fc1.weight"),
+        same_tensor(f"{ours}ffn_out.weight", f"{theirs}fc2.weight"),
         *weight_and_bias(f"{ours}attention_norm", f"{theirs}self_attn_layer_norm"),
         *weight_and_bias(f"{ours}ffn_norm", f"{theirs}final_layer_norm"),
     ]
     if cross_attention:
         text = f"{theirs}encoder_attn."
         links += [
-            same(f"{ours}cross.q.weight", f"{text}q_proj.weight"),
+            same_tensor(f"{ours}cross.q.weight", f"{text}q_proj.weight"),
             Link((f"{ours}cross.kv.weight",), (f"{text}k_proj.weight", f"{text}v_proj.weight")),
-            same(f"{ours}cross.out.weight", f"{text}out_proj.weight"),
+            same_tensor(f"{ours}cross.out.weight", f"{text}out_proj.weight"),
             *weight_and_bias(f"{ours}cross_norm", f"{theirs}encoder_attn_layer_norm"),
         ]
     return links

@@ -33,14 +33,14 @@ class Link:
     """Names in the file; all of these tensors are equally long."""
 
 
-def same(ours: str, theirs: str) -> Link:
+def same_tensor(ours: str, theirs: str) -> Link:
     """One tensor under two names."""
     return Link((ours,), (theirs,))
 
 
 def weight_and_bias(ours: str, theirs: str) -> list[Link]:
     """Links of a layer that has both."""
-    return [same(f"{ours}.{leaf}", f"{theirs}.{leaf}") for leaf in ("weight", "bias")]
+    return [same_tensor(f"{ours}.{leaf}", f"{theirs}.{leaf}") for leaf in ("weight", "bias")]
 
 
 @dataclass(frozen=True)

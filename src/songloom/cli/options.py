@@ -70,7 +70,7 @@ def _argument(spec: FieldSpec, metavar: str) -> inspect.Parameter:
 
 def _option(spec: FieldSpec, further: str | None) -> inspect.Parameter:
     hidden = spec.default in (None, "") or spec.default is False
-    told = "" if hidden else f"  [default: {shown(spec.default)}]"
+    told = "" if hidden else f"  [default: {format_default(spec.default)}]"
     name = "--" + spec.name.replace("_", "-")
     if spec.type is bool and spec.default is not False:
         name += f"/--no-{name[2:]}"
@@ -85,7 +85,7 @@ def _option(spec: FieldSpec, further: str | None) -> inspect.Parameter:
     return _parameter(spec, Annotated[bool | None if spec.type is bool else str | None, option])
 
 
-def shown(default: object) -> str:
+def format_default(default: object) -> str:
     """A field's default, as help and documents show it."""
     if isinstance(default, bool):
         return "on" if default else "off"

@@ -35,7 +35,7 @@ def prepare(
     request = PrepareRequest.from_mapping(fields)
     with (
         redirect_stdout(sys.stderr),
-        terminal.stopped_by_interrupt("stopping; what is prepared stays") as stopped,
+        terminal.stop_on_interrupt("stopping; what is prepared stays") as stopped,
         terminal.progress_bars("looking for songs") as show,
     ):
         import songloom
@@ -60,7 +60,7 @@ def train(
     suit_training()
     with (
         redirect_stdout(sys.stderr),
-        terminal.stopped_by_interrupt("stopping after this update") as stopped,
+        terminal.stop_on_interrupt("stopping after this update") as stopped,
         terminal.progress_bars("starting") as show,
     ):
         import songloom

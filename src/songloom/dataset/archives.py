@@ -92,12 +92,14 @@ def unpack(path: Path, folder: Path, limits: Limits | None = None) -> Unpacked:
             files[name] = target
     except (tarfile.ReadError, EOFError) as error:
         if kind in _MAGIC and not budget.members:
-            raise _unusable(budget, f"compressed by {kind}, but broken or no tar") from error
-        raise _unusable(budget, f"broken ({error})") from error
+            raise _unusable_archive_error(
+                budget, f"compressed by {kind}, but broken or no tar"
+            ) from error
+        raise _unusable_archive_error(budget, f"broken ({error})") from error
     except RuntimeError as error:  # zipfile's word for passwords and unknown compression
-        raise _unusable(budget, f"not to be opened ({error})") from error
+        raise _unusable_archive_error(budget, f"not to be opened ({error})") from error
     except _BROKEN as error:
-        raise _unusable(budget, f"broken ({error})") from error
+        raise _unusable_archive_error(budget, f"broken ({error})") from error
     if not budget.members:
         raise DatasetError(f"{path} is an empty archive: expected songs in it; pack it again")
     return Unpacked(files, tuple(skipped))
@@ -225,7 +227,7 @@ def _zip_members(path: Path, budget: _Budget) -> Iterator[tuple[tuple[str, ...],
                 yield parts, _UNREAD
                 continue
             if info.flag_bits & 1:
-                raise _unusable(budget, "encrypted")
+                raise _unusable_archive_error(budget, "encrypted")
             with archive.open(info) as content:
                 yield parts, _Counted(content, budget)
 
@@ -319,23 +321,23 @@ def _store(content: _Readable, target: Path) -> None:
     try:
         file = target.open("xb")
     except OSError as error:
-        raise _full(target, error) from error
+        raise _disk_full_error(target, error) from error
     with file:
         for block in iter(lambda: content.read(1 << 20), b""):
             try:
                 file.write(block)
             except OSError as error:
-                raise _full(target, error) from error
+                raise _disk_full_error(target, error) from error
 
 
-def _full(target: Path, error: OSError) -> OutputError:
+def _disk_full_error(target: Path, error: OSError) -> OutputError:
     return OutputError(
         f"{str(target)!r} cannot be written ({error.strerror}): expected room for what the archive "
         "holds; free some, or choose another output folder"
     )
 
 
-def _unusable(budget: _Budget, reason: str) -> DatasetError:
+def _unusable_archive_error(budget: _Budget, reason: str) -> DatasetError:
     at = f" at {budget.member!r}" if budget.member else ""
     return DatasetError(
         f"{budget.path} cannot be unpacked{at}: it is {reason}; expected a zip, tar, tar.gz or tgz "

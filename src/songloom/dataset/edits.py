@@ -9,7 +9,7 @@ from typing import Any
 
 from songloom.dataset.labels import LABEL_NAMES
 from songloom.dataset.manifest import SONGS, Song, read_songs
-from songloom.dataset.tokens import TOKENS
+from songloom.dataset.token_store import TOKENS
 
 EDITED = "edited"
 """Source of a label that someone changed in songs.jsonl."""
@@ -28,17 +28,19 @@ class Edits:
         left = {song.hash for song in self.now}
         return tuple(song for song in self.before if song.hash not in left)
 
-    def applied_to(self, song: Song) -> Song:
+    def apply_to(self, song: Song) -> Song:
         """A song as it was prepared anew, with what someone had changed about it."""
-        now, before = self._of(song)
+        now, before = self._find_lines(song)
         if now is None or before is None:
             return song
-        changed = [name for name in LABEL_NAMES if _of(now, name) != _of(before, name)]
+        changed = [
+            name for name in LABEL_NAMES if _label_value(now, name) != _label_value(before, name)
+        ]
         labels = song.labels
         kept = {name: share for name, share in labels.confidence.items() if name not in changed}
         labels = replace(
             labels,
-            **{name: _of(now, name) for name in changed},
+            **{name: _label_value(now, name) for name in changed},
             confidence=kept,
             sources={**labels.sources, **dict.fromkeys(changed, EDITED)},
         )
@@ -49,7 +51,7 @@ class Edits:
             held_out=song.held_out if now.held_out == before.held_out else now.held_out,
         )
 
-    def _of(self, song: Song) -> tuple[Song | None, Song | None]:
+    def _find_lines(self, song: Song) -> tuple[Song | None, Song | None]:
         """The song's lines, or those of the file that it replaces: one exported anew, say."""
         for same in (lambda other: other.hash == song.hash, lambda other: other.file == song.file):
             now, before = _with(self.now, same), _with(self.before, same)
@@ -74,5 +76,5 @@ def _with(songs: Iterable[Song], same: Callable[[Song], bool]) -> Song | None:
     return next((song for song in songs if same(song)), None)
 
 
-def _of(song: Song, name: str) -> Any:
+def _label_value(song: Song, name: str) -> Any:
     return getattr(song.labels, name)

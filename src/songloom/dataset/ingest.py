@@ -140,7 +140,9 @@ def _walk(root: Path, folder: Path, skipped: list[Skipped]) -> Iterator[tuple[st
                 f"{root} cannot be opened ({error.strerror}): expected a folder of songs that may "
                 "be read; change its permissions, or choose another"
             ) from error
-        skipped.append(Skipped(_within(root, folder), f"it cannot be opened ({error.strerror})"))
+        skipped.append(
+            Skipped(_relative_name(root, folder), f"it cannot be opened ({error.strerror})")
+        )
         return
     for entry in entries:
         path, name = folder / entry.name, (entry.name,)
@@ -148,15 +150,15 @@ def _walk(root: Path, folder: Path, skipped: list[Skipped]) -> Iterator[tuple[st
         unwanted = kind != "folder" and not is_wanted(name)
         if unwanted or is_hidden(name) or is_leftover(name):
             if reason := explain_unwanted(name):
-                skipped.append(Skipped(_within(root, path), reason))
+                skipped.append(Skipped(_relative_name(root, path), reason))
         elif kind == "file":
-            yield _within(root, path), path
+            yield _relative_name(root, path), path
         elif kind == "folder" and not entry.is_symlink():
             yield from _walk(root, path, skipped)
         elif kind == "folder":
-            skipped.append(Skipped(_within(root, path), "it is a link to a folder"))
+            skipped.append(Skipped(_relative_name(root, path), "it is a link to a folder"))
         else:
-            skipped.append(Skipped(_within(root, path), kind))
+            skipped.append(Skipped(_relative_name(root, path), kind))
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
@@ -180,7 +182,7 @@ def _siblings(path: Path) -> list[Path]:
     ]
 
 
-def _within(root: Path, path: Path) -> str:
+def _relative_name(root: Path, path: Path) -> str:
     return _name(path.relative_to(root).as_posix())
 
 

@@ -44,7 +44,7 @@ def label(audio: Audio, labellers: Sequence[Labeller]) -> Labels:
     """Label a song by all labellers; a later one wins over an earlier one."""
     labels = Labels()
     for labeller in labellers:
-        labels = labels.overridden_by(labeller(audio))
+        labels = labels.with_overrides(labeller(audio))
     return labels
 
 

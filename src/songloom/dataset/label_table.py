@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from songloom.dataset.encodings import decode_text
 from songloom.dataset.labels import LABEL_NAMES
 from songloom.dataset.sidecars import fold_name
-from songloom.dataset.values import Written, written
+from songloom.dataset.values import Written, parse_written
 from songloom.errors import DatasetError
 
 FILE = "file"
@@ -50,7 +50,7 @@ def read_table(path: Path, songs: Iterable[str]) -> Mapping[str, Written]:
             )
         values = {name: cell for name, cell in zip(header, cells, strict=False) if cell.strip()}
         song = _song(values.pop(FILE, ""), index, where)
-        table[song] = table.get(song, Written()).overridden_by(written(dict(values), where))
+        table[song] = table.get(song, Written()).with_overrides(parse_written(dict(values), where))
     return table
 
 

@@ -39,7 +39,7 @@ class Labels:
         """Names of the labels that are known."""
         return tuple(name for name in LABEL_NAMES if getattr(self, name))
 
-    def without(self, names: Collection[str]) -> Labels:
+    def drop(self, names: Collection[str]) -> Labels:
         """These labels, with the named ones unknown."""
         nothing: dict[str, Any] = {name: () if name in LISTS else None for name in names}
         return replace(
@@ -49,7 +49,7 @@ class Labels:
             sources={n: source for n, source in self.sources.items() if n not in names},
         )
 
-    def overridden_by(self, other: Labels) -> Labels:
+    def with_overrides(self, other: Labels) -> Labels:
         """These labels, with those that `other` knows in their place."""
         kept = set(self.known) - set(other.known)
         confidence = {name: share for name, share in self.confidence.items() if name in kept}

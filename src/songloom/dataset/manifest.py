@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from songloom.dataset.labels import LABEL_NAMES, Labels
-from songloom.dataset.tokens import TOKENS, SongTokens, read_record, read_tokens
-from songloom.dataset.values import Written, written
+from songloom.dataset.token_store import TOKENS, SongTokens, read_record, read_tokens
+from songloom.dataset.values import Written, parse_written
 from songloom.errors import DatasetError
 from songloom.whole_files import write_text
 
@@ -210,20 +210,22 @@ def _song(line: str, where: str) -> Song:
             "correct it, or delete the line"
         )
     _check_names(row, _FIELDS, where)
-    said: Written = written(row, where)
+    said: Written = parse_written(row, where)
     hash, seconds, held_out = row.get("hash"), row.get("seconds"), row.get("held_out", False)
     if not isinstance(hash, str) or not _is_hash(hash):
-        raise _wrong("hash", hash, where, f"{HASH_DIGITS} hexadecimal digits, as it was prepared")
+        raise _value_error(
+            "hash", hash, where, f"{HASH_DIGITS} hexadecimal digits, as it was prepared"
+        )
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
-        raise _wrong("seconds", seconds, where, "a number of seconds, as it was prepared")
+        raise _value_error("seconds", seconds, where, "a number of seconds, as it was prepared")
     if not isinstance(held_out, bool):
-        raise _wrong("held_out", held_out, where, "true or false")
+        raise _value_error("held_out", held_out, where, "true or false")
     if not isinstance(row.get("file"), str):
-        raise _wrong("file", row.get("file"), where, "the name of the song's file")
+        raise _value_error("file", row.get("file"), where, "the name of the song's file")
     confidence, sources = row.get("confidence", {}), row.get("sources", {})
     for name, value in (("confidence", confidence), ("sources", sources)):
         if not isinstance(value, dict):
-            raise _wrong(name, value, where, "an object in braces")
+            raise _value_error(name, value, where, "an object in braces")
     labels = dataclasses.replace(
         said.labels,
         confidence={n: float(v) for n, v in confidence.items() if isinstance(v, (int, float))},
@@ -270,7 +272,7 @@ def _check_names(row: dict[str, Any], known: Iterable[str], where: str) -> None:
             raise DatasetError(f"{where}: unknown field {name!r}; {hint}")
 
 
-def _wrong(name: str, value: Any, where: str, expected: str) -> DatasetError:
+def _value_error(name: str, value: Any, where: str, expected: str) -> DatasetError:
     return DatasetError(f"{where}: {name} is {value!r}, but must be {expected}; correct it")
 
 

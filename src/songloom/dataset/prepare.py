@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from songloom.audio.files import read_seconds
-from songloom.audio.vocals import resolved
+from songloom.audio.vocals import resolve_separator
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.model_codec import ModelCodec, model_path, read_model_codec
 from songloom.dataset.edits import Edits, read_edits
@@ -35,7 +35,7 @@ from songloom.dataset.manifest import (
     write_info,
 )
 from songloom.dataset.sidecars import Sidecars
-from songloom.dataset.tokens import (
+from songloom.dataset.token_store import (
     TOKENS,
     Cancel,
     Record,
@@ -113,18 +113,18 @@ def prepare(
     request = _with_separator_named(request, tell)
     path = model_path(request.model_version, on_event)
     info = _info(request, read_model_codec(path, torch.device("cpu"), on_event))
-    setup = Setup(request, path, device, _treatment(info), _labelled_by(request), folder)
-    with _held(folder, info), open_songs(request.dataset_path, folder) as songs:
+    setup = Setup(request, path, device, _treatment(info), _describe_labelers(request), folder)
+    with _lock_folder(folder, info), open_songs(request.dataset_path, folder) as songs:
         edits = read_edits(folder)
-        written, skipped = _written(request, songs, edits)
+        written, skipped = _read_written(request, songs, edits)
         progress = _Progress(setup, list(written), tell)
         for task, outcome in _outcomes(setup, progress.tasks, labellers, tell, stopped):
             progress.take(task, outcome)
         skipped += progress.skipped
-        unedited = _unedited(request, written, progress.records)
+        unedited = _apply_written(request, written, progress.records)
         if not unedited:
-            raise _nothing(request.dataset_path, skipped)
-        edited = tuple(edits.applied_to(song) for song in unedited)
+            raise _empty_error(request.dataset_path, skipped)
+        edited = tuple(edits.apply_to(song) for song in unedited)
         write_dataset(Dataset(folder, info, edited), (*unedited, *edits.deleted))
     skipped = [*songs.skipped, *skipped]
     return Prepared(
@@ -220,7 +220,7 @@ def _outcomes(
     return prepare_apart(setup, tasks, processes, cancelled)
 
 
-def _written(
+def _read_written(
     request: PrepareRequest, songs: Songs, edits: Edits
 ) -> tuple[dict[SongFile, Written], list[Skipped]]:
     """The songs to be prepared, with what people wrote about them; and those that are not."""
@@ -236,12 +236,12 @@ def _written(
             skipped.append(Skipped(song.name, reason))
             continue
         try:
-            beside = sidecars.of(song.name)
+            beside = sidecars.find_written(song.name)
         except DatasetError as error:
             skipped.append(Skipped(song.name, str(error)))
             continue
         of_table = table.get(song.name, Written())
-        written[song] = common.overridden_by(beside).overridden_by(of_table)
+        written[song] = common.with_overrides(beside).with_overrides(of_table)
     unused = sidecars.explain_unused(names) if songs.whole else []
     return written, [*skipped, *unused]
 
@@ -253,7 +253,7 @@ def _is_table(file: str, request: PrepareRequest) -> bool:
     )
 
 
-def _unedited(
+def _apply_written(
     request: PrepareRequest,
     written: Mapping[SongFile, Written],
     records: Mapping[str, Record],
@@ -265,7 +265,7 @@ def _unedited(
             hash=song.hash[:HASH_DIGITS],
             seconds=records[song.name].seconds,
             caption=said.caption,
-            labels=said.over(records[song.name].labels),
+            labels=said.apply_to(records[song.name].labels),
         )
         for song, said in written.items()
         if song.name in records
@@ -314,7 +314,7 @@ def _treatment(info: DatasetInfo) -> Treatment:
     return Treatment(info.codec, info.chroma_bins, info.vocals)
 
 
-def _labelled_by(request: PrepareRequest) -> str:
+def _describe_labelers(request: PrepareRequest) -> str:
     parts = ["analysis"] if request.auto_labeling else []
     return " and ".join(parts if request.tagger == "none" else [*parts, request.tagger])
 
@@ -323,13 +323,13 @@ def _with_separator_named(request: PrepareRequest, tell: ProgressCallback) -> Pr
     """The request with "auto" replaced by what it means here."""
     if not request.drop_vocals or request.vocal_separator != "auto":
         return request
-    chosen = resolved(request.vocal_separator)
+    chosen = resolve_separator(request.vocal_separator)
     tell(Notice(f"vocals are removed by {chosen}"))
     return replace(request, vocal_separator=chosen)
 
 
 @contextmanager
-def _held(folder: Path, info: DatasetInfo) -> Iterator[None]:
+def _lock_folder(folder: Path, info: DatasetInfo) -> Iterator[None]:
     """Hold a data set's folder, which is made if need be, against other preparations."""
     from filelock import FileLock, Timeout
 
@@ -364,7 +364,7 @@ def _held(folder: Path, info: DatasetInfo) -> Iterator[None]:
         lock.release()
 
 
-def _nothing(path: Path, skipped: Sequence[Skipped]) -> DatasetError:
+def _empty_error(path: Path, skipped: Sequence[Skipped]) -> DatasetError:
     songs_first = sorted(skipped, key=lambda each: not is_audio(each.file))
     reasons = "; ".join(f"{each.file!r}: {each.reason}" for each in songs_first[:3])
     return DatasetError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from songloom.dataset.encodings import decode_text
 from songloom.dataset.files import Skipped, is_audio, is_sidecar
-from songloom.dataset.values import Written, check_caption, label_names, text_value, written
+from songloom.dataset.values import Written, check_caption, label_names, parse_written, text_value
 from songloom.errors import DatasetError
 
 LARGEST = 1 << 20
@@ -68,7 +68,7 @@ class Sidecars:
             for sidecar in _sidecars(name, path, self._stems):
                 self._by_stem[fold_name(sidecar.stem)].append(sidecar)
 
-    def of(self, song: str) -> Written:
+    def find_written(self, song: str) -> Written:
         """What is written beside the song of that name.
 
         A text file is the caption; a JSON file may hold a caption and labels, and wins where both
@@ -80,22 +80,22 @@ class Sidecars:
             DatasetError: a file cannot be understood.
         """
         said = Written()
-        for sidecar in self._about(song):
+        for sidecar in self._find_for(song):
             read = read_json if sidecar.rank == _JSON else read_text
-            said = said.overridden_by(read(sidecar.path, PurePosixPath(sidecar.name).name))
+            said = said.with_overrides(read(sidecar.path, PurePosixPath(sidecar.name).name))
         return said
 
     def explain_unused(self, songs: Iterable[str]) -> list[Skipped]:
         """The files that are about none of these songs, and why they are not used."""
         every = {side.name: side for sides in self._by_stem.values() for side in sides}
-        used = {sidecar.name for song in songs for sidecar in self._about(song)}
+        used = {sidecar.name for song in songs for sidecar in self._find_for(song)}
         return [
-            Skipped(name, _why_unused(name, self._stems))
+            Skipped(name, _explain_unused(name, self._stems))
             for name in sorted(every)
             if name not in used
         ]
 
-    def _about(self, song: str) -> list[_Sidecar]:
+    def _find_for(self, song: str) -> list[_Sidecar]:
         """The files that describe a song, the last of which wins."""
         chosen = []
         for stem in _stems(song):
@@ -129,20 +129,20 @@ def _sidecars(name: str, path: Path, stems: AbstractSet[str]) -> Iterator[_Sidec
         yield _Sidecar(name, path, stem, _JSON)
         return
     yield _Sidecar(name, path, stem, _PLAIN)
-    named = _without_mark(stem, _CAPTION_MARKS)
+    named = _strip_mark(stem, _CAPTION_MARKS)
     if named and stem not in stems:
         yield _Sidecar(name, path, named, _MARKED)
 
 
-def _without_mark(stem: str, marks: Sequence[str]) -> str:
+def _strip_mark(stem: str, marks: Sequence[str]) -> str:
     """The stem before a mark such as ".caption"; empty where there is none."""
     match = re.fullmatch(rf"(.*[^/])[._-]({'|'.join(marks)})", stem, re.IGNORECASE | re.DOTALL)
     return match[1] if match else ""
 
 
-def _why_unused(name: str, stems: AbstractSet[str]) -> str:
+def _explain_unused(name: str, stems: AbstractSet[str]) -> str:
     stem = name[: name.rindex(".")]
-    if _without_mark(stem, _UNUSED_MARKS) in stems:
+    if _strip_mark(stem, _UNUSED_MARKS) in stems:
         return "lyrics are not used: a model learns from what describes the sound"
     return (
         "it describes no song: expected the name of one with txt or json as its ending, such as "
@@ -160,7 +160,7 @@ def read_text(path: Path, name: str) -> Written:
     Raises:
         DatasetError: it cannot be read as a text.
     """
-    caption = text_value("caption", _decoded(path, name), name)
+    caption = text_value("caption", _read_decoded(path, name), name)
     check_caption(caption, name)
     return Written(caption)
 
@@ -177,7 +177,7 @@ def read_json(path: Path, name: str) -> Written:
         DatasetError: it is no JSON object, or a value makes no sense.
     """
     try:
-        content = json.loads(_decoded(path, name))
+        content = json.loads(_read_decoded(path, name))
     except (ValueError, RecursionError) as error:
         raise DatasetError(
             f"{name} is not JSON ({error}): expected an object such as "
@@ -193,7 +193,7 @@ def read_json(path: Path, name: str) -> Written:
         values[ours] = next((content[key] for key in names if content.get(key)), None)
     if content.get("is_instrumental") is True and not values["voice"]:
         values["voice"] = "instrumental"
-    said = written(values, name)
+    said = parse_written(values, name)
     caption = _with_keywords(said.caption, content.get("keywords"), name)
     caption = _with_keywords(caption, _time_signature(content, name), name)
     check_caption(caption, name)
@@ -224,7 +224,7 @@ def _with_keywords(caption: str | None, keywords: Any, name: str) -> str | None:
     return f"{caption.rstrip('.')}, {words}"
 
 
-def _decoded(path: Path, name: str) -> str:
+def _read_decoded(path: Path, name: str) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)

@@ -23,18 +23,18 @@ class Written:
     unknown: frozenset[str] = frozenset()
     """Names of labels that stay unknown, whatever is heard."""
 
-    def overridden_by(self, other: Written) -> Written:
+    def with_overrides(self, other: Written) -> Written:
         """This, with what `other` says in its place."""
         caption = self.caption if other.caption is None else other.caption
-        labels = other.over(self.labels)
+        labels = other.apply_to(self.labels)
         return Written(caption, labels, (self.unknown | other.unknown) - set(labels.known))
 
-    def over(self, labels: Labels) -> Labels:
+    def apply_to(self, labels: Labels) -> Labels:
         """Labels that were known otherwise, with what is written here in their place."""
-        return labels.without(self.unknown).overridden_by(self.labels)
+        return labels.drop(self.unknown).with_overrides(self.labels)
 
 
-def written(values: dict[str, Any], where: str) -> Written:
+def parse_written(values: dict[str, Any], where: str) -> Written:
     """From a caption and labels as they stand in a file to what they mean.
 
     Args:
@@ -69,7 +69,7 @@ def label_names(value: Any, where: str) -> frozenset[str]:
     names = _list("unknown", value, where)
     for name in names:
         if name not in LABEL_NAMES:
-            raise _wrong("unknown", name, where, f"names of labels: {', '.join(LABEL_NAMES)}")
+            raise _value_error("unknown", name, where, f"names of labels: {', '.join(LABEL_NAMES)}")
     return frozenset(names)
 
 
@@ -101,7 +101,7 @@ def text_value(name: str, value: Any, where: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise _wrong(name, value, where, "a text in quotation marks, or null")
+        raise _value_error(name, value, where, "a text in quotation marks, or null")
     # Half of a pair, which JSON can hold, is no character and cannot be written.
     return value.encode("utf-8", "replace").decode().strip() or None
 
@@ -114,7 +114,7 @@ def _list(name: str, value: Any, where: str) -> tuple[str, ...]:
     if isinstance(value, str):
         value = re.split(r"[;|]" if re.search(r"[;|]", value) else ",", value)
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-        raise _wrong(name, value, where, expected)
+        raise _value_error(name, value, where, expected)
     parts = (text_value(name, part, where) for part in value)
     return tuple(dict.fromkeys(part for part in parts if part))
 
@@ -124,13 +124,13 @@ def _bpm(value: Any, where: str) -> float | None:
         return None
     expected = f"a number of beats per minute from {SLOWEST:g} to {FASTEST:g}"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _wrong("bpm", value, where, expected)
+        raise _value_error("bpm", value, where, expected)
     try:
         bpm = float(value.lower().removesuffix("bpm") if isinstance(value, str) else value)
     except (ValueError, OverflowError):
-        raise _wrong("bpm", value, where, expected) from None
+        raise _value_error("bpm", value, where, expected) from None
     if not SLOWEST <= bpm <= FASTEST:
-        raise _wrong("bpm", value, where, expected)
+        raise _value_error("bpm", value, where, expected)
     return bpm
 
 
@@ -157,7 +157,7 @@ def _key(text: str | None, where: str) -> str | None:
         if known is not None:
             sharp = sign in ("#", "♯", "sharp")
             return f"{tonic}{'#' if sharp else 'b' if sign else ''} {known}"
-    raise _wrong("key", text, where, 'a tonic and a mode, such as "C minor" or "F# major"')
+    raise _value_error("key", text, where, 'a tonic and a mode, such as "C minor" or "F# major"')
 
 
 _VOICES = {
@@ -171,9 +171,9 @@ def _voice(text: str | None, where: str) -> str | None:
     if text is None:
         return None
     if text.lower() not in _VOICES:
-        raise _wrong("voice", text, where, '"vocal" or "instrumental"')
+        raise _value_error("voice", text, where, '"vocal" or "instrumental"')
     return _VOICES[text.lower()]
 
 
-def _wrong(name: str, value: Any, where: str, expected: str) -> DatasetError:
+def _value_error(name: str, value: Any, where: str, expected: str) -> DatasetError:
     return DatasetError(f"{where}: {name} is {value!r}, but must be {expected}; correct it")

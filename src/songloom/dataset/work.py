@@ -13,14 +13,14 @@ from songloom.audio.vocals import VocalRemover, vocal_remover
 from songloom.checkpoints.model_codec import read_model_codec
 from songloom.dataset.label import label, labellers_for
 from songloom.dataset.labels import Labeller
-from songloom.dataset.tokens import (
+from songloom.dataset.token_store import (
     Cancel,
     Record,
     SongTokens,
     Treatment,
-    on_disk,
     read_recording,
     read_tokens,
+    spool_to_disk,
     tokenize,
     write_tokens,
 )
@@ -99,7 +99,7 @@ class Tools:
         )
         labels = label(audio, self._labellers)
         if task.only_labels:
-            tokens = read_tokens(task.target).copied()
+            tokens = read_tokens(task.target).copy()
         else:
             tokens = self._tokens(audio, cancelled)
         record = Record(audio.seconds, setup.treatment, self._labelled_by, labels)
@@ -109,7 +109,7 @@ class Tools:
     def _tokens(self, audio: Audio, cancelled: Cancel) -> SongTokens:
         setup, codec = self._setup, self._codec
         if self._remover is not None:
-            without = on_disk(self._remover(audio), codec.channels, setup.folder, cancelled)
+            without = spool_to_disk(self._remover(audio), codec.channels, setup.folder, cancelled)
             audio = Audio(without, audio.sample_rate)
         return tokenize(audio, codec, setup.treatment.chroma_bins, setup.folder, cancelled)
 

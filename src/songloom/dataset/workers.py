@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any, Self
 
-from songloom.dataset.tokens import Cancel, Record
+from songloom.dataset.token_store import Cancel, Record
 from songloom.dataset.work import Setup, Task, Tools
 from songloom.errors import AudioError, Cancelled
 
@@ -105,11 +105,11 @@ class _Worker:
         with suppress(queue.Empty):
             while not self._stopped:
                 task = self._waiting.get_nowait()
-                result = self._prepared(task)
+                result = self._prepare_one(task)
                 if not self._stopped:
                     self._finished.put((task, result))
 
-    def _prepared(self, task: Task) -> Record | Exception:
+    def _prepare_one(self, task: Task) -> Record | Exception:
         try:
             with self._lock:
                 if self._stopped:
@@ -190,7 +190,7 @@ def main() -> None:
                     tools = tools or Tools(setup)
                     result = tools.prepare(task, cancelled=lambda: False)
                 except Exception as error:  # whatever it is, the other side raises it
-                    result = _sendable(error)
+                    result = _make_sendable(error)
                 pickle.dump(result, pipes.results)
                 pipes.results.flush()
 
@@ -210,7 +210,7 @@ class _Pipes:
             self.results.close()
 
 
-def _sendable(error: Exception) -> Exception:
+def _make_sendable(error: Exception) -> Exception:
     """The error as it can be sent, with the place where it happened."""
     import traceback
 

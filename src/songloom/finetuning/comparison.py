@@ -13,7 +13,7 @@ from songloom.generation.track import Track
 from songloom.progress import ProgressCallback, Stage
 from songloom.request import GenerationRequest, TrainingRequest, max_duration
 from songloom.training.captions import full_caption
-from songloom.training.memorisation import MemorisationCheck, TokenisedSong, check_memorisation
+from songloom.training.memorization import MemorizationCheck, TokenizedSong, check_memorization
 from songloom.training.summary import ClipPair
 
 PREVIEW_SEED = 1000
@@ -27,7 +27,7 @@ class Comparison:
     before: Sequence[Track] = ()
     after: Sequence[Track] = ()
     clips: Sequence[ClipPair] = ()
-    memorisation: MemorisationCheck | None = None
+    memorisation: MemorizationCheck | None = None
 
 
 def compare(
@@ -77,12 +77,12 @@ def compare(
         for old, new in zip(before, after, strict=True)
     ]
     songs = dataset.songs
-    memorisation = check_memorisation(
+    memorisation = check_memorization(
         [track.tokens for track in before],
         [track.tokens for track in after],
         [dataset.tokens(song).codes for song in songs if song.held_out],
         (
-            TokenisedSong(song.file, dataset.tokens(song).codes)
+            TokenizedSong(song.file, dataset.tokens(song).codes)
             for song in songs
             if not song.held_out
         ),

@@ -13,7 +13,7 @@ from songloom.models.lm import LM
 from songloom.models.lora import add_lora
 from songloom.request import TrainingRequest
 from songloom.training.memory import free_memory
-from songloom.training.plan import fitting, lora_config, resolve_precision, window_frames
+from songloom.training.plan import fit_to_memory, lora_config, resolve_precision, window_frames
 
 SMALLEST_RUN = 32 * 2**20
 """Bytes that every training writes at least: tokens, an adapter, clips and a report."""
@@ -47,7 +47,7 @@ def check_feasible(
     if device.type != "cpu":  # where the model is not yet
         half = dtype == torch.bfloat16 and not request.full
         free = max(0, free - parameters * (2 if half else 4))
-    fitting(request, lm, frames, dtype, free, device)
+    fit_to_memory(request, lm, frames, dtype, free, device)
     _check_disk(folder, 2 * 4 * parameters if request.full else 0)
 
 

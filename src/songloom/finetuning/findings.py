@@ -13,7 +13,7 @@ from songloom.dataset.manifest import Dataset, Song
 from songloom.generation.track import Track
 from songloom.models.codec import Codec
 from songloom.training.baselines import Baselines, measure_baselines
-from songloom.training.excerpts import CodedExcerpt, cut_excerpt
+from songloom.training.coded_excerpts import CodedExcerpt, cut_excerpt
 from songloom.training.fidelity import (
     is_quiet,
     mean_fidelity,

@@ -48,7 +48,7 @@ from songloom.models.lm import LM
 from songloom.models.text import MAX_TOKENS
 from songloom.progress import Notice, ProgressCallback, Stage
 from songloom.request import TrainingRequest
-from songloom.training.batches import Song
+from songloom.training.batches import TrainingSong
 from songloom.training.loop import Trainer, TrainingResult
 from songloom.training.plan import make_plan, make_trainable
 from songloom.training.publish import write_about, write_card, write_weights
@@ -236,9 +236,9 @@ def _train_model(
         return trainer.run(log, cancelled)
 
 
-def _load_song(dataset: Dataset, song: manifest.Song) -> Song:
+def _load_song(dataset: Dataset, song: manifest.Song) -> TrainingSong:
     tokens = dataset.tokens(song)
-    return Song(song.file, tokens.codes, tokens.chroma, song.caption or "", song.tags())
+    return TrainingSong(song.file, tokens.codes, tokens.chroma, song.caption or "", song.tags())
 
 
 def _publish_model(

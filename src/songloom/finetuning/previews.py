@@ -18,8 +18,8 @@ from songloom.generation.model import Model
 from songloom.progress import Notice, ProgressCallback, TrainingPreview
 from songloom.request import GenerationRequest, max_duration
 from songloom.training.finding_words import describe_as_json
-from songloom.training.memorisation import MemorisationCheck, longest_of
-from songloom.training.memorisation_section import finding
+from songloom.training.memorization import MemorizationCheck, merge_longest
+from songloom.training.memorization_section import describe_copying
 from songloom.training.memory import is_out_of_memory
 from songloom.training.summary import ClipPair, TrainingSummary
 from songloom.whole_files import write_text
@@ -81,7 +81,7 @@ def keep_comparison(
     run: Path,
     summary: TrainingSummary,
     clips: Sequence[ClipPair],
-    memorisation: MemorisationCheck | None,
+    memorisation: MemorizationCheck | None,
 ) -> None:
     """Write what was compared at the end, clips first, then `comparison.json` that names them.
 
@@ -112,11 +112,11 @@ def keep_comparison(
     write_text(folder / COMPARISON, json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def _describe_check(check: MemorisationCheck) -> dict[str, Any]:
-    longest, normal = longest_of(check.after), check.normal
+def _describe_check(check: MemorizationCheck) -> dict[str, Any]:
+    longest, normal = merge_longest(check.after), check.normal
     return {
         "verdict": check.verdict,
-        "finding": finding(check),
+        "finding": describe_copying(check),
         "longest_seconds": check.seconds(longest.exact),
         "usual_seconds": check.seconds(normal.exact),
         "song": longest.exact.song,

@@ -90,7 +90,7 @@ def choose_candidate(lm: LM, measure: Measure | None = None) -> Candidate:
     chosen = _recorded_choice(situation, candidates)
     if chosen is None:
         seconds = (measure or measure_candidates)(lm, candidates)
-        chosen = fastest_of(candidates, seconds)
+        chosen = choose_fastest(candidates, seconds)
         write_record(PrecisionRecord(situation, chosen.name, dict(seconds)))
         # Where several processes measured at once, the last that wrote decides for all from now on.
         chosen = _recorded_choice(situation, candidates) or chosen
@@ -105,7 +105,7 @@ def _recorded_choice(situation: Situation, candidates: Sequence[Candidate]) -> C
     return next(candidate for candidate in candidates if candidate.name == record.precision)
 
 
-def fastest_of(candidates: Sequence[Candidate], seconds: Mapping[str, float]) -> Candidate:
+def choose_fastest(candidates: Sequence[Candidate], seconds: Mapping[str, float]) -> Candidate:
     """The fastest of candidates, the most exact first; a later one has to win by the margin."""
     best = candidates[0]
     for candidate in candidates[1:]:

@@ -136,14 +136,14 @@ class Engine:
         tokens = slot.sequence[:, : slot.step].expand(job.rows, -1, -1)
         prefix = None if config.cross_attention else self._prefix(job)
         rows = slice(first, first + job.rows)
-        cross = _joined([slot.cross, None][: job.rows])
+        cross = _stack_cross_states([slot.cross, None][: job.rows])
         logits = self._lm.prefill(tokens, self._cache, rows, prefix, cross)
         held = slot.step + (0 if prefix is None else prefix.shape[1])
         self._slots.append(slot)
         self._owners += [slot] * job.rows
         self._lengths += [held] * job.rows
         self._cross = self._joined_cross()
-        self._draw([(slot, _guided(slot, logits, first))])
+        self._draw([(slot, _guide_logits(slot, logits, first))])
         return slot
 
     @torch.inference_mode()
@@ -152,10 +152,10 @@ class Engine:
         self._adapters.use([slot.job.adapter for slot in self._owners])
         tokens = torch.stack([slot.sequence[:, slot.step - 1] for slot in self._owners])
         rows = slice(0, len(self._owners))
-        place = CachePlace.of(rows, self._lengths, self._cache.keys[0])
+        place = CachePlace.from_lengths(rows, self._lengths, self._cache.keys[0])
         logits = self._lm.step(tokens, self._cache, place, self._cross)
         self._lengths = [length + 1 for length in self._lengths]
-        self._draw([(slot, _guided(slot, logits)) for slot in self._slots])
+        self._draw([(slot, _guide_logits(slot, logits)) for slot in self._slots])
 
     def release(self, slot: Slot) -> None:
         """Let a sequence leave, finished or not; the last rows move into its place."""
@@ -210,7 +210,7 @@ class Engine:
 
     def _joined_cross(self) -> CrossStates | None:
         """The texts of all active rows; the rows without conditions have none."""
-        return _joined(
+        return _stack_cross_states(
             [slot.cross if slot.rows[0] == row else None for row, slot in enumerate(self._owners)]
         )
 
@@ -238,7 +238,7 @@ class Engine:
         return slot.job.uniforms[rows, torch.arange(config.num_codebooks)]
 
 
-def _guided(slot: Slot, logits: Tensor, first: int = 0) -> Tensor:
+def _guide_logits(slot: Slot, logits: Tensor, first: int = 0) -> Tensor:
     """A slot's logits (K, V) of (R, K, V), guided where it has a second row."""
     conditional = logits[slot.rows[0] - first].float()
     if len(slot.rows) == 1:
@@ -246,7 +246,7 @@ def _guided(slot: Slot, logits: Tensor, first: int = 0) -> Tensor:
     return guide(conditional, logits[slot.rows[1] - first].float(), slot.job.guidance)
 
 
-def _joined(texts: list[CrossStates | None]) -> CrossStates | None:
+def _stack_cross_states(texts: list[CrossStates | None]) -> CrossStates | None:
     """Single texts as one batch, padded and masked; zeros for rows that have none."""
     known = [text for text in texts if text is not None]
     if not known:

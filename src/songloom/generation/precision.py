@@ -73,7 +73,7 @@ def prepare_for_inference(lm: LM, device: torch.device, dtype: torch.dtype | Non
     """
     lm.eval().requires_grad_(False)
     if dtype is None:
-        candidate = _fastest(lm)
+        candidate = _choose_cpu_candidate(lm)
     elif packs(device, dtype):
         candidate = HALF
     else:
@@ -83,7 +83,7 @@ def prepare_for_inference(lm: LM, device: torch.device, dtype: torch.dtype | Non
     return candidate.dtype
 
 
-def _fastest(lm: LM) -> Candidate:
+def _choose_cpu_candidate(lm: LM) -> Candidate:
     """What "auto" means for a model on the CPU.
 
     A small model's steps are too short for the choice to matter: it has half precision wherever

@@ -43,7 +43,7 @@ class Bands:
         """Signals (R, N) -> the standard deviation of each of their bands, (R, K), on the CPU."""
         count = signals.shape[-1]
         sums = torch.zeros(2, len(signals), self.count, dtype=torch.float64)
-        for piece, passed in self._passed(signals, self.filters):
+        for piece, passed in self._filter_pieces(signals, self.filters):
             bands = passed.clone()  # (R, K - 1, n), then with the last one
             bands[:, 1:] -= passed[:, :-1]
             bands = torch.cat([bands, piece[:, None] - passed[:, -1:]], dim=1)
@@ -53,18 +53,18 @@ class Bands:
         variances = (sums[1] - sums[0].square() / count) / max(count - 1, 1)
         return variances.clamp(min=0).sqrt()
 
-    def scaled(self, signals: Tensor, gains: Tensor) -> Tensor:
+    def scale_bands(self, signals: Tensor, gains: Tensor) -> Tensor:
         """Signals (R, N), gains of their bands (K,) -> the signals with these, (R, N)."""
         # Band i is pass i less pass i - 1: summed by parts, each filter has one factor.
         steps = (gains[:-1] - gains[1:]).to(self.filters)
         whole = (steps @ self.filters)[None]  # (1, taps)
         pieces = [
             passed[:, 0] + piece * gains[-1].to(piece)
-            for piece, passed in self._passed(signals, whole)
+            for piece, passed in self._filter_pieces(signals, whole)
         ]
         return torch.cat(pieces, dim=-1)
 
-    def _passed(self, signals: Tensor, filters: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _filter_pieces(self, signals: Tensor, filters: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Pieces (R, n) of the signals, and these through each filter: (R, filters, n)."""
         length, taps = signals.shape[-1], filters.shape[-1]
         padded = F.pad(signals, (self.reach, self.reach), mode="replicate")
@@ -94,7 +94,7 @@ def low_passes(sample_rate: int, count: int) -> Tensor:
     return torch.stack([one / one.sum() for one in filters]).float()
 
 
-def equalised(signals: Tensor, like: Tensor, sample_rate: int, count: int = 32) -> Tensor:
+def equalize_bands(signals: Tensor, like: Tensor, sample_rate: int, count: int = 32) -> Tensor:
     """Give each band of the signals (R, N) the strength that it has in another one, (R, N).
 
     Each signal by itself; a band that is silent in one of the two is silent in the result.
@@ -102,7 +102,7 @@ def equalised(signals: Tensor, like: Tensor, sample_rate: int, count: int = 32) 
     bands = Bands(sample_rate, count, signals.device)
     now, wanted = bands.deviations(signals), bands.deviations(like)
     gains = torch.where(now > 0, wanted / now.clamp(min=torch.finfo(now.dtype).tiny), 0)
-    rows = [bands.scaled(signals[i : i + 1], gains[i]) for i in range(len(signals))]
+    rows = [bands.scale_bands(signals[i : i + 1], gains[i]) for i in range(len(signals))]
     return torch.cat(rows)
 
 
@@ -131,12 +131,12 @@ class BandProcessor(nn.Module):
     def project(self, signals: Tensor) -> Tensor:
         """Music (R, N) -> what the network knows, (R, N)."""
         gains = (self.noise_deviation / self.deviation.clamp(min=1e-12)) ** self.config.power
-        return self._bands().scaled(signals, gains) - (self.mean * gains).sum()
+        return self._bands().scale_bands(signals, gains) - (self.mean * gains).sum()
 
     def restore(self, signals: Tensor) -> Tensor:
         """What the network knows (R, N) -> music, (R, N)."""
         gains = (self.deviation / self.noise_deviation) ** self.config.power
-        return self._bands().scaled(signals, gains) + self.mean.sum()
+        return self._bands().scale_bands(signals, gains) + self.mean.sum()
 
     def _bands(self) -> Bands:
         return Bands(self.config.sample_rate, self.config.bands, self.mean.device)

@@ -137,7 +137,7 @@ class Codec:
         vectors = [layer.decode(c) for layer, c in zip(self._codebooks, channels, strict=True)]
         return torch.stack(vectors).sum(dim=0)
 
-    def quantise(self, latents: Tensor) -> Tensor:
+    def quantize(self, latents: Tensor) -> Tensor:
         """Latents (C, hidden, T) -> codes (K, T): each codebook codes what the last one left."""
         residual, codes = latents, []
         for layer in self._codebooks:
@@ -203,7 +203,7 @@ class StreamingEncoder:
         latents = self._network.push(samples, last)
         if latents is None:
             return torch.zeros(codec.num_codebooks, 0, dtype=torch.long, device=codec.device)
-        return codec.quantise(latents)
+        return codec.quantize(latents)
 
 
 class _Network:

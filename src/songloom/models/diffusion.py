@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from songloom.errors import Cancelled
-from songloom.models.bands import BandProcessor, equalised
+from songloom.models.bands import BandProcessor, equalize_bands
 from songloom.models.codec import Codec
 from songloom.models.diffusion_schedule import Noise, PowerSchedule
 from songloom.models.diffusion_unet import UNet
@@ -50,7 +50,7 @@ class Windows:
     unit: int
     """Windows begin at multiples of it, and so lie alike on the grids of codec and networks."""
 
-    def over(self, samples: int) -> list[tuple[int, int]]:
+    def bounds(self, samples: int) -> list[tuple[int, int]]:
         """First sample of each window, and the one after its last."""
         if samples <= self.length:
             return [(0, samples)]
@@ -141,7 +141,7 @@ class MultiBandDiffusion(nn.Module):
             return torch.randn(1, like.shape[-1], generator=generator).to(like.device)
 
         made = self.generate(codec.latents(codes), codec.hop, noise, report, cancelled)
-        return equalised(made, like, self.sample_rate)
+        return equalize_bands(made, like, self.sample_rate)
 
     @torch.inference_mode()
     def generate(
@@ -162,7 +162,7 @@ class MultiBandDiffusion(nn.Module):
             report: see `decode`.
             cancelled: see `decode`.
         """
-        windows = self.windows(hop).over(latents.shape[-1] * hop)
+        windows = self.windows(hop).bounds(latents.shape[-1] * hop)
         ways = [band.schedule.way_back() for band in self.each_band()]
         total = sum(map(len, ways)) * len(windows)
         done = 0
@@ -181,7 +181,7 @@ class MultiBandDiffusion(nn.Module):
             unet = _fastest(band.unet)
             for step in way:
                 estimate = self._estimate(unet, x, step.index, latents, hop, count)
-                x = band.schedule.denoised(x, estimate, step, noise() if step.added else None)
+                x = band.schedule.remove_noise(x, estimate, step, noise() if step.added else None)
             del unet  # before the next one is made: it may be large
             whole += x if band.processor is None else band.processor.restore(x)
         return whole
@@ -208,7 +208,7 @@ class MultiBandDiffusion(nn.Module):
         fade = layout.fade(x.device)
         steps = torch.full((len(x),), step, device=x.device)
         dtype = next(unet.parameters()).dtype
-        for start, end in layout.over(x.shape[-1]):
+        for start, end in layout.bounds(x.shape[-1]):
             condition = latents[..., start // hop : end // hop].to(dtype)
             part = unet(x[:, None, start:end].to(dtype), steps, condition)[:, 0].to(x.dtype)
             if start:

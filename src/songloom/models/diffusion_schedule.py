@@ -56,14 +56,14 @@ class PowerSchedule:
             way.append(Step(now, (1 - kept) / (1 - power) ** 0.5, kept**0.5, variance**0.5))
         return way
 
-    def denoised(self, x: Tensor, estimate: Tensor, step: Step, noise: Tensor | None) -> Tensor:
+    def remove_noise(self, x: Tensor, estimate: Tensor, step: Step, noise: Tensor | None) -> Tensor:
         """The signal one step back, given the estimated noise in `x` and, if need be, new noise."""
         previous = (x - step.removed * self.noise_scale * estimate) / step.kept
         if noise is not None:
             previous += step.added * self.noise_scale * noise
         return previous.clamp(-self.clip, self.clip) if self.clip else previous
 
-    def noisy(self, signals: Tensor, steps: Tensor, noise: Tensor) -> Tensor:
+    def add_noise(self, signals: Tensor, steps: Tensor, noise: Tensor) -> Tensor:
         """Signals (B, 1, N), their steps (B,), noise (B, 1, N) -> the signals at these steps."""
         power = self.signal_powers().to(signals)[steps][:, None, None]
         return power.sqrt() * signals + (1 - power).sqrt() * self.noise_scale * noise

@@ -186,14 +186,14 @@ class Conv(nn.Module):
             return self._convolved(x)
         if self.pad_mode != "reflect":
             return self._convolved(F.pad(x, (left, right), mode=self.pad_mode))
-        return self._convolved(_reflected(x, left, right))
+        return self._convolved(_reflect(x, left, right))
 
     def _convolved(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(x)
         return out
 
 
-def _reflected(x: Tensor, left: int, right: int) -> Tensor:
+def _reflect(x: Tensor, left: int, right: int) -> Tensor:
     """Mirror (B, D, N) at its ends: several times faster than `F.pad`, and for any N."""
     length = x.shape[-1]
     # A signal shorter than its reflection is continued with zeros first, then cut again.

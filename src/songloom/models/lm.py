@@ -92,7 +92,7 @@ class CachePlace:
     """(B, 1, 1, start + 1) added to the attention's scores: -inf where a row holds nothing."""
 
     @staticmethod
-    def of(rows: slice, lengths: list[int], like: Tensor) -> CachePlace:
+    def from_lengths(rows: slice, lengths: list[int], like: Tensor) -> CachePlace:
         """Place for one further step of rows that hold `lengths` steps; `like` gives the dtype."""
         start = max(lengths)
         if min(lengths) == start:
@@ -292,13 +292,13 @@ class LM(nn.Module):
         self, tokens: Tensor, prefix: Tensor | None = None, cross: CrossStates | None = None
     ) -> Tensor:
         """Teacher forcing: tokens (B, K, S) -> logits (B, K, S, V); step s predicts step s + 1."""
-        return self._by_codebook(self.heads(self.states(tokens, prefix, cross)))
+        return self._split_codebooks(self.heads(self.states(tokens, prefix, cross)))
 
     def states(
         self, tokens: Tensor, prefix: Tensor | None = None, cross: CrossStates | None = None
     ) -> Tensor:
         """Teacher forcing up to what the heads read: tokens (B, K, S) -> states (B, S, D)."""
-        x = self._placed(tokens, prefix)
+        x = self._embed_at_positions(tokens, prefix)
         x = self._blocks(x, cross, None, None)
         if prefix is not None:
             x = x[:, prefix.shape[1] :]
@@ -314,7 +314,7 @@ class LM(nn.Module):
         cross: CrossStates | None = None,
     ) -> Tensor:
         """Fill empty cache rows with prefix and tokens (B, K, S); logits (B, K, V) of the last."""
-        x = self._placed(tokens, prefix)
+        x = self._embed_at_positions(tokens, prefix)
         x = self._blocks(x, cross, cache, CachePlace(rows, 0))
         return self._logits(x[:, -1:])[:, :, 0]
 
@@ -335,7 +335,7 @@ class LM(nn.Module):
             total = total + self.embeddings[k](tokens[:, k])
         return total
 
-    def _placed(self, tokens: Tensor, prefix: Tensor | None) -> Tensor:
+    def _embed_at_positions(self, tokens: Tensor, prefix: Tensor | None) -> Tensor:
         """Prefix and tokens (B, K, S), embedded, at their positions: (B, P + S, D)."""
         x = self._embed(tokens)
         if prefix is not None:
@@ -372,9 +372,9 @@ class LM(nn.Module):
         return x
 
     def _logits(self, x: Tensor) -> Tensor:  # (B, S, D) -> (B, K, S, V)
-        return self._by_codebook(self.heads(self.norm(x)))
+        return self._split_codebooks(self.heads(self.norm(x)))
 
-    def _by_codebook(self, logits: Tensor) -> Tensor:  # (B, S, K * V) -> (B, K, S, V)
+    def _split_codebooks(self, logits: Tensor) -> Tensor:  # (B, S, K * V) -> (B, K, S, V)
         batch, steps, _ = logits.shape
         return logits.view(batch, steps, self.config.num_codebooks, -1).transpose(1, 2)
 

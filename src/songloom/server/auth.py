@@ -24,7 +24,7 @@ from songloom.jobs.store.store import Store
 from songloom.server.page import is_open
 from songloom.server.refusals import refuse
 from songloom.server.signing import Signer
-from songloom.settings import ServeSettings, listed
+from songloom.settings import ServeSettings, split_list
 
 VARIABLE = "SONGLOOM_TOKENS"
 OPEN_PATHS = frozenset({"/livez"})
@@ -242,7 +242,7 @@ async def _ask_for_token(scope: Scope, send: Send, headers: Headers) -> None:
 
 def _read_variable(text: str) -> dict[str, str]:
     tokens = {}
-    for number, part in enumerate(listed(text), start=1):
+    for number, part in enumerate(split_list(text), start=1):
         name, colon, token = (piece.strip() for piece in part.partition(":"))
         if not colon:
             name, token = f"token-{number}", name

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from songloom.errors import OutputError
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 
 class IncomingFile:
@@ -59,7 +59,7 @@ async def incoming(target: Path) -> AsyncIterator[IncomingFile]:
     Raises:
         OutputError: the disk refuses.
     """
-    place = replacing(target)
+    place = replace_file(target)
     temporary = place.__enter__()
     file: IncomingFile | None = None
     try:

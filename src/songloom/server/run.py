@@ -23,7 +23,7 @@ from songloom.server.auth import check_binding
 from songloom.server.logs import configure_logging
 from songloom.server.protocol import TimedProtocol
 from songloom.server.services import Services, open_services
-from songloom.settings import ServeSettings, listed
+from songloom.settings import ServeSettings, split_list
 
 _BACKLOG = 2048
 """Connections that may wait to be accepted."""
@@ -75,10 +75,10 @@ def serve(settings: ServeSettings) -> None:
 def devices_of(settings: ServeSettings) -> tuple[str, ...]:
     """The devices to compute on, found without loading PyTorch."""
     if settings.devices != "auto":
-        return listed(settings.devices) or ("auto",)
+        return split_list(settings.devices) or ("auto",)
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        count = len(listed(chosen))
+        count = len(split_list(chosen))
     else:
         count = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
     # With one or none, a worker finds by itself what is best.

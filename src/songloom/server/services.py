@@ -37,7 +37,7 @@ from songloom.server.studio.estimates import Estimator
 from songloom.server.studio.fidelity_meter import FidelityMeter
 from songloom.server.uploads import FileFolder
 from songloom.server.webhooks import WebhookSender, render_delivery
-from songloom.settings import ServeSettings, listed
+from songloom.settings import ServeSettings, split_list
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def open_services(
     files = FileFolder(files_folder(settings))
     fetcher = Fetcher(
         FetchRules(
-            hosts=listed(settings.fetch_hosts),
-            private_hosts=listed(settings.private_hosts),
+            hosts=split_list(settings.fetch_hosts),
+            private_hosts=split_list(settings.private_hosts),
             max_bytes=int(settings.max_file_mb * 1e6),
             seconds=settings.fetch_seconds,
         )

@@ -28,7 +28,7 @@ KEEP_MELODY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Song:
+class TrainingSong:
     """A song to train on."""
 
     name: str
@@ -46,10 +46,10 @@ class Song:
 
 
 @dataclass(frozen=True)
-class Window:
+class TrainingWindow:
     """A stretch of a song, and what the model is told about it."""
 
-    song: Song
+    song: TrainingSong
     start: int
     """First frame."""
     caption: str
@@ -59,7 +59,7 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class TrainingBatch:
     """What one update is computed from."""
 
     tokens: Tensor
@@ -75,22 +75,22 @@ class Batch:
         """Targets of each codebook, (K,); at least 1."""
         return (self.tokens[:, :, 1:] != special).sum(dim=(0, 2)).clamp(min=1)
 
-    def part(self, rows: slice) -> Batch:
+    def part(self, rows: slice) -> TrainingBatch:
         """Some of the windows; nothing else about them changes."""
         chroma = None if self.chroma is None else self.chroma[rows]
-        return Batch(self.tokens[rows], self.text[rows], self.text_mask[rows], chroma)
+        return TrainingBatch(self.tokens[rows], self.text[rows], self.text_mask[rows], chroma)
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> TrainingBatch:
         """The batch on another device."""
         chroma = None if self.chroma is None else self.chroma.to(device)
-        return Batch(
+        return TrainingBatch(
             self.tokens.to(device), self.text.to(device), self.text_mask.to(device), chroma
         )
 
 
 def draw_windows(
-    songs: Sequence[Song], count: int, frames: int, condition_dropout: float, random: Random
-) -> list[Window]:
+    songs: Sequence[TrainingSong], count: int, frames: int, condition_dropout: float, random: Random
+) -> list[TrainingWindow]:
     """Draw windows of `frames` frames: each moment of all songs equally likely.
 
     Args:
@@ -107,14 +107,16 @@ def draw_windows(
         caption = mixed_caption(song.description, song.tags or {}, random)
         melody = random.random() < KEEP_MELODY
         dropped = random.random() < condition_dropout
-        windows.append(Window(song, start, "" if dropped else caption, melody and not dropped))
+        windows.append(
+            TrainingWindow(song, start, "" if dropped else caption, melody and not dropped)
+        )
     return windows
 
 
-def fixed_windows(songs: Sequence[Song], frames: int, most: int) -> list[Window]:
+def fixed_windows(songs: Sequence[TrainingSong], frames: int, most: int) -> list[TrainingWindow]:
     """Windows to measure on, always the same: side by side, over all songs, with all text."""
     windows = [
-        Window(song, start, full_caption(song.description, song.tags or {}), melody=False)
+        TrainingWindow(song, start, full_caption(song.description, song.tags or {}), melody=False)
         for song in songs
         for start in range(0, max(1, song.frames - frames // 2), frames)
     ]
@@ -138,23 +140,23 @@ class BatchBuilder:
         self._config, self._frames, self._hop = config, frames, hop
         self._states = lru_cache(maxsize=1024)(lambda caption: encode_text(caption)[0].cpu())
 
-    def __call__(self, windows: Sequence[Window]) -> Batch:
+    def __call__(self, windows: Sequence[TrainingWindow]) -> TrainingBatch:
         """Build the batch of some windows."""
         tokens = torch.stack([self._tokens(window) for window in windows])
         text, mask = self._text(windows)
         chroma = None
         if self._config.melody:
             chroma = torch.stack([self._chroma(window) for window in windows])
-        return Batch(tokens, text, mask, chroma)
+        return TrainingBatch(tokens, text, mask, chroma)
 
-    def _tokens(self, window: Window) -> Tensor:  # (K, S)
+    def _tokens(self, window: TrainingWindow) -> Tensor:  # (K, S)
         config = self._config
         codes = window.song.codes[:, window.start : window.start + self._frames].long()
         filled = codes.new_full((codes.shape[0], self._frames), config.special_token)
         filled[:, : codes.shape[1]] = codes
         return apply_delay(filled, config.delays, config.special_token)
 
-    def _text(self, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
+    def _text(self, windows: Sequence[TrainingWindow]) -> tuple[Tensor, Tensor]:
         """Texts of a batch, padded to the longest of them, however it is divided later on."""
         states = [self._states(window.caption) if window.caption else None for window in windows]
         longest = max([1, *(len(state) for state in states if state is not None)])
@@ -166,7 +168,7 @@ class BatchBuilder:
                 mask[row, : len(state)] = True
         return text, mask
 
-    def _chroma(self, window: Window) -> Tensor:  # (F, bins)
+    def _chroma(self, window: TrainingWindow) -> Tensor:  # (F, bins)
         config = self._config
         length = config.chroma_frames
         bins = torch.zeros(length, dtype=torch.long)

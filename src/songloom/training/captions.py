@@ -23,37 +23,37 @@ KEEP_TAG = 0.7
 
 def full_caption(description: str, tags: Tags) -> str:
     """All that is known, always in the same words."""
-    return _joined([description, *_unsaid(description, tags)])
+    return _join_parts([description, *_find_unsaid(description, tags)])
 
 
 def mixed_caption(description: str, tags: Tags, random: Random) -> str:
     """Some of what is known, in any order; empty only where nothing is known."""
     words = [word for group in tags.values() for word in group]
     if not words:
-        return _joined([description])
+        return _join_parts([description])
     if not description.strip():
-        return _joined(_some(words, random))
-    kind, unsaid = random.random(), _unsaid(description, tags)
+        return _join_parts(_choose_some(words, random))
+    kind, unsaid = random.random(), _find_unsaid(description, tags)
     if kind < DESCRIPTION_ALONE:
-        return _joined([description])
+        return _join_parts([description])
     if kind < DESCRIPTION_ALONE + TAGS_ALONE:
-        return _joined(_some(words, random))
-    return _joined([description, *(_some(unsaid, random) if unsaid else [])])
+        return _join_parts(_choose_some(words, random))
+    return _join_parts([description, *(_choose_some(unsaid, random) if unsaid else [])])
 
 
-def _unsaid(description: str, tags: Tags) -> list[str]:
+def _find_unsaid(description: str, tags: Tags) -> list[str]:
     """The tags that the description does not hold already."""
     said = description.casefold()
     return [word for group in tags.values() for word in group if word.casefold() not in said]
 
 
-def _some(words: list[str], random: Random) -> list[str]:
+def _choose_some(words: list[str], random: Random) -> list[str]:
     kept = [word for word in words if random.random() < KEEP_TAG] or [random.choice(words)]
     random.shuffle(kept)
     return kept
 
 
-def _joined(parts: Sequence[str]) -> str:
+def _join_parts(parts: Sequence[str]) -> str:
     clean = [part.strip() for part in parts]
     # A sentence that goes on loses its full stop.
     clean = [part.rstrip(".") for part in clean[:-1]] + clean[-1:]

@@ -16,14 +16,14 @@ import yaml
 from songloom import __version__
 from songloom.checkpoints.catalogue import NANO, known_model
 from songloom.training.finding_words import describe_loss, describe_sounds
-from songloom.training.memorisation import MemorisationCheck, longest_of
+from songloom.training.memorization import MemorizationCheck, merge_longest
 from songloom.training.summary import (
     Setting,
     TrainingSummary,
     codebook_name,
     duration_text,
     label_counts,
-    licence_text,
+    license_text,
 )
 
 PRIVATE_SETTINGS = frozenset({"dataset_path", "labels", "one_same_description"})
@@ -31,7 +31,7 @@ PRIVATE_SETTINGS = frozenset({"dataset_path", "labels", "one_same_description"})
 MOST_LABELS = 5
 SECONDS_OF_EXAMPLE = 8
 _DATA_HEADING = "## What it was trained on"
-_HUB_LICENCES = {
+_HUB_LICENSES = {
     "apache-2.0": "apache-2.0",
     "cc-by-nc 4.0": "cc-by-nc-4.0",
     "cc-by-nc-4.0": "cc-by-nc-4.0",
@@ -43,12 +43,12 @@ _FOLDER_UNSAFE = re.compile(r"[^\w.-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 
 
-def model_card(summary: TrainingSummary, memorisation: MemorisationCheck | None = None) -> str:
+def model_card(summary: TrainingSummary, memorisation: MemorizationCheck | None = None) -> str:
     """Give the card: a YAML head, then Markdown."""
     head = yaml.safe_dump(_metadata(summary), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{head}---",
-        f"# {_plain(summary.name)}",
+        f"# {_escape(summary.name)}",
         _introduction(summary),
         "## How to use it",
         _usage(summary),
@@ -61,10 +61,10 @@ def model_card(summary: TrainingSummary, memorisation: MemorisationCheck | None 
         "## Limits",
         _limits(summary),
         "## Licence",
-        f"The base model is {_plain(base_name(summary.base))}. "
-        f"{_plain(licence_text(summary.licence))}",
+        f"The base model is {_escape(base_name(summary.base))}. "
+        f"{_escape(license_text(summary.licence))}",
         "## Training settings",
-        _table(("setting", "value"), _public(summary.settings)),
+        _table(("setting", "value"), _public_settings(summary.settings)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -74,7 +74,7 @@ def base_name(base: str) -> str:
     known = known_model(base)
     if known is not None:
         return known.name if known.name == NANO else known.source
-    return _without_folders(base)
+    return _strip_folders(base)
 
 
 def _hub_id(base: str) -> str | None:
@@ -86,13 +86,13 @@ def _hub_id(base: str) -> str | None:
     return base if looks_like_one and not Path(base).exists() else None
 
 
-def _licence_metadata(licence: str) -> dict[str, object]:
-    known = _HUB_LICENCES.get(licence.lower())
+def _license_metadata(licence: str) -> dict[str, object]:
+    known = _HUB_LICENSES.get(licence.lower())
     return {"license": known} if known else {"license": "other", "license_name": licence}
 
 
 def _metadata(summary: TrainingSummary) -> dict[str, object]:
-    metadata = _licence_metadata(summary.licence)
+    metadata = _license_metadata(summary.licence)
     if base := _hub_id(summary.base):
         metadata["base_model"] = base
         metadata["base_model_relation"] = "adapter" if summary.method == "lora" else "finetune"
@@ -103,14 +103,14 @@ def _metadata(summary: TrainingSummary) -> dict[str, object]:
 
 
 def _introduction(summary: TrainingSummary) -> str:
-    base = _plain(base_name(summary.base))
+    base = _escape(base_name(summary.base))
     kind = "A LoRA adapter for" if summary.method == "lora" else "All weights of"
     after = "" if summary.method == "lora" else ", trained further"
     melody = " and, if you like, a melody" if summary.melody else ""
     channels = "stereo" if summary.channels == 2 else "mono"
     return (
         f"{kind} the MusicGen model {base}{after}: text{melody} to {channels} music, trained "
-        f"on {_counted(_trained_on(summary), 'song')}. Made by songloom {__version__}."
+        f"on {_count(_trained_songs(summary), 'song')}. Made by songloom {__version__}."
     )
 
 
@@ -167,7 +167,7 @@ def usage_text(base: str, *, name: str, melody: bool, frame_rate: float, longest
         source = json.dumps(folder, ensure_ascii=False)
         lines = [f"model = {family}ForConditionalGeneration.from_pretrained({source})"]
         merging = (
-            f"on the machine that has its base, {_plain(base_name(base))}. What runs anywhere is "
+            f"on the machine that has its base, {_escape(base_name(base))}. What runs anywhere is "
             "a whole model, with the base in it:\n\n"
             f"```sh\nsongloom merge . {shlex.quote(folder)}\n```\n\n"
         )
@@ -199,26 +199,26 @@ def whole_card(
         licence: of the weights.
         parts: what was joined to it, so that it needs nothing else.
     """
-    metadata = _licence_metadata(licence)
+    metadata = _license_metadata(licence)
     if hub := _hub_id(base):
         metadata |= {"base_model": hub, "base_model_relation": "adapter"}
     metadata["library_name"] = "peft" if base else "transformers"
     metadata["pipeline_tag"] = "text-to-audio"
     metadata["tags"] = ["songloom", "musicgen", "music", *(["lora"] if base else [])]
     head = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
-    what = f"A LoRA adapter for the MusicGen model {_plain(base_name(base))}" if base else ""
-    joined = ", ".join(_plain(base_name(part)) for part in parts)
+    what = f"A LoRA adapter for the MusicGen model {_escape(base_name(base))}" if base else ""
+    joined = ", ".join(_escape(base_name(part)) for part in parts)
     _, heading, rest = card.partition(f"\n{_DATA_HEADING}\n")
     return (
         "\n\n".join(
             [
                 f"---\n{head}---",
-                f"# {_plain(name)}",
+                f"# {_escape(name)}",
                 f"{what or 'A whole model'}, made of an adapter and of what it was trained "
                 f"on ({joined}). Made by songloom {__version__}.",
                 "## How to use it",
                 usage,
-                f"{heading}{rest}".strip() or f"## Licence\n\n{_plain(licence_text(licence))}",
+                f"{heading}{rest}".strip() or f"## Licence\n\n{_escape(license_text(licence))}",
             ]
         )
         + "\n"
@@ -228,7 +228,7 @@ def whole_card(
 def _data(summary: TrainingSummary) -> str:
     held_out = summary.held_out
     text = (
-        f"{_counted(len(summary.songs), 'song')}, {duration_text(summary.song_seconds)} in all; "
+        f"{_count(len(summary.songs), 'song')}, {duration_text(summary.song_seconds)} in all; "
         f"{held_out} of them {'was' if held_out == 1 else 'were'} held out, to measure with."
     )
     rows = {
@@ -239,7 +239,7 @@ def _data(summary: TrainingSummary) -> str:
 
 
 def _measurements(summary: TrainingSummary) -> str:
-    trained = f"{_counted(summary.steps, 'update')} in {duration_text(summary.seconds)}."
+    trained = f"{_count(summary.steps, 'update')} in {duration_text(summary.seconds)}."
     before, after = summary.before, summary.after
     if before is None or after is None:
         return f"{trained} No songs were held out, so no loss was measured."
@@ -259,7 +259,7 @@ def _measurements(summary: TrainingSummary) -> str:
     )
 
 
-def _copies(check: MemorisationCheck | None) -> str:
+def _copies(check: MemorizationCheck | None) -> str:
     if check is None or not check.after:
         return ""
     found = {
@@ -268,14 +268,14 @@ def _copies(check: MemorisationCheck | None) -> str:
     rows = [
         (
             name,
-            f"{check.seconds(longest_of(clips).exact):.2f} s",
-            f"{check.seconds(longest_of(clips).coarse):.2f} s",
+            f"{check.seconds(merge_longest(clips).exact):.2f} s",
+            f"{check.seconds(merge_longest(clips).coarse):.2f} s",
         )
         for name, clips in found.items()
         if clips
     ]
     return (
-        f"Longest stretch of {_counted(len(check.after), 'generated clip')} that stands in the "
+        f"Longest stretch of {_count(len(check.after), 'generated clip')} that stands in the "
         "training songs, token for token:\n\n"
         + _rows(("in", "all codebooks", "first codebook"), rows)
     )
@@ -283,17 +283,17 @@ def _copies(check: MemorisationCheck | None) -> str:
 
 def _limits(summary: TrainingSummary) -> str:
     return (
-        f"It was trained on {_counted(_trained_on(summary), 'song')}; everything else, limits and "
+        f"It was trained on {_count(_trained_songs(summary), 'song')}; everything else, limits and "
         "biases included, it has from the base. It may repeat stretches of songs it trained on: "
         "compare before you publish."
     )
 
 
-def _trained_on(summary: TrainingSummary) -> int:
+def _trained_songs(summary: TrainingSummary) -> int:
     return len(summary.songs) - summary.held_out
 
 
-def _public(settings: Mapping[str, Setting]) -> dict[str, str]:
+def _public_settings(settings: Mapping[str, Setting]) -> dict[str, str]:
     return {
         name: _public_value(value)
         for name, value in settings.items()
@@ -306,15 +306,15 @@ def _public_value(value: Setting) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
-    return _without_folders(value) if isinstance(value, str) else str(value)
+    return _strip_folders(value) if isinstance(value, str) else str(value)
 
 
-def _without_folders(text: str) -> str:
+def _strip_folders(text: str) -> str:
     """The last part of what may be a path; hub ids, and text without slashes, as they are."""
     return text if _hub_id(text) else PureWindowsPath(text).name or text.strip("/\\")
 
 
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -323,10 +323,10 @@ def _table(header: tuple[str, str], rows: Mapping[str, str]) -> str:
 
 
 def _rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [header, ("---",) * len(header), *(tuple(map(_plain, row)) for row in rows)]
+    lines = [header, ("---",) * len(header), *(tuple(map(_escape, row)) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     """Text as Markdown that shows it as it is, on one line."""
     return _MARKUP.sub(r"\\\1", _CONTROL.sub(" ", text)).strip()

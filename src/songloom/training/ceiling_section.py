@@ -8,7 +8,7 @@ from songloom.audio.files import Audio, write_audio
 from songloom.audio.spectrogram import height_of, spectrogram_png
 from songloom.training.charts import plot, span_of
 from songloom.training.finding_words import describe_ceiling
-from songloom.training.markup import data_url, escaped, quoted
+from songloom.training.markup import data_url, escape, quote_text
 from songloom.training.summary import Ceiling
 
 PITCH_TICKS = {200: "200 Hz", 1000: "1 kHz", 2000: "2 kHz", 4000: "4 kHz", 8000: "8 kHz"}
@@ -24,7 +24,7 @@ def ceiling_section(ceiling: Ceiling | None, base: str) -> str:
     if ceiling is None:
         return ""
     pairs = "".join(
-        f'<article class="card"><h3>{quoted(pair.title)}</h3><div class="pair">'
+        f'<article class="card"><h3>{quote_text(pair.title)}</h3><div class="pair">'
         f"{_figure('The song', pair.title, pair.original, 'before')}"
         f"{_figure('Through the codec', pair.title, pair.heard, 'after')}"
         "</div></article>"
@@ -32,8 +32,8 @@ def ceiling_section(ceiling: Ceiling | None, base: str) -> str:
     )
     kind = _KINDS[ceiling.fidelity.grade]
     return (
-        f"<section><h2>What the model can carry</h2><p>{escaped(METHOD)}</p>"
-        f'<div class="card"><p class="finding{kind}">{escaped(describe_ceiling(ceiling, base))}</p>'
+        f"<section><h2>What the model can carry</h2><p>{escape(METHOD)}</p>"
+        f'<div class="card"><p class="finding{kind}">{escape(describe_ceiling(ceiling, base))}</p>'
         '<p class="quiet">Log-mel distance: how far the loudness of bands is off, 0 being the '
         "same. Pitch: the share of moments whose strongest pitch class is the same. SI-SDR: the "
         "sound beside what is wrong with it; noise-like music has a low one.</p></div>"
@@ -58,7 +58,7 @@ def clip_figure(caption: str, name: str, audio: Audio, kind: str) -> str:
     write_audio(file, audio, format="mp3")  # which every browser plays
     sound = data_url("audio/mpeg", file.getvalue())
     picture = data_url("image/png", spectrogram_png(audio.samples, audio.sample_rate))
-    name = escaped(name)
+    name = escape(name)
     image = f'<img src="{picture}" alt="Spectrogram. {name}">'
     seconds = span_of([0, audio.seconds])
     across = [(tick / audio.seconds, f"{tick:g} s") for tick in seconds.ticks]
@@ -69,6 +69,6 @@ def clip_figure(caption: str, name: str, audio: Audio, kind: str) -> str:
         [(at, text) for at, text in up if at <= 1],
     )
     return (
-        f'<figure class="clip {kind}"><figcaption>{escaped(caption)}</figcaption>{within}'
+        f'<figure class="clip {kind}"><figcaption>{escape(caption)}</figcaption>{within}'
         f'<audio controls preload="metadata" aria-label="{name}" src="{sound}"></audio></figure>'
     )

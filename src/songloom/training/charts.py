@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from songloom.training.markup import escaped, quoted
+from songloom.training.markup import escape, quote_text
 
 MOST_POINTS = 400
 """Points of a line; of more, neighbours are averaged. A screen shows no more anyway."""
@@ -79,7 +79,7 @@ def line_chart(
         y_name: what goes up, with its unit.
         hover: places on the x axis, and what is said there under a pointer.
     """
-    drawn = [(line, thinned(_finite(line.points))) for line in lines]
+    drawn = [(line, thin_points(_drop_infinite(line.points))) for line in lines]
     drawn = [(line, points) for line, points in drawn if points]
     if not drawn:
         return '<p class="quiet">Nothing was measured.</p>'
@@ -97,27 +97,25 @@ def line_chart(
     legend = "".join(_legend_entry(line.name, line.style, len(points)) for line, points in drawn)
     picture = (
         f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escaped(label)}">{"".join(shapes)}</svg>'
+        f'aria-label="{escape(label)}">{"".join(shapes)}</svg>'
     )
     return (
         f'<figure class="chart"><ul class="legend">{legend}</ul>'
-        f'<p class="axis-name">{escaped(y_name)}</p>'
+        f'<p class="axis-name">{escape(y_name)}</p>'
         + plot(
             picture,
             [(across.share(x), number_text(x)) for x in across.ticks],
             [(up.share(y), number_text(y)) for y in up.ticks],
         )
-        + f'<p class="axis-name below">{escaped(x_name)}</p></figure>'
+        + f'<p class="axis-name below">{escape(x_name)}</p></figure>'
     )
 
 
 def plot(picture: str, across: Sequence[tuple[float, str]], up: Sequence[tuple[float, str]]) -> str:
     """Put labels around a picture; their places are shares of its width and height."""
-    left = "".join(
-        f'<span style="bottom:{100 * at:.2f}%">{escaped(text)}</span>' for at, text in up
-    )
+    left = "".join(f'<span style="bottom:{100 * at:.2f}%">{escape(text)}</span>' for at, text in up)
     below = "".join(
-        f'<span style="left:{100 * at:.2f}%">{escaped(text)}</span>' for at, text in across
+        f'<span style="left:{100 * at:.2f}%">{escape(text)}</span>' for at, text in across
     )
     return (
         f'<div class="plot"><div class="up" aria-hidden="true">{left}</div>'
@@ -135,19 +133,19 @@ def bar_table(heading: str, counts: Mapping[str, int]) -> str:
         shown = [*shown[: MOST_BARS - 1], (f"{len(others)} others", sum_of_others)]
     longest = max((count for _, count in shown), default=1)
     cells = "".join(
-        f'<tr><th scope="row">{quoted(name)}</th>'
+        f'<tr><th scope="row">{quote_text(name)}</th>'
         f'<td class="bar" aria-hidden="true"><i style="width:{100 * count / longest:.1f}%"></i>'
         f'</td><td class="number">{count}</td></tr>'
         for name, count in shown
     )
     return (
-        f'<table class="bars"><caption>{escaped(heading)}</caption>'
-        f'<thead class="unseen"><tr><th scope="col">{escaped(heading)}</th><td></td>'
+        f'<table class="bars"><caption>{escape(heading)}</caption>'
+        f'<thead class="unseen"><tr><th scope="col">{escape(heading)}</th><td></td>'
         f'<th scope="col">songs</th></tr></thead><tbody>{cells}</tbody></table>'
     )
 
 
-def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
+def thin_points(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     """At most `most` points: each the mean of a stretch of neighbours."""
     if len(points) <= most:
         return list(points)
@@ -155,7 +153,7 @@ def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     return [_mean(points[start:end]) for start, end in pairwise(edges)]
 
 
-def smoothed(points: Sequence[Point]) -> list[Point]:
+def smooth_points(points: Sequence[Point]) -> list[Point]:
     """The running mean of `points`, over those of a window around each."""
     reach = max(1, round(len(points) * SMOOTHING / 2))
     sums = [0.0]
@@ -173,7 +171,7 @@ def number_text(value: float) -> str:
     return f"{value:,.10g}" if abs(value) < 1e-9 or abs(value) >= 1e-3 else f"{value:.1e}"
 
 
-def _finite(points: Sequence[Point]) -> list[Point]:
+def _drop_infinite(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
 
 
@@ -203,7 +201,7 @@ def _legend_entry(name: str, style: str, points: int) -> str:
     sample = f'class="{style} dots" d="M12 4h0"' if points == 1 else f'class="{style}" d="M1 4H23"'
     return (
         f'<li><svg class="key" viewBox="0 0 24 8" aria-hidden="true"><path {sample}/></svg>'
-        f"{escaped(name)}</li>"
+        f"{escape(name)}</li>"
     )
 
 
@@ -215,6 +213,6 @@ def _hover_bands(hover: Sequence[tuple[float, str]], across: Span) -> list[str]:
     edges = [0.0, *((a + b) / 2 for a, b in pairwise(places)), 1000.0]
     return [
         f'<rect class="hover" x="{start:.1f}" width="{end - start:.1f}" height="1000">'
-        f"<title>{escaped(text)}</title></rect>"
+        f"<title>{escape(text)}</title></rect>"
         for (start, end), (_, text) in zip(pairwise(edges), hover, strict=True)
     ]

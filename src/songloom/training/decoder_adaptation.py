@@ -34,8 +34,8 @@ from songloom.errors import Cancelled
 from songloom.models.codec import Codec
 from songloom.models.encodec import Decoder, TransposedConv, set_plain_weights
 from songloom.progress import DecoderProgress, ProgressCallback
+from songloom.training.coded_excerpts import CONTEXT, CodedExcerpt, cut_excerpt
 from songloom.training.decoder_state import DecoderState, load_decoder_state, save_decoder_state
-from songloom.training.excerpts import CONTEXT, CodedExcerpt, cut_excerpt
 from songloom.training.sound_loss import sound_loss
 from songloom.training.synthetic_sounds import make_sounds
 
@@ -145,8 +145,8 @@ class DecoderAdaptation:
         sounds = _code_sounds(codec)
         # Neighbours differ in kind: half of them for tuning, the other half to look at.
         self._rehearsed, watched = sounds[::2], sounds[1::2]
-        self._measured = [self._whole(each) for each in held_out[:MOST_MEASURED]]
-        self._watched = [self._whole(each) for each in watched]
+        self._measured = [self._measured_part(each) for each in held_out[:MOST_MEASURED]]
+        self._watched = [self._measured_part(each) for each in watched]
         saved = load_decoder_state(folder, identity)
         self._state = saved or DecoderState(identity)
         if saved is not None:
@@ -202,7 +202,7 @@ class DecoderAdaptation:
         self._optimizer.zero_grad()
         total = 0.0
         for latents, lead, original in crops:  # one by one: memory is that of a single crop
-            heard = self._heard(latents, lead, original.shape[-1])
+            heard = self._decode_part(latents, lead, original.shape[-1])
             loss, _ = sound_loss(heard, original, self._codec.sample_rate)
             torch.autograd.backward(loss / len(crops))
             total += loss.item() / len(crops)
@@ -224,7 +224,7 @@ class DecoderAdaptation:
         length = min(CROP_FRAMES, frames)
         return self._part(excerpt, random.randint(0, frames - length), length)
 
-    def _whole(self, excerpt: CodedExcerpt) -> tuple[Tensor, int, Tensor]:
+    def _measured_part(self, excerpt: CodedExcerpt) -> tuple[Tensor, int, Tensor]:
         frames = excerpt.samples.shape[-1] // self._codec.hop
         return self._part(excerpt, 0, min(MEASURED_FRAMES, frames))
 
@@ -236,7 +236,7 @@ class DecoderAdaptation:
         with torch.no_grad():
             return codec.latents(codes), at - first, samples.to(codec.device)
 
-    def _heard(self, latents: Tensor, lead: int, length: int) -> Tensor:
+    def _decode_part(self, latents: Tensor, lead: int, length: int) -> Tensor:
         samples: Tensor = self._decoder(latents)[:, 0]
         start = lead * self._codec.hop
         return samples[:, start : start + length]
@@ -245,7 +245,7 @@ class DecoderAdaptation:
     def _distances(self, parts: Sequence[tuple[Tensor, int, Tensor]]) -> tuple[float, float]:
         """Mean loss and log-mel distance over some sounds."""
         found = [
-            sound_loss(self._heard(x, lead, y.shape[-1]), y, self._codec.sample_rate)
+            sound_loss(self._decode_part(x, lead, y.shape[-1]), y, self._codec.sample_rate)
             for x, lead, y in parts
         ]
         losses, mels = (torch.stack(values).mean().item() for values in zip(*found, strict=True))
@@ -259,12 +259,12 @@ class DecoderAdaptation:
             state.watched = watched
         fits = watched <= (1 + WORST) * state.watched
         if fits and loss < min(state.losses, default=math.inf):
-            state.best = self._tuned()
+            state.best = self._copy_weights()
         state.losses.append(loss if fits else math.inf)
         best = state.losses.index(min(state.losses))
         state.finished = len(state.losses) - 1 - best >= PATIENCE
 
-    def _tuned(self) -> dict[str, Tensor]:
+    def _copy_weights(self) -> dict[str, Tensor]:
         pairs = zip(self._names, self._weights, strict=True)
         return {name: weight.detach().clone() for name, weight in pairs}
 
@@ -284,7 +284,7 @@ class DecoderAdaptation:
 
     def _save(self) -> None:
         state = self._state
-        state.weights = self._tuned()
+        state.weights = self._copy_weights()
         state.optimizer = self._optimizer.state_dict()
         save_decoder_state(state, self._folder)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from songloom.errors import OutputError
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 DECODER_STATE = "decoder.pt"
 FORMAT = 1
@@ -44,7 +44,7 @@ def save_decoder_state(state: DecoderState, folder: Path) -> None:
         OutputError: it cannot be written; the older one is as it was.
     """
     try:
-        with replacing(folder / DECODER_STATE) as temporary, temporary.open("wb") as file:
+        with replace_file(folder / DECODER_STATE) as temporary, temporary.open("wb") as file:
             torch.save({**vars(state), "format": FORMAT}, file)
     except RuntimeError as error:  # PyTorch's writer wraps what the disk says
         raise OutputError(f"{folder / DECODER_STATE} cannot be written: {error}") from error

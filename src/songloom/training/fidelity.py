@@ -67,7 +67,7 @@ class Flaws:
 
 def measure_fidelity(original: Tensor, heard: Tensor, sample_rate: int) -> Fidelity:
     """Compare what went into a codec (C, N) with what came out of it (C, N)."""
-    x, y = _mono(original), _mono(heard)
+    x, y = _to_mono_array(original), _to_mono_array(heard)
     length = min(len(x), len(y))
     x, y = x[:length], y[:length]
     mels = [_log_mel(each, sample_rate, _BANDS, _FLOOR) for each in (x, y)]
@@ -91,7 +91,10 @@ def spectral_distance(clips: Sequence[Tensor], others: Sequence[Tensor], sample_
     Each clip (C, N) is described by the mean and the standard deviation over time of
     ln(mel power + 1e-5) in 64 bands, and the clips of a side by the mean of these.
     """
-    sides = [np.mean([_sound(_mono(clip), sample_rate) for clip in s], 0) for s in (clips, others)]
+    sides = [
+        np.mean([_sound(_to_mono_array(clip), sample_rate) for clip in s], 0)
+        for s in (clips, others)
+    ]
     return float(np.abs(sides[0] - sides[1]).mean())
 
 
@@ -100,7 +103,7 @@ def measure_flaws(clips: Sequence[Tensor], sample_rate: int) -> Flaws:
     size = round(SILENCE_SECONDS * sample_rate)
     levels, loud, samples = [], 0, 0
     for clip in clips:
-        mono = _mono(clip)
+        mono = _to_mono_array(clip)
         usable = max(1, len(mono) // size) * size
         windows = np.pad(mono, (0, max(0, usable - len(mono))))[:usable].reshape(-1, size)
         levels.append(np.sqrt((windows**2).mean(1)))
@@ -115,7 +118,7 @@ def is_quiet(samples: Tensor) -> bool:
     return float(samples.float().square().mean().sqrt()) < QUIET_RMS
 
 
-def _mono(samples: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _to_mono_array(samples: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     mono: np.ndarray[Any, np.dtype[np.float32]] = samples.detach().float().cpu().mean(0).numpy()
     return mono
 

@@ -12,12 +12,12 @@ from typing import Any, Literal
 from songloom.checkpoints.catalogue import NANO
 from songloom.training.baselines import Baselines
 from songloom.training.fidelity import Fidelity, Flaws, Grade
-from songloom.training.memorisation import MemorisationCheck
+from songloom.training.memorization import MemorizationCheck
 from songloom.training.summary import (
     Ceiling,
     Distances,
     TrainingSummary,
-    held_out_songs,
+    describe_held_out,
 )
 
 NOTEWORTHY = 0.05
@@ -61,7 +61,7 @@ def describe_ceiling(ceiling: Ceiling, base: str) -> str:
     """The grade of the songs, on what it rests, and what tuning the decoder changed."""
     one = ceiling.songs == 1
     said = describe_grade(ceiling.fidelity.grade, "this song" if one else "these songs", base)
-    which = held_out_songs(ceiling.songs) if ceiling.held_out else _songs(ceiling.songs)
+    which = describe_held_out(ceiling.songs) if ceiling.held_out else _songs(ceiling.songs)
     measured = f"Measured on {which}: {describe_fidelity(ceiling.fidelity)}"
     if ceiling.before is not None:
         measured += f" (with the base's decoder: {describe_fidelity(ceiling.before)})"
@@ -79,7 +79,7 @@ def describe_fidelity(fidelity: Fidelity) -> str:
 def describe_distances(distances: Distances, held_out: int) -> str:
     """Whether clips sound nearer to the held-out songs than before, with all that gives scale."""
     change = distances.after / distances.before - 1 if distances.before else 0.0
-    songs = held_out_songs(held_out)
+    songs = describe_held_out(held_out)
     if change <= -NOTEWORTHY:
         said = f"The clips' sound is nearer to {songs} than the base model's"
     elif change < NOTEWORTHY:
@@ -113,7 +113,7 @@ def describe_loss(summary: TrainingSummary) -> str:
     if before is None or after is None:
         return ""
     said = (
-        f"The loss on {held_out_songs(summary.held_out)} went from {before.loss:.2f} to "
+        f"The loss on {describe_held_out(summary.held_out)} went from {before.loss:.2f} to "
         f"{after.loss:.2f} nats"
     )
     if baselines is None:
@@ -132,7 +132,7 @@ def describe_loss(summary: TrainingSummary) -> str:
     return said
 
 
-def describe_training(summary: TrainingSummary, memorisation: MemorisationCheck | None) -> str:
+def describe_training(summary: TrainingSummary, memorisation: MemorizationCheck | None) -> str:
     """What a training came to, in a few sentences: the ceiling, then sounds, or else the loss."""
     findings, parts = summary.findings, []
     if findings.ceiling is not None:
@@ -157,7 +157,7 @@ def describe_training(summary: TrainingSummary, memorisation: MemorisationCheck 
     return " ".join(parts)
 
 
-def tone_of(summary: TrainingSummary, memorisation: MemorisationCheck | None) -> Tone:
+def tone_of(summary: TrainingSummary, memorisation: MemorizationCheck | None) -> Tone:
     """How to color what `describe_training` says: praise needs sounds that are nearer."""
     findings = summary.findings
     ceiling, distances, after = findings.ceiling, findings.distances, findings.flaws_after
@@ -188,7 +188,7 @@ def describe_sounds(summary: TrainingSummary) -> list[str]:
 
 
 def describe_as_json(
-    summary: TrainingSummary, memorisation: MemorisationCheck | None = None
+    summary: TrainingSummary, memorisation: MemorizationCheck | None = None
 ) -> dict[str, Any]:
     """All figures, and the sentences about them, as JSON can hold them."""
     findings, before, after = summary.findings, summary.before, summary.after

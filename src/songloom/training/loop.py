@@ -19,7 +19,13 @@ from songloom.errors import Cancelled, TrainingError
 from songloom.models.lm import LM
 from songloom.models.lora import head_weight
 from songloom.progress import Notice, ProgressCallback, TrainingProgress, ValidationProgress
-from songloom.training.batches import Batch, BatchBuilder, Song, draw_windows, fixed_windows
+from songloom.training.batches import (
+    BatchBuilder,
+    TrainingBatch,
+    TrainingSong,
+    draw_windows,
+    fixed_windows,
+)
 from songloom.training.loss import cross_entropy
 from songloom.training.memory import is_out_of_memory
 from songloom.training.optimizers import effective_learning_rate, make_optimizer
@@ -76,8 +82,8 @@ class Trainer:
         self,
         lm: LM,
         plan: Plan,
-        songs: Sequence[Song],
-        held_out: Sequence[Song],
+        songs: Sequence[TrainingSong],
+        held_out: Sequence[TrainingSong],
         encode_text: Callable[[str], Tensor],
         hop: int,
         folder: Path,
@@ -135,9 +141,7 @@ class Trainer:
         begun = monotonic() - state.seconds
         if state.step == 0 and not state.measured:
             self._measure(tell)
-        while (
-            state.step < request.steps and not self._out_of_time() and not self._out_of_patience()
-        ):
+        while state.step < request.steps and not self._has_timed_out() and not self._has_stalled():
             if cancelled is not None and cancelled():
                 self._save()
                 raise Cancelled(
@@ -207,7 +211,7 @@ class Trainer:
         state.step += 1
         return loss, norm
 
-    def _gradients(self, batch: Batch, tell: ProgressCallback) -> float:
+    def _gradients(self, batch: TrainingBatch, tell: ProgressCallback) -> float:
         """Fill in the gradients of a batch, part by part; in smaller parts if memory runs out."""
         state = self._state
         if self._request.lora_dropout:
@@ -222,7 +226,7 @@ class Trainer:
                 problem = error
             self._lower_memory(problem, tell)
 
-    def _gradients_in_parts(self, batch: Batch, size: int) -> float:
+    def _gradients_in_parts(self, batch: TrainingBatch, size: int) -> float:
         special, device = self._lm.config.special_token, self._lm.device
         totals = batch.totals(special).to(device)
         loss = 0.0
@@ -234,7 +238,7 @@ class Trainer:
             loss += objective.item()
         return loss
 
-    def _losses(self, batch: Batch, totals: Tensor) -> tuple[Tensor, Tensor]:
+    def _losses(self, batch: TrainingBatch, totals: Tensor) -> tuple[Tensor, Tensor]:
         """Mean loss, and that of each codebook, (K,); summed over the parts, they are a batch's."""
         lm, dtype = self._lm, self._plan.dtype
         inputs, targets = batch.tokens[:, :, :-1], batch.tokens[:, :, 1:]
@@ -339,11 +343,11 @@ class Trainer:
         finally:
             self._load(own)
 
-    def _out_of_time(self) -> bool:
+    def _has_timed_out(self) -> bool:
         limit = self._request.max_minutes
         return limit is not None and self._state.seconds >= 60 * limit
 
-    def _out_of_patience(self) -> bool:
+    def _has_stalled(self) -> bool:
         patience, best = self._request.patience, self._state.best_measured
         if patience is None or best is None:
             return False

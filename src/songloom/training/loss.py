@@ -97,12 +97,12 @@ def _chunk(
     logits = (rows @ heads.T).float().view(n, books, -1)
     counted = targets != ignored
     chosen = targets.masked_fill(~counted, 0)[..., None]
-    normaliser = logits.logsumexp(-1)
+    normalizer = logits.logsumexp(-1)
     picked = logits.gather(-1, chosen)[..., 0]
-    losses = ((normaliser - picked) * counted).sum(0) / totals
+    losses = ((normalizer - picked) * counted).sum(0) / totals
     if states_grad is None and weight_grad is None:
         return losses
-    gradient = logits.sub_(normaliser[..., None]).exp_()  # the softmax, in the logits' memory
+    gradient = logits.sub_(normalizer[..., None]).exp_()  # the softmax, in the logits' memory
     gradient.scatter_add_(-1, chosen, -torch.ones_like(gradient[..., :1]))
     gradient *= (counted / (books * totals))[..., None]
     flat = gradient.view(n, -1).to(heads.dtype)

@@ -9,20 +9,20 @@ import re
 _UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Any text as HTML, for contents and quoted attributes; what no page can hold becomes "�"."""
     return html.escape(_UNSHOWABLE.sub("\ufffd", text))
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """What a person wrote, as HTML that keeps its own direction of writing to itself."""
-    return f'<bdi dir="auto">{escaped(text)}</bdi>'
+    return f'<bdi dir="auto">{escape(text)}</bdi>'
 
 
-def scrolling(name: str, content: str) -> str:
+def wrap_scrolling(name: str, content: str) -> str:
     """Markup that may be wider than a screen; `name` says what it is."""
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(name)}">'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name)}">'
         f"{content}</div>"
     )
 

@@ -94,7 +94,7 @@ def make_plan(
     """
     frames = window_frames(request, window_seconds, frame_rate)
     free = free_memory(lm.device)
-    memory, micro_batch, recompute = fitting(request, lm, frames, dtype, free, lm.device)
+    memory, micro_batch, recompute = fit_to_memory(request, lm, frames, dtype, free, lm.device)
     learning_rate = request.lr
     if learning_rate is None:
         learning_rate = default_learning_rate(request.optimizer, request.full)
@@ -126,7 +126,7 @@ def window_frames(request: TrainingRequest, window_seconds: float, frame_rate: f
     return frames
 
 
-def fitting(
+def fit_to_memory(
     request: TrainingRequest,
     lm: LM,
     frames: int,
@@ -149,7 +149,7 @@ def fitting(
     """
     steps = _steps(lm, frames)
     memory = estimate(lm, steps, request.optimizer, request.ema_decay > 0, dtype.itemsize)
-    return memory, *_fitting(request, memory, free, steps, device)
+    return memory, *_choose_micro_batch(request, memory, free, steps, device)
 
 
 def _steps(lm: LM, frames: int) -> int:
@@ -182,7 +182,7 @@ def resolve_precision(request: TrainingRequest, device: torch.device) -> torch.d
             return torch.bfloat16 if fast else torch.float32
 
 
-def _fitting(
+def _choose_micro_batch(
     request: TrainingRequest, memory: Memory, free: int, steps: int, device: torch.device
 ) -> tuple[int, bool]:
     """How many windows are computed at once, and whether layers are computed again."""

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from songloom.checkpoints.adapter import write_adapter
-from songloom.checkpoints.catalogue import UNKNOWN_LICENCE
+from songloom.checkpoints.catalogue import UNKNOWN_LICENSE
 from songloom.checkpoints.codec_decoder import write_codec_decoder
 from songloom.checkpoints.components import Components, LazyTextEncoder
 from songloom.checkpoints.configs import read_json
@@ -31,7 +31,7 @@ from songloom.checkpoints.transformers_layout import write_components
 from songloom.models.lora import lora_state
 from songloom.request import TrainingRequest
 from songloom.training.card import model_card, usage_text, whole_card
-from songloom.training.memorisation import MemorisationCheck
+from songloom.training.memorization import MemorizationCheck
 from songloom.training.plan import lora_config
 from songloom.training.summary import TrainingSummary
 from songloom.whole_files import write_text
@@ -87,7 +87,7 @@ def write_about(folder: Path, request: TrainingRequest, facts: Mapping[str, Any]
 
 
 def write_card(
-    folder: Path, summary: TrainingSummary, memorisation: MemorisationCheck | None
+    folder: Path, summary: TrainingSummary, memorisation: MemorizationCheck | None
 ) -> None:
     """Write the model card, for people.
 
@@ -128,7 +128,7 @@ def pack_trained(folder: Path, target: Path) -> None:
         )
         old = folder / CARD
         card = old.read_text("utf-8", errors="replace") if old.is_file() else ""
-        licence = str(facts.get("licence") or UNKNOWN_LICENCE)
+        licence = str(facts.get("licence") or UNKNOWN_LICENSE)
         text = whole_card(
             card, folder.name, usage, base=result.base, licence=licence, parts=result.parts
         )

@@ -15,8 +15,8 @@ from songloom.training.charts import (
     Line,
     bar_table,
     line_chart,
-    smoothed,
-    thinned,
+    smooth_points,
+    thin_points,
 )
 from songloom.training.finding_words import (
     describe_distances,
@@ -25,9 +25,9 @@ from songloom.training.finding_words import (
     describe_training,
     is_flawed,
 )
-from songloom.training.markup import escaped, quoted, scrolling
-from songloom.training.memorisation import MemorisationCheck
-from songloom.training.memorisation_section import memorisation_section
+from songloom.training.markup import escape, quote_text, wrap_scrolling
+from songloom.training.memorization import MemorizationCheck
+from songloom.training.memorization_section import memorization_section
 from songloom.training.state import Measured
 from songloom.training.summary import (
     ClipPair,
@@ -35,10 +35,10 @@ from songloom.training.summary import (
     SongSummary,
     TrainingSummary,
     codebook_name,
+    describe_held_out,
     duration_text,
-    held_out_songs,
     label_counts,
-    licence_text,
+    license_text,
 )
 from songloom.whole_files import write_text
 
@@ -56,7 +56,7 @@ def write_report(
     path: Path,
     summary: TrainingSummary,
     clips: Sequence[ClipPair] = (),
-    memorisation: MemorisationCheck | None = None,
+    memorisation: MemorizationCheck | None = None,
 ) -> None:
     """Write the report to `path`, at once or not at all.
 
@@ -70,7 +70,7 @@ def write_report(
 def report_html(
     summary: TrainingSummary,
     clips: Sequence[ClipPair] = (),
-    memorisation: MemorisationCheck | None = None,
+    memorisation: MemorizationCheck | None = None,
 ) -> str:
     """Give the report as a page that holds its audio, its pictures and nothing that asks a network.
 
@@ -81,20 +81,20 @@ def report_html(
     """
     sections = [
         ceiling_section(summary.findings.ceiling, summary.base),
-        _listening(summary, clips),
-        _learning(summary),
-        memorisation_section(memorisation, [clip.prompt for clip in clips]),
+        _listening_section(summary, clips),
+        _loss_section(summary),
+        memorization_section(memorisation, [clip.prompt for clip in clips]),
         _songs(summary.songs),
         _settings(summary),
     ]
     template = resources.files("songloom").joinpath("assets/report.html")
     return Template(template.read_text(encoding="utf-8")).substitute(
-        title=escaped(f"{summary.name} - songloom training report"),
-        name=quoted(summary.name),
-        verdict=escaped(describe_training(summary, memorisation)),
+        title=escape(f"{summary.name} - songloom training report"),
+        name=quote_text(summary.name),
+        verdict=escape(describe_training(summary, memorisation)),
         facts=_facts(summary),
         sections="\n".join(section for section in sections if section),
-        version=escaped(__version__),
+        version=escape(__version__),
     )
 
 
@@ -114,13 +114,13 @@ def _facts(summary: TrainingSummary) -> str:
         "Took": duration_text(summary.seconds),
     }
     rows = "".join(
-        f"<div><dt>{escaped(name)}</dt><dd>{quoted(value)}</dd></div>"
+        f"<div><dt>{escape(name)}</dt><dd>{quote_text(value)}</dd></div>"
         for name, value in facts.items()
     )
     return f'<dl class="facts">{rows}</dl>'
 
 
-def _listening(summary: TrainingSummary, clips: Sequence[ClipPair]) -> str:
+def _listening_section(summary: TrainingSummary, clips: Sequence[ClipPair]) -> str:
     if not clips:
         return ""
     cards = "".join(
@@ -144,23 +144,23 @@ def _sounds(summary: TrainingSummary) -> str:
     said = []
     if findings.distances is not None:
         text = describe_distances(findings.distances, summary.held_out)
-        said.append(f'<p>{escaped(text)}</p><p class="quiet">{escaped(_DISTANCE)}</p>')
+        said.append(f'<p>{escape(text)}</p><p class="quiet">{escape(_DISTANCE)}</p>')
     before, after = findings.flaws_before, findings.flaws_after
     if before is not None and after is not None:
         kind = ' class="finding unusual"' if is_flawed(after) else ""
-        said.append(f"<p{kind}>{escaped(describe_flaws(before, after))}</p>")
+        said.append(f"<p{kind}>{escape(describe_flaws(before, after))}</p>")
     return f'<div class="card">{"".join(said)}</div>' if said else ""
 
 
 def _prompt(clip: ClipPair) -> str:
-    return quoted(clip.prompt) if clip.prompt.strip() else "No prompt"
+    return quote_text(clip.prompt) if clip.prompt.strip() else "No prompt"
 
 
 def _clip(moment: str, prompt: str, audio: Audio) -> str:
     return clip_figure(moment, f"{moment} training: {prompt}", audio, moment.lower())
 
 
-def _learning(summary: TrainingSummary) -> str:
+def _loss_section(summary: TrainingSummary) -> str:
     loss = describe_loss(summary)
     return (
         "<section><h2>The loss</h2>"
@@ -168,12 +168,12 @@ def _learning(summary: TrainingSummary) -> str:
         "is how much the true one surprises it (in nats; lower is better). It says how well the "
         "tokens are foretold, not how well tokens hold the music: see above for that. Where it "
         "rises again on music held out from training, the model begins to learn its songs by "
-        f"heart.</p>{f'<p>{escaped(loss)}</p>' if loss else ''}"
-        f"{_before_and_after(summary)}{_loss_chart(summary)}{_codebook_chart(summary)}</section>"
+        f"heart.</p>{f'<p>{escape(loss)}</p>' if loss else ''}"
+        f"{_comparison_section(summary)}{_loss_chart(summary)}{_codebook_chart(summary)}</section>"
     )
 
 
-def _before_and_after(summary: TrainingSummary) -> str:
+def _comparison_section(summary: TrainingSummary) -> str:
     before, after = summary.before, summary.after
     if before is None or after is None:
         return ""
@@ -185,11 +185,11 @@ def _before_and_after(summary: TrainingSummary) -> str:
         strict=True,
     )
     rows = "".join(
-        f'<tr><th scope="row">{escaped(name)}</th><td class="number">{old:.3f}</td>'
+        f'<tr><th scope="row">{escape(name)}</th><td class="number">{old:.3f}</td>'
         f'<td class="number">{new:.3f}</td>{_change(new / old - 1)}</tr>'
         for name, old, new in losses
     )
-    where = held_out_songs(summary.held_out)
+    where = describe_held_out(summary.held_out)
     return (
         f'<div class="card"><table><caption>Loss on {where}, in nats</caption><thead><tr>'
         '<th scope="col">Tokens</th><th scope="col" class="number">Before</th>'
@@ -211,19 +211,21 @@ def _loss_chart(summary: TrainingSummary) -> str:
     raw = [(float(update.step), update.loss) for update in updates]
     held_out = [(float(measured.step), measured.loss) for measured in summary.measured]
     kept = [(float(summary.after.step), summary.after.loss)] if summary.after else []
-    rates = thinned([(float(update.step), update.learning_rate) for update in updates], MOST_BANDS)
-    losses = thinned(raw, MOST_BANDS)
+    rates = thin_points(
+        [(float(update.step), update.learning_rate) for update in updates], MOST_BANDS
+    )
+    losses = thin_points(raw, MOST_BANDS)
     hover = [
         (step, f"update {step:,.0f}: loss {loss:.3f}, learning rate {rate:.2e}")
         for (step, loss), (_, rate) in zip(losses, rates, strict=True)
     ]
-    label, songs = "Loss by update.", held_out_songs(summary.held_out)
+    label, songs = "Loss by update.", describe_held_out(summary.held_out)
     if held_out:
         label += f" On {songs} from {held_out[0][1]:.2f} to {held_out[-1][1]:.2f} nats."
     chart = line_chart(
         [
             Line("training, update by update", raw, "raw"),
-            Line("training, smoothed", smoothed(raw), "training"),
+            Line("training, smoothed", smooth_points(raw), "training"),
             Line(songs.removeprefix("the "), held_out, "held-out", dots=True),
             Line("the weights that were kept", kept, "kept"),
         ],
@@ -249,13 +251,13 @@ def _codebook_chart(summary: TrainingSummary) -> str:
     ]
     chart = line_chart(
         lines,
-        label=f"Loss on {held_out_songs(summary.held_out)} by update, for each codebook; the "
+        label=f"Loss on {describe_held_out(summary.held_out)} by update, for each codebook; the "
         "table below has numbers.",
         x_name="updates",
         y_name="loss (nats)",
         hover=[(float(measured.step), _measured_text(measured)) for measured in summary.measured],
     )
-    header = "".join(f'<th scope="col" class="number">{escaped(line.name)}</th>' for line in lines)
+    header = "".join(f'<th scope="col" class="number">{escape(line.name)}</th>' for line in lines)
     rows = "".join(
         f'<tr><th scope="row" class="number">{measured.step:,}</th>'
         + "".join(f'<td class="number">{loss:.3f}</td>' for loss in measured.per_codebook)
@@ -269,7 +271,7 @@ def _codebook_chart(summary: TrainingSummary) -> str:
     return (
         f'<div class="card"><h3>Held-out loss of each codebook</h3>{chart}'
         "<details><summary>In numbers</summary>"
-        f"{scrolling('Held-out losses', table)}</details></div>"
+        f"{wrap_scrolling('Held-out losses', table)}</details></div>"
     )
 
 
@@ -291,8 +293,8 @@ def _songs(songs: Sequence[SongSummary]) -> str:
         for name, counts in label_counts(songs).items()
     )
     rows = "".join(
-        f'<tr><th scope="row">{quoted(song.title)}</th>'
-        f'<td class="number">{duration_text(song.seconds)}</td><td>{quoted(song.caption)}</td>'
+        f'<tr><th scope="row">{quote_text(song.title)}</th>'
+        f'<td class="number">{duration_text(song.seconds)}</td><td>{quote_text(song.caption)}</td>'
         f"<td>{_HELD_OUT if song.held_out else 'training'}</td></tr>"
         for song in songs
     )
@@ -304,14 +306,14 @@ def _songs(songs: Sequence[SongSummary]) -> str:
     labels = f'<div class="labels">{bars}</div>' if bars else ""
     return (
         f"<section><h2>Your songs</h2>{labels}"
-        f'<div class="card">{scrolling("Your songs", table)}</div></section>'
+        f'<div class="card">{wrap_scrolling("Your songs", table)}</div></section>'
     )
 
 
 def _settings(summary: TrainingSummary) -> str:
     return (
         "<section><h2>Licence and settings</h2>"
-        f"<p>{escaped(summary.base)} is the base. {escaped(licence_text(summary.licence))}</p>"
+        f"<p>{escape(summary.base)} is the base. {escape(license_text(summary.licence))}</p>"
         '<details><summary>All settings</summary><div class="card settings"><table><thead><tr>'
         '<th scope="col">Setting</th><th scope="col">Value</th></tr></thead>'
         f"<tbody>{_setting_rows(summary.settings)}</tbody></table></div></details></section>"
@@ -320,8 +322,8 @@ def _settings(summary: TrainingSummary) -> str:
 
 def _setting_rows(settings: Mapping[str, Setting]) -> str:
     return "".join(
-        f'<tr><th scope="row"><code>{escaped(name)}</code></th>'
-        f"<td>{quoted(setting_text(value))}</td></tr>"
+        f'<tr><th scope="row"><code>{escape(name)}</code></th>'
+        f"<td>{quote_text(setting_text(value))}</td></tr>"
         for name, value in settings.items()
     )
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from songloom.errors import OutputError, TrainingError
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 FILE = "state.pt"
 BEST_FILE = "best.safetensors"
@@ -93,7 +93,7 @@ def save_state(state: TrainingState, folder: Path) -> None:
         "updates": [(u.step, u.loss, u.learning_rate) for u in state.updates],
         "measured": [(m.step, list(m.per_codebook)) for m in state.measured],
     }
-    with _saved(folder / FILE) as file:
+    with _open_durably(folder / FILE) as file:
         torch.save(content, file)
 
 
@@ -105,7 +105,7 @@ def save_best(weights: Mapping[str, Tensor], folder: Path) -> None:
     """
     from safetensors.torch import save
 
-    with _saved(folder / BEST_FILE) as file:
+    with _open_durably(folder / BEST_FILE) as file:
         file.write(save({name: tensor.contiguous() for name, tensor in weights.items()}))
 
 
@@ -130,10 +130,10 @@ def load_best(folder: Path) -> dict[str, Tensor] | None:
 
 
 @contextmanager
-def _saved(path: Path) -> Iterator[BinaryIO]:
+def _open_durably(path: Path) -> Iterator[BinaryIO]:
     """A file that appears under its name once it is complete and on the disk, or not at all."""
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with replace_file(path) as temporary, temporary.open("wb") as file:
             yield file
     except (OutputError, RuntimeError) as error:  # PyTorch's writer wraps what the disk says
         raise OutputError(
@@ -179,12 +179,13 @@ def check_settings(state: TrainingState, settings: dict[str, Any]) -> None:
     different = [
         name
         for name in names
-        if _decisive(name, state.settings.get(name), settings.get(name))
-        != _decisive(name, settings.get(name), state.settings.get(name))
+        if _decisive_part(name, state.settings.get(name), settings.get(name))
+        != _decisive_part(name, settings.get(name), state.settings.get(name))
     ]
     if different:
         changes = "; ".join(
-            f"{name} was {_shown(state.settings.get(name))} and is now {_shown(settings.get(name))}"
+            f"{name} was {_describe(state.settings.get(name))} "
+            f"and is now {_describe(settings.get(name))}"
             for name in different
         )
         raise TrainingError(
@@ -193,7 +194,7 @@ def check_settings(state: TrainingState, settings: dict[str, Any]) -> None:
         )
 
 
-def _decisive(name: str, value: Any, other: Any) -> Any:
+def _decisive_part(name: str, value: Any, other: Any) -> Any:
     """The part of a setting that must be the same as that of `other`.
 
     A base is known by its weights, whatever it is called. States of earlier versions say
@@ -205,7 +206,7 @@ def _decisive(name: str, value: Any, other: Any) -> Any:
     return value.get(by) if isinstance(value, dict) else str(value).rpartition(" ")[2]
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     if not isinstance(value, dict) or "name" not in value:
         return repr(value)
     weights = str(value.get("weights"))[:12]

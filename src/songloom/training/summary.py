@@ -149,7 +149,7 @@ class TrainingSummary:
         return self.after.loss / self.before.loss - 1
 
 
-def held_out_songs(count: int) -> str:
+def describe_held_out(count: int) -> str:
     """What to call them: "the held-out song", "the 3 held-out songs"."""
     return "the held-out song" if count == 1 else f"the {count:,} held-out songs"
 
@@ -173,7 +173,7 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def licence_text(licence: str) -> str:
+def license_text(licence: str) -> str:
     """What the base's licence means for the result, in two sentences."""
     if "NC" in re.split(r"[^A-Z]+", licence.upper()):
         use = f"It is {licence}: no commercial use, and that goes for this model and what it makes."

@@ -23,15 +23,15 @@ def make_sounds(sample_rate: int) -> list[Tensor]:
     noise = torch.randn(len(time), generator=draw)
     chord, other = (220.0, 277.2, 329.6), (146.8, 174.6, 220.0)
     kinds: list[Callable[[], Tensor]] = [
-        lambda: _plucked(time, chord, 4),
+        lambda: _pluck_strings(time, chord, 4),
         lambda: _drums(time, noise, 120),
         lambda: _saw(time, 55.0) * _swell(time),
         lambda: _bells(time, 660.0),
-        lambda: _smoothed(noise, 9) * _swell(time),
+        lambda: _smooth_noise(noise, 9) * _swell(time),
         lambda: _drums(time, noise, 90) + 0.5 * _saw(time, 73.4),
-        lambda: _plucked(time, other, 6) + 0.3 * _drums(time, noise, 140),
+        lambda: _pluck_strings(time, other, 6) + 0.3 * _drums(time, noise, 140),
         lambda: sum((_saw(time, p) for p in other), torch.zeros_like(time)) * _swell(time),
-        lambda: _bells(time, 392.0) + 0.2 * _smoothed(noise, 3),
+        lambda: _bells(time, 392.0) + 0.2 * _smooth_noise(noise, 3),
         lambda: _glide(time, 110.0, 1760.0),
     ]
     sounds = [kind() for kind in kinds]
@@ -43,7 +43,7 @@ def _beats(time: Tensor, rate: float) -> Tensor:
     return torch.remainder(time, 1 / rate)
 
 
-def _plucked(time: Tensor, pitches: tuple[float, ...], rate: float) -> Tensor:
+def _pluck_strings(time: Tensor, pitches: tuple[float, ...], rate: float) -> Tensor:
     since = _beats(time, rate)
     strings = torch.zeros_like(time)
     for i, pitch in enumerate(pitches):
@@ -92,6 +92,6 @@ def _swell(time: Tensor) -> Tensor:
     return torch.sin(math.pi * time / SECONDS) + 0.1
 
 
-def _smoothed(noise: Tensor, width: int) -> Tensor:
+def _smooth_noise(noise: Tensor, width: int) -> Tensor:
     kernel = torch.ones(1, 1, width) / width
     return torch.nn.functional.conv1d(noise[None, None], kernel, padding="same")[0, 0]

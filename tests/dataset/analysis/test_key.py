@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from recipes.tempo.sounds import PATTERNS, RATE, Sound, drums, noise, note
-from songloom.dataset.analysis.key import PITCH_CLASSES, fits, key, peaks, pitch_classes, tuning
+from songloom.dataset.analysis.key import (
+    PITCH_CLASSES,
+    fits,
+    key,
+    measure_tuning,
+    peaks,
+    pitch_classes,
+)
 
 MAJOR = {"I": (0, 4, 7), "IV": (5, 9, 12), "V": (7, 11, 14), "vi": (9, 12, 16), "ii": (2, 5, 9)}
 MINOR = {"i": (0, 3, 7), "iv": (5, 8, 12), "V": (7, 11, 14), "v": (7, 10, 14), "VI": (8, 12, 15)}
@@ -40,7 +47,7 @@ def test_tuning_does_not_matter(off: float) -> None:
     heard = key([sound])
     assert heard is not None
     assert heard.name == "D minor"
-    assert tuning(*peaks(sound)[:2])[0] == pytest.approx(off, abs=0.05)
+    assert measure_tuning(*peaks(sound)[:2])[0] == pytest.approx(off, abs=0.05)
 
 
 def test_drums_hide_no_key() -> None:

@@ -52,7 +52,7 @@ def test_tags_are_the_words_that_fit_best(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv(MODEL_VARIABLE, str(folder))
     tagger = load_clap()
     audio = Audio(tones(12, 16000, 2), 16000)
-    heard = tagger._embedding(audio)
+    heard = tagger._embed(audio)
     assert heard is not None
     # A word whose embedding is that of the sound must win, with a share of nearly all.
     words = tagger._words["genre"].clone()
@@ -70,8 +70,8 @@ def test_a_long_song_is_heard_in_windows(folder: Path, monkeypatch: pytest.Monke
     tagger = Clap(str(folder))
     first, last = tones(10, 8000), 0.5 * tones(20, 8000, 2)[1:, :80000]
     song = torch.cat([first, torch.zeros(1, 80000), last], dim=1)
-    whole = tagger._embedding(Audio(song, 8000))
-    parts = [tagger._embedding(Audio(part, 8000)) for part in (first, last)]
+    whole = tagger._embed(Audio(song, 8000))
+    parts = [tagger._embed(Audio(part, 8000)) for part in (first, last)]
     assert whole is not None
     assert parts[0] is not None
     assert parts[1] is not None
@@ -89,7 +89,7 @@ def test_a_long_song_is_heard_in_windows(folder: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_odd_sounds(folder: Path, samples: torch.Tensor, tagged: bool) -> None:
-    embedding = Clap(str(folder))._embedding(Audio(samples, 8000))
+    embedding = Clap(str(folder))._embed(Audio(samples, 8000))
     assert (embedding is not None) == tagged
     if embedding is not None:
         assert embedding.isfinite().all()

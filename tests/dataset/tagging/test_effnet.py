@@ -12,7 +12,7 @@ from songloom.audio.files import Audio
 from songloom.dataset.tagging import effnet
 from songloom.dataset.tagging.downloads import FILES, FOLDER_VARIABLE
 from songloom.dataset.tagging.effnet import EffNet, load_effnet
-from songloom.dataset.tagging.tags import above, genres_and_styles
+from songloom.dataset.tagging.tags import genres_and_styles, select_above
 from songloom.errors import MissingExtraError, ModelError
 from tests.audio.sounds import tones
 from tests.dataset.tagging.onnx_files import write_tagger
@@ -92,7 +92,7 @@ def test_classes_of_another_network(tmp_path: Path) -> None:
 
 
 def test_thresholds_and_order() -> None:
-    assert above(np.array([0.1, 0.3, 0.2]), ["a", "b", "c"], 0.1) == {"b": 0.3, "c": 0.2}
+    assert select_above(np.array([0.1, 0.3, 0.2]), ["a", "b", "c"], 0.1) == {"b": 0.3, "c": 0.2}
     assert genres_and_styles(["Rock---Punk", "Rock---Surf", "Blues"]) == (
         "Rock", "Punk", "Surf", "Blues",
     )  # fmt: skip

@@ -29,7 +29,7 @@ def excerpts(audio: Audio) -> list[Samples]:
     else:
         starts = [round(i * (length - most) / (EXCERPTS - 1)) for i in range(EXCERPTS)]
         spans = [(start, start + most) for start in starts]
-    return [_heard(audio, first, last) for first, last in spans]
+    return [_resample_excerpt(audio, first, last) for first, last in spans]
 
 
 def frames(samples: Samples, window: int, hop: int) -> Samples:
@@ -38,7 +38,7 @@ def frames(samples: Samples, window: int, hop: int) -> Samples:
     return np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
 
 
-def _heard(audio: Audio, first: int, last: int) -> Samples:
+def _resample_excerpt(audio: Audio, first: int, last: int) -> Samples:
     mono = to_mono(audio.samples[:, first:last].nan_to_num(0, 0, 0))
     heard: Samples = resample(mono, audio.sample_rate, RATE)[0].numpy()
     return heard

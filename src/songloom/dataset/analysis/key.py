@@ -71,7 +71,7 @@ def key(excerpts: Sequence[Samples]) -> Key | None:
     pitches, weights, _ = (np.concatenate(parts) for parts in zip(*heard, strict=True))
     if len(pitches) < LEAST_PEAKS:
         return None
-    off, clarity = tuning(pitches, weights)
+    off, clarity = measure_tuning(pitches, weights)
     if clarity < LEAST_CLARITY:
         return None
     pitches = pitches - off
@@ -109,7 +109,7 @@ def peaks(samples: Samples) -> tuple[Array, Array, npt.NDArray[np.intp]]:
     return pitches, weights, frame
 
 
-def tuning(pitches: Array, weights: Array) -> tuple[float, float]:
+def measure_tuning(pitches: Array, weights: Array) -> tuple[float, float]:
     """How far a song is off 440 Hz, in semitones from -0.5 to 0.5, and how clearly, from 0 to 1.
 
     The mean on a circle, and its length: near 0 where peaks lie anywhere, as those of noise do.

@@ -67,8 +67,8 @@ def tempo(excerpts: Sequence[Samples]) -> Tempo | None:
     chances = np.exp(scores - scores.max())
     chances /= chances.sum()
     best = int(chances.argmax())
-    period = _refined(repetition[-1], 60 * FRAME_RATE / CANDIDATES[best])
-    if _at(repetition[-1:], period * np.array([1, 2, 4])).max() < LEAST_PULSE:
+    period = _refine_period(repetition[-1], 60 * FRAME_RATE / CANDIDATES[best])
+    if _interpolate(repetition[-1:], period * np.array([1, 2, 4])).max() < LEAST_PULSE:
         return None
     near = np.abs(CANDIDATES / CANDIDATES[best] - 1) < 0.04
     return Tempo(60 * FRAME_RATE / period, float(chances[near].sum()))
@@ -97,7 +97,7 @@ def autocorrelation(onsets: Array) -> Array:
 
     Each group of bands by itself, summed over its bands; last, all bands' onsets together.
     """
-    groups = np.searchsorted(GROUP_EDGES, _centres()) - 1
+    groups = np.searchsorted(GROUP_EDGES, _centers()) - 1
     total = np.zeros((len(GROUP_EDGES), LONGEST_LAG + 1))
     last = max(1, len(onsets) - CORRELATED_FRAMES + 1)
     for first in range(0, last, CORRELATION_HOP):
@@ -121,14 +121,16 @@ def features(repetition: Array) -> Array:
     """What speaks for each candidate: `(candidates, len(FRACTIONS) * groups + 2)`."""
     periods = 60 * FRAME_RATE / CANDIDATES
     repeated = [
-        np.max([_at(repetition, fraction * slack * periods) for slack in TOLERANCES], axis=0)
+        np.max(
+            [_interpolate(repetition, fraction * slack * periods) for slack in TOLERANCES], axis=0
+        )
         for fraction in FRACTIONS
     ]
     octaves = np.log2(CANDIDATES / USUAL)
     return np.concatenate([*repeated, [octaves, octaves**2]]).T
 
 
-def _at(repetition: Array, lags: Array) -> Array:
+def _interpolate(repetition: Array, lags: Array) -> Array:
     """Repetition `(groups, lags)` between whole lags, by interpolation; 0 beyond the longest."""
     whole = np.clip(lags.astype(int), 0, LONGEST_LAG - 1)
     part = lags - whole
@@ -136,16 +138,20 @@ def _at(repetition: Array, lags: Array) -> Array:
     return np.where(lags < LONGEST_LAG, between, 0.0)
 
 
-def _refined(repetition: Array, period: float) -> float:
+def _refine_period(repetition: Array, period: float) -> float:
     """A period (frames) to a fraction of a frame: where its multiples repeat best."""
     periods = period * np.linspace(0.97, 1.03, 121)
     multiples = [m for m in (1, 2, 4, 8) if m * period < LONGEST_LAG]
     return float(
-        periods[np.sum([_at(repetition[None], m * periods)[0] for m in multiples], axis=0).argmax()]
+        periods[
+            np.sum(
+                [_interpolate(repetition[None], m * periods)[0] for m in multiples], axis=0
+            ).argmax()
+        ]
     )
 
 
-def _centres() -> Array:
+def _centers() -> Array:
     return np.geomspace(LOWEST, HIGHEST, BANDS + 2)[1:-1]
 
 

@@ -92,12 +92,14 @@ def partials(samples: Samples) -> list[list[float]]:
         below, peak, above = (np.log(part[frame, bins] + 1e-12) for part in (left, here, right))
         shift = 0.5 * (below - above) / (below - 2 * peak + above)
         pitches = 12 * np.log2((low + bins + shift) * WINDOW)
-        live, over = _linked(live, pitches)
+        live, over = _link_tracks(live, pitches)
         ended += over
     return ended + live
 
 
-def _linked(live: list[list[float]], pitches: Array) -> tuple[list[list[float]], list[list[float]]]:
+def _link_tracks(
+    live: list[list[float]], pitches: Array
+) -> tuple[list[list[float]], list[list[float]]]:
     """Go on with tracks whose last pitch and a new one are each other's nearest; end the others."""
     if not live or not len(pitches):
         return [[float(pitch)] for pitch in pitches], live

@@ -101,16 +101,16 @@ class Clap:
 
     def __call__(self, audio: Audio) -> Labels:
         """Tag a song; silence gives no tags."""
-        heard = self._embedding(audio)
+        heard = self._embed(audio)
         if heard is None:
             return Labels()
         scale = self._model.logit_scale_a.exp().detach()
         found: dict[str, dict[str, float]] = {}
         for kind, words in self._words.items():
             shares = (scale * words @ heard).softmax(dim=0)
-            chosen = tags.above(shares.numpy(), CLASSES[kind], THRESHOLD)
+            chosen = tags.select_above(shares.numpy(), CLASSES[kind], THRESHOLD)
             if chosen:
-                found[kind] = {_bare(word): share for word, share in chosen.items()}
+                found[kind] = {_strip_article(word): share for word, share in chosen.items()}
         return Labels(
             genre=tuple(found.get("genre", ())),
             mood=tuple(found.get("mood", ())),
@@ -120,7 +120,7 @@ class Clap:
         )
 
     @torch.inference_mode()
-    def _embedding(self, audio: Audio) -> Tensor | None:
+    def _embed(self, audio: Audio) -> Tensor | None:
         """The mean of the windows' embeddings: (dimensions,), of length 1."""
         rate: int = self._extractor.sampling_rate
         length = audio.samples.shape[1]
@@ -154,7 +154,7 @@ def load_clap(on_event: ProgressCallback | None = None) -> Clap:
     return Clap(chosen)
 
 
-def _bare(word: str) -> str:
+def _strip_article(word: str) -> str:
     """A class without its article."""
     return word.removeprefix("a ").removeprefix("an ")
 

@@ -129,10 +129,10 @@ def _fetch_all(files: list[PublishedFile], folder: Path, on_event: ProgressCallb
     total, before = sum(file.size for file in files), 0
     for file in files:
 
-        def arrived(done: int, before: int = before) -> None:
+        def report_bytes(done: int, before: int = before) -> None:
             report(DownloadProgress(MODEL, before + done, total))
 
-        _fetch(file, folder, arrived)
+        _fetch(file, folder, report_bytes)
         before += file.size
 
 

@@ -60,9 +60,9 @@ class EffNet:
         means = self._mean_probabilities(audio)
         if means is None:
             return Labels()
-        genres = tags.above(means[0], self._genres, GENRE_THRESHOLD)
-        moods = tags.above(means[1], self._moods, MOOD_THRESHOLD)
-        instruments = tags.above(means[2], self._instruments, INSTRUMENT_THRESHOLD)
+        genres = tags.select_above(means[0], self._genres, GENRE_THRESHOLD)
+        moods = tags.select_above(means[1], self._moods, MOOD_THRESHOLD)
+        instruments = tags.select_above(means[2], self._instruments, INSTRUMENT_THRESHOLD)
         found = {"genre": genres, "mood": moods, "instruments": instruments}
         found = {name: values for name, values in found.items() if values}
         return Labels(

@@ -14,7 +14,7 @@ MOST_TAGS = 8
 """Of a kind; a caption has room for no more."""
 
 
-def above(
+def select_above(
     probabilities: npt.NDArray[np.floating], classes: Sequence[str], threshold: float
 ) -> dict[str, float]:
     """The classes whose probability `(classes,)` is above a threshold, most likely first."""

@@ -23,7 +23,7 @@ def analyze_song(path: Path) -> dict[str, Any]:
     """Measure a song's length and labels."""
     from songloom.dataset.analysis.song import analyse
     from songloom.dataset.label import label
-    from songloom.dataset.tokens import read_recording
+    from songloom.dataset.token_store import read_recording
 
     try:
         audio = read_recording(path, SAMPLE_RATE, 1, path.parent, cancelled=lambda: False)

@@ -34,11 +34,11 @@ from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import add_lora
 from songloom.progress import ProgressEvent, TrainingProgress
 from songloom.request import TrainingRequest
-from songloom.training.batches import Song
+from songloom.training.batches import TrainingSong
 from songloom.training.loop import Trainer
 from songloom.training.memory import free_memory
 from songloom.training.plan import (
-    fitting,
+    fit_to_memory,
     lora_config,
     make_plan,
     make_trainable,
@@ -104,10 +104,10 @@ def estimate(question: Mapping[str, Any]) -> dict[str, Any]:
     left = max(0, free - before)
     fits = True
     try:
-        memory, windows, recompute = fitting(request, lm, frames, dtype, left, device)
+        memory, windows, recompute = fit_to_memory(request, lm, frames, dtype, left, device)
     except TrainingError:  # what it would need, had it enough
         fits = False
-        memory, *_ = fitting(request, lm, frames, dtype, _PLENTY, device)
+        memory, *_ = fit_to_memory(request, lm, frames, dtype, _PLENTY, device)
         windows, recompute = 1, True
     answer: dict[str, Any] = {
         "parameters": parameters,
@@ -205,7 +205,7 @@ def _time_update(
             taken.append(1 / event.frames_per_second)
 
     with tempfile.TemporaryDirectory() as folder:
-        song = Song("noise", codes, description="noise")
+        song = TrainingSong("noise", codes, description="noise")
         trainer = Trainer(lm, plan, [song], [], lambda _: text, 640, Path(folder), {})
         trainer.run(note)
     return min(taken)

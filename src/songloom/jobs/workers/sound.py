@@ -21,7 +21,7 @@ from songloom.audio.tags import read_tags
 from songloom.errors import SongloomError
 from songloom.jobs.paths import derived_path
 from songloom.jobs.workers.stdio import Stdio
-from songloom.whole_files import replacing, write_text
+from songloom.whole_files import replace_file, write_text
 
 
 def draw(source: Path, target: Path) -> None:
@@ -51,7 +51,7 @@ def convert(source: Path, target: Path) -> None:
     """
     samples, rate = decode(source, 0.0, float("inf"))
     format = target.suffix.removeprefix(".")
-    with replacing(target) as temporary, temporary.open("w+b") as file:
+    with replace_file(target) as temporary, temporary.open("w+b") as file:
         encode(file, samples.clip(-1, 1), rate, format, read_tags(source))  # type: ignore[arg-type]
 
 

@@ -54,7 +54,7 @@ from songloom.progress import (
     ValidationProgress,
 )
 from songloom.request import TrainingRequest
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 WEIGHTS = "weights.tar"
 OFFER_SECONDS = 0.2
@@ -232,7 +232,7 @@ class _Recorder:
         for clip in clips.glob("*.mp3"):
             shutil.copyfile(clip, self._folder / clip.name)
         if (clips / COMPARISON).is_file():  # not of a model that an older songloom made
-            with replacing(self._folder / COMPARISON) as temporary:
+            with replace_file(self._folder / COMPARISON) as temporary:
                 shutil.copyfile(clips / COMPARISON, temporary)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from songloom.server.replicate.access import Serving
-from songloom.settings import listed
+from songloom.settings import split_list
 
 router = APIRouter(prefix="/v1", tags=["account"])
 
@@ -22,7 +22,7 @@ def get_account(services: Serving) -> dict[str, Any]:
 @router.get("/hardware")
 def list_hardware(services: Serving) -> list[dict[str, str]]:
     """The devices that models run on; which one is not a client's choice."""
-    devices = sorted(services.dispatcher.stats) or list(listed(services.settings.devices))
+    devices = sorted(services.dispatcher.stats) or list(split_list(services.settings.devices))
     return [{"sku": device, "name": device} for device in devices]
 
 

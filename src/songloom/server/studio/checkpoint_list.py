@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from songloom.checkpoints.catalogue import LICENCE_URLS, known_model
+from songloom.checkpoints.catalogue import LICENSE_URLS, known_model
 from songloom.checkpoints.listing import ModelListing, list_models
 from songloom.server.downloads import Downloads
 
@@ -55,7 +55,7 @@ def render_checkpoint(model: ModelListing, downloads: Downloads) -> dict[str, An
         "size_bytes": model.size_bytes,
         "download_bytes": known.download_bytes or None if known is not None else None,
         "licence": "" if model.licence == "?" else model.licence,
-        "licence_url": LICENCE_URLS.get(model.licence),
+        "licence_url": LICENSE_URLS.get(model.licence),
         "non_commercial": "-NC" in model.licence.upper(),
         "download": None if running is None else {"done": running.done, "total": running.total},
         "error": broken if model.kind == "broken" else downloads.errors.get(model.name),

@@ -151,7 +151,7 @@ class DatasetStore:
                 # A new song may have the very name of what another was described by until now.
                 if not described_anew and fold_name(PurePosixPath(key).stem) not in looks:
                     continue
-                written = as_values(beside.of(key))
+                written = as_values(beside.find_written(key))
                 if written != songs[key].written:
                     songs[key] = replace(songs[key], written=written)
                     touched.add(key)

@@ -20,7 +20,7 @@ from songloom.jobs.store.store import Store
 from songloom.request import TrainingRequest
 from songloom.server.line_process import LineProcess, ProcessEndedError
 from songloom.server.studio.dataset_records import SongDataset
-from songloom.settings import ServeSettings, listed
+from songloom.settings import ServeSettings, split_list
 
 Effort = Literal["quick", "normal", "thorough"]
 
@@ -169,7 +169,7 @@ class Estimator:
         await self._process.close()
 
     async def _ask(self, model: str, inputs: Mapping[str, Any], *, tried: bool) -> dict[str, Any]:
-        devices = listed(self._settings.devices)
+        devices = split_list(self._settings.devices)
         speeds = server_folder(self._settings) / SPEEDS
         question = {
             "model": model, "request": dict(inputs), "device": devices[0] if devices else "auto",

@@ -13,7 +13,7 @@ from songloom.server.auth import admits_all
 from songloom.server.library import OWNER
 from songloom.server.replicate.access import Serving
 from songloom.server.services import Services
-from songloom.settings import listed
+from songloom.settings import split_list
 
 router = APIRouter(prefix="/v1/machine", tags=["studio"])
 _GIB = 1 << 30
@@ -45,7 +45,7 @@ def _first_device(services: Services) -> str:
 def _devices(services: Services) -> list[dict[str, Any]]:
     """The devices; of one whose worker is not ready yet, only the name is known."""
     known = services.dispatcher.devices
-    names = sorted(known) or list(listed(services.settings.devices)) or ["auto"]
+    names = sorted(known) or list(split_list(services.settings.devices)) or ["auto"]
     found = []
     for name in names:
         told = known.get(name)

@@ -24,7 +24,7 @@ NOTICEABLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class TokenisedSong:
+class TokenizedSong:
     """A song of the training data."""
 
     title: str
@@ -60,7 +60,7 @@ Verdict = Literal["clear", "unusual", "copied"]
 
 
 @dataclass(frozen=True)
-class MemorisationCheck:
+class MemorizationCheck:
     """Runs of clips made before and after training, and of songs that training never saw."""
 
     frame_rate: float
@@ -79,12 +79,12 @@ class MemorisationCheck:
     @property
     def normal(self) -> ClipRuns:
         """The longest runs of music that has nothing to do with these songs, or only the style."""
-        return longest_of([*self.before, *self.held_out])
+        return merge_longest([*self.before, *self.held_out])
 
     @property
     def verdict(self) -> Verdict:
         """What the longest runs say: nothing unusual, longer than chance and style, or a copy."""
-        longest, normal = longest_of(self.after), self.normal
+        longest, normal = merge_longest(self.after), self.normal
         if self.is_unusual(longest.exact, normal.exact):
             copied = self.seconds(longest.exact) >= COPIED_SECONDS
             return "copied" if copied else "unusual"
@@ -96,7 +96,7 @@ class MemorisationCheck:
         return long and run.frames > WELL_BEYOND * normal.frames
 
 
-def longest_of(clips: Sequence[ClipRuns]) -> ClipRuns:
+def merge_longest(clips: Sequence[ClipRuns]) -> ClipRuns:
     """The longest run of each kind in any of the clips."""
     return ClipRuns(
         max((runs.exact for runs in clips), key=lambda run: run.frames, default=Run()),
@@ -104,13 +104,13 @@ def longest_of(clips: Sequence[ClipRuns]) -> ClipRuns:
     )
 
 
-def check_memorisation(
+def check_memorization(
     before: Sequence[Tensor],
     after: Sequence[Tensor],
     held_out: Sequence[Tensor],
-    training: Iterable[TokenisedSong],
+    training: Iterable[TokenizedSong],
     frame_rate: float,
-) -> MemorisationCheck:
+) -> MemorizationCheck:
     """Compare clips, each `(K, t)` codes, with the training songs.
 
     Args:
@@ -124,12 +124,12 @@ def check_memorisation(
     excerpts = _excerpts(held_out, [clip.shape[-1] for clip in after])
     runs = longest_runs([*before, *after, *excerpts], training)
     second, third = len(before), len(before) + len(after)
-    return MemorisationCheck(
+    return MemorizationCheck(
         frame_rate, tuple(runs[:second]), tuple(runs[second:third]), tuple(runs[third:])
     )
 
 
-def longest_runs(clips: Sequence[Tensor], songs: Iterable[TokenisedSong]) -> list[ClipRuns]:
+def longest_runs(clips: Sequence[Tensor], songs: Iterable[TokenizedSong]) -> list[ClipRuns]:
     """Find the longest run of each clip, `(K, t)` codes, in any of the songs.
 
     Takes time and memory in proportion to the frames: some seconds for ten hours of songs.
@@ -157,7 +157,9 @@ def longest_runs(clips: Sequence[Tensor], songs: Iterable[TokenisedSong]) -> lis
 
     return [
         ClipRuns(run(in_full, kept), run(in_outline, kept))
-        for in_full, in_outline, kept in zip(exact.longest(), coarse.longest(), moving, strict=True)
+        for in_full, in_outline, kept in zip(
+            exact.find_longest(), coarse.find_longest(), moving, strict=True
+        )
     ]
 
 
@@ -276,7 +278,7 @@ class _Matcher:
                     matched[state], self._text[state], self._stop[state] = length, self._texts, stop
         self._texts += 1
 
-    def longest(self) -> list[_Match]:
+    def find_longest(self) -> list[_Match]:
         """The longest match of each clip, the first of several."""
         # What ends a found stretch was found too: the states behind a state's link, in full.
         for state in sorted(range(1, len(self._link)), key=self._length.__getitem__, reverse=True):
@@ -284,9 +286,9 @@ class _Matcher:
             if self._matched[state] and self._matched[behind] < self._length[behind]:
                 self._matched[behind] = self._length[behind]
                 self._text[behind], self._stop[behind] = self._text[state], self._stop[state]
-        return [self._longest(ends) for ends in self._ends]
+        return [self._find_longest_before(ends) for ends in self._ends]
 
-    def _longest(self, ends: Sequence[int]) -> _Match:
+    def _find_longest_before(self, ends: Sequence[int]) -> _Match:
         best = _Match(0, 0, 0, 0)
         for clip_stop, end in enumerate(ends, start=1):
             state = end

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from songloom.training.excerpts import cut_excerpt
+from songloom.training.coded_excerpts import cut_excerpt
 from tests.models.test_codec import tiny
 
 

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from songloom.training.memorisation import (
+from songloom.training.memorization import (
     ClipRuns,
-    MemorisationCheck,
+    MemorizationCheck,
     Run,
-    TokenisedSong,
-    check_memorisation,
+    TokenizedSong,
+    check_memorization,
     longest_runs,
 )
 
@@ -56,7 +56,7 @@ def test_runs_are_those_of_a_naive_search(data: st.DataObject) -> None:
     codebooks = data.draw(st.integers(1, 3))
     clips = data.draw(st.lists(pieces(codebooks), max_size=3))
     songs = data.draw(st.lists(pieces(codebooks), max_size=3))
-    titled = [TokenisedSong(str(number), codes) for number, codes in enumerate(songs)]
+    titled = [TokenizedSong(str(number), codes) for number, codes in enumerate(songs)]
     for clip, runs in zip(clips, longest_runs(clips, titled), strict=True):
         for run, depth in ((runs.exact, codebooks), (runs.coarse, 1)):
             assert run.frames == max((naive_length(clip, s, depth) for s in songs), default=0)
@@ -71,7 +71,7 @@ def music(frames: int, seed: int, codebooks: int = 4, card: int = 2048) -> Tenso
 
 
 def test_a_copied_stretch_is_found_where_it_is() -> None:
-    songs = [TokenisedSong("first", music(5000, 1)), TokenisedSong("second", music(5000, 2))]
+    songs = [TokenizedSong("first", music(5000, 1)), TokenizedSong("second", music(5000, 2))]
     clip = music(400, 3)
     clip[:, 100:250] = songs[1].codes[:, 3000:3150]
     clip[3, 170] += 1  # one token of the last codebook differs
@@ -84,7 +84,7 @@ def test_stereo_has_too_many_bits_for_one_integer_and_works() -> None:
     song = music(1000, 1, codebooks=8)
     clip = song[:, 200:300].clone()
     clip[7, 50] += 1
-    (runs,) = longest_runs([clip], [TokenisedSong("song", song)])
+    (runs,) = longest_runs([clip], [TokenizedSong("song", song)])
     assert runs.exact == Run(50, 0, "song", 200)
 
 
@@ -92,28 +92,28 @@ def test_silence_is_no_copy() -> None:
     silence = torch.full((4, 200), 7)
     song = torch.cat([music(100, 1), silence], dim=1)
     clip = torch.cat([music(100, 2), silence], dim=1)
-    (runs,) = longest_runs([clip], [TokenisedSong("song", song)])
+    (runs,) = longest_runs([clip], [TokenizedSong("song", song)])
     assert runs.exact.frames == 1
 
 
 def test_runs_do_not_go_from_one_song_into_the_next() -> None:
     clip = music(40, 1)
-    songs = [TokenisedSong("a", clip[:, :30]), TokenisedSong("b", clip[:, 30:])]
+    songs = [TokenizedSong("a", clip[:, :30]), TokenizedSong("b", clip[:, 30:])]
     (runs,) = longest_runs([clip], songs)
     assert runs.exact == Run(30, 0, "a", 0)
 
 
 def test_songs_are_gone_through_once() -> None:
-    song = TokenisedSong("song", music(100, 1))
-    check = check_memorisation([], [song.codes[:, :50]], [], (item for item in [song]), 50.0)
+    song = TokenizedSong("song", music(100, 1))
+    check = check_memorization([], [song.codes[:, :50]], [], (item for item in [song]), 50.0)
     assert check.after[0].exact.frames == 50
 
 
 def test_the_reference_is_as_much_music_as_the_clips() -> None:
     held_out = [music(1000, 1), music(90, 2)]
     clips = [music(100, seed) for seed in range(3, 8)]
-    training = TokenisedSong("both", torch.cat(held_out, dim=1))
-    check = check_memorisation(clips, clips, held_out, [training], 50.0)
+    training = TokenizedSong("both", torch.cat(held_out, dim=1))
+    check = check_memorization(clips, clips, held_out, [training], 50.0)
     assert [runs.exact.frames for runs in check.held_out] == [100, 90, 100, 90, 100]
     starts = [runs.exact.song_start for runs in check.held_out[::2]]
     assert starts == [150, 450, 750]  # spread over the song
@@ -138,11 +138,11 @@ def runs(exact: int, coarse: int) -> ClipRuns:
 def test_verdict(
     after: tuple[int, int], before: tuple[int, int], held_out: tuple[int, int], verdict: str
 ) -> None:
-    check = MemorisationCheck(
+    check = MemorizationCheck(
         50.0, (runs(*before),), (runs(1, 1), runs(*after)), (runs(*held_out),)
     )
     assert check.verdict == verdict
 
 
 def test_nothing_to_compare_is_clear() -> None:
-    assert check_memorisation([], [], [], [], 50.0).verdict == "clear"
+    assert check_memorization([], [], [], [], 50.0).verdict == "clear"

@@ -13,19 +13,19 @@ from songloom.audio.files import Audio, read_audio, write_audio
 from songloom.audio.stems import harmonic_part
 from songloom.audio.transforms import convert, to_mono
 from songloom.checkpoints.model_codec import read_model_codec
-from songloom.dataset import tokens as tokens_module
+from songloom.dataset import token_store as tokens_module
 from songloom.dataset.excerpts import take_excerpts
 from songloom.dataset.labels import Labels
-from songloom.dataset.tokens import (
+from songloom.dataset.token_store import (
     PIECE_SECONDS,
     Record,
     SongTokens,
     Treatment,
     has_excerpts,
-    on_disk,
     read_record,
     read_recording,
     read_tokens,
+    spool_to_disk,
     tokenize,
     write_tokens,
 )
@@ -128,12 +128,12 @@ def test_it_can_be_stopped_between_pieces(tmp_path: Path) -> None:
     answers = iter([False, False, True])
     pieces = (torch.zeros(1, 10) for _ in range(100))
     with pytest.raises(Cancelled, match="start it again"):
-        on_disk(pieces, 1, tmp_path, lambda: next(answers))
+        spool_to_disk(pieces, 1, tmp_path, lambda: next(answers))
     assert len(list(pieces)) == 97
 
 
 def test_nothing_on_the_disk(tmp_path: Path) -> None:
-    assert on_disk([], 2, tmp_path, never).shape == (2, 0)
+    assert spool_to_disk([], 2, tmp_path, never).shape == (2, 0)
 
 
 def test_a_full_disk_while_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_a_full_disk_while_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pytest.skip("needs /dev/full")
     monkeypatch.setattr(tokens_module.tempfile, "TemporaryFile", lambda dir: full.open("wb"))
     with pytest.raises(OutputError, match=r"has no room for a decoded song \(No space left"):
-        on_disk([torch.zeros(1, 100_000)], 1, tmp_path, never)
+        spool_to_disk([torch.zeros(1, 100_000)], 1, tmp_path, never)
 
 
 @pytest.mark.parametrize("chroma", [None, torch.arange(5, dtype=torch.uint8)])
@@ -170,7 +170,7 @@ def test_excerpts_lie_beside_the_tokens(tmp_path: Path) -> None:
     sound = torch.linspace(-1, 1, 32_000)[None]
     write_tokens(path, SongTokens(codes, None, take_excerpts(sound, 640, 32_000)), RECORD)
     assert has_excerpts(path)
-    back = read_tokens(path).copied().excerpts
+    back = read_tokens(path).copy().excerpts
     assert back is not None
     assert back.starts.tolist() == [0]
     assert torch.allclose(back.waveform(0), sound, atol=1e-4)

@@ -25,7 +25,7 @@ from songloom.dataset.labels import Labels
 from songloom.errors import AudioError, Cancelled, DatasetError, OutputError
 from songloom.models.chroma import chroma_classes
 from songloom.models.codec import Codec
-from songloom.whole_files import replacing
+from songloom.whole_files import replace_file
 
 TOKENS = "tokens"
 """The folder of a data set's token files."""
@@ -50,7 +50,7 @@ class SongTokens:
     excerpts: Excerpts | None = None
     """Some of what was coded; None in files of versions that stored none."""
 
-    def copied(self) -> SongTokens:
+    def copy(self) -> SongTokens:
         """The same in memory, which the file can be replaced under."""
         excerpts = self.excerpts
         return SongTokens(
@@ -102,7 +102,7 @@ def read_recording(
             peak = max(peak, float(piece.abs().max()))
             yield piece
 
-    samples = on_disk(pieces(), channels, scratch, cancelled)
+    samples = spool_to_disk(pieces(), channels, scratch, cancelled)
     seconds = samples.shape[1] / sample_rate
     if seconds < SHORTEST_SECONDS:
         raise AudioError(
@@ -117,7 +117,9 @@ def read_recording(
     return Audio(samples, sample_rate)
 
 
-def on_disk(pieces: Iterable[Tensor], channels: int, scratch: Path, cancelled: Cancel) -> Tensor:
+def spool_to_disk(
+    pieces: Iterable[Tensor], channels: int, scratch: Path, cancelled: Cancel
+) -> Tensor:
     """Join pieces (C, n) to samples (C, N) that are mapped from a file without a name.
 
     Raises:
@@ -126,16 +128,16 @@ def on_disk(pieces: Iterable[Tensor], channels: int, scratch: Path, cancelled: C
     """
     length = 0
     with tempfile.TemporaryFile(dir=scratch) as file:
-        for piece in watched(pieces, cancelled):
+        for piece in check_cancelled(pieces, cancelled):
             try:
                 file.write(piece.T.contiguous().numpy().data)
             except OSError as error:
-                raise _no_room(scratch, error) from error
+                raise _disk_full_error(scratch, error) from error
             length += piece.shape[1]
         try:
             file.flush()
         except OSError as error:
-            raise _no_room(scratch, error) from error
+            raise _disk_full_error(scratch, error) from error
         if length == 0:
             return torch.zeros(channels, 0)
         mapped = np.memmap(file, np.float32, "c", shape=(length, channels))
@@ -155,18 +157,18 @@ def tokenize(
         Cancelled: `cancelled` says so.
     """
     piece = round(PIECE_SECONDS * codec.sample_rate)
-    pieces = watched(torch.split(audio.samples, piece, dim=-1), cancelled)
+    pieces = check_cancelled(torch.split(audio.samples, piece, dim=-1), cancelled)
     codes = torch.cat([codes.cpu() for codes in codec.encode_stream(pieces)], dim=-1)
     chroma = None
     if chroma_bins is not None:
         melody = (to_mono(piece) for piece in harmonic_pieces(audio))
-        wav = on_disk(melody, 1, scratch, cancelled)
+        wav = spool_to_disk(melody, 1, scratch, cancelled)
         chroma = chroma_classes(wav, audio.sample_rate, chroma_bins)
     excerpts = take_excerpts(audio.samples, codec.hop, codec.sample_rate)
     return SongTokens(codes.to(torch.int16), chroma, excerpts)
 
 
-def watched(pieces: Iterable[Tensor], cancelled: Cancel) -> Iterator[Tensor]:
+def check_cancelled(pieces: Iterable[Tensor], cancelled: Cancel) -> Iterator[Tensor]:
     """Pass pieces on, and raise Cancelled between two of them where that is wished."""
     for piece in pieces:
         if cancelled():
@@ -190,7 +192,7 @@ def write_tokens(path: Path, tokens: SongTokens, record: Record) -> None:
         tensors["excerpts"] = tokens.excerpts.samples
         tensors["excerpt_starts"] = tokens.excerpts.starts
     metadata = {"record": json.dumps(dataclasses.asdict(record), ensure_ascii=False)}
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:  # the disk's errors come out in its own words
@@ -203,23 +205,25 @@ def read_tokens(path: Path) -> SongTokens:
     Raises:
         DatasetError: it is missing or broken.
     """
-    with _opened(path) as file:
+    with _open_tokens(path) as file:
         names = file.keys()
         if "codes" not in names:
-            raise _broken(path, "it holds no codes")
+            raise _broken_file_error(path, "it holds no codes")
         chroma = file.get_tensor("chroma") if "chroma" in names else None
         codes = file.get_tensor("codes")
         excerpts = None
         if {"excerpts", "excerpt_starts"} <= set(names):
             excerpts = Excerpts(file.get_tensor("excerpt_starts"), file.get_tensor("excerpts"))
     if codes.ndim != 2 or codes.dtype != torch.int16:
-        raise _broken(path, f"its codes are {codes.dtype} {tuple(codes.shape)}, not int16 (K, T)")
+        raise _broken_file_error(
+            path, f"its codes are {codes.dtype} {tuple(codes.shape)}, not int16 (K, T)"
+        )
     return SongTokens(codes, chroma, excerpts)
 
 
 def has_excerpts(path: Path) -> bool:
     """Whether a token file holds excerpts; raises DatasetError where it is missing or broken."""
-    with _opened(path) as file:
+    with _open_tokens(path) as file:
         return "excerpts" in file.keys()  # noqa: SIM118 - it is no mapping
 
 
@@ -229,7 +233,7 @@ def read_record(path: Path) -> Record:
     Raises:
         DatasetError: it is missing or broken.
     """
-    with _opened(path) as file:
+    with _open_tokens(path) as file:
         metadata = file.metadata() or {}
     try:
         content = json.loads(metadata["record"])
@@ -243,25 +247,25 @@ def read_record(path: Path) -> Record:
             Labels(**labels),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _broken(path, f"it does not say how it was made: {error}") from error
+        raise _broken_file_error(path, f"it does not say how it was made: {error}") from error
 
 
-def _opened(path: Path) -> Any:
+def _open_tokens(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise _broken(path, str(error)) from error
+        raise _broken_file_error(path, str(error)) from error
 
 
-def _broken(path: Path, why: str) -> DatasetError:
+def _broken_file_error(path: Path, why: str) -> DatasetError:
     return DatasetError(
         f"{path} is not the token file of a song ({why}); delete it and prepare the songs again"
     )
 
 
-def _no_room(scratch: Path, error: OSError) -> OutputError:
+def _disk_full_error(scratch: Path, error: OSError) -> OutputError:
     return OutputError(
         f"'{scratch}' has no room for a decoded song ({error.strerror}): expected about 8 MB a "
         "minute and channel; free some, or choose another output folder"

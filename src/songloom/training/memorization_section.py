@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from songloom.training.markup import escaped, quoted, scrolling
-from songloom.training.memorisation import ClipRuns, MemorisationCheck, Run, longest_of
+from songloom.training.markup import escape, quote_text, wrap_scrolling
+from songloom.training.memorization import ClipRuns, MemorizationCheck, Run, merge_longest
 
 METHOD = (
     "Does it make new music, or replay your songs? Each clip above was compared, token by token, "
@@ -19,7 +19,7 @@ LIMITS = (
 )
 
 
-def memorisation_section(check: MemorisationCheck | None, prompts: Sequence[str]) -> str:
+def memorization_section(check: MemorizationCheck | None, prompts: Sequence[str]) -> str:
     """Explain a check in plain words; `prompts` are those of the clips, in order."""
     if check is None or not check.after:
         return ""
@@ -30,22 +30,23 @@ def memorisation_section(check: MemorisationCheck | None, prompts: Sequence[str]
     ]
     rows = "".join(_group_row(check, name, clips, kind) for name, clips, kind in groups if clips)
     return (
-        f"<section><h2>Does it copy?</h2><p>{escaped(METHOD)}</p>"
-        f'<div class="card"><p class="finding {check.verdict}">{escaped(finding(check))}</p>'
+        f"<section><h2>Does it copy?</h2><p>{escape(METHOD)}</p>"
+        f'<div class="card"><p class="finding {check.verdict}">'
+        f"{escape(describe_copying(check))}</p>"
         "<table><caption>Longest stretch found in the training songs</caption><thead><tr>"
         '<th scope="col">In</th><th scope="col" class="number">The same sound</th>'
         '<th scope="col" class="number">Its outline</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"
         '<p class="quiet">The same sound: all codebooks agree. Its outline: the first does.</p>'
         f"<details><summary>Clip by clip</summary>"
-        f"{scrolling('Clip by clip', _clip_table(check, prompts))}</details>"
-        f'<p class="quiet">{escaped(LIMITS)}</p></div></section>'
+        f"{wrap_scrolling('Clip by clip', _clip_table(check, prompts))}</details>"
+        f'<p class="quiet">{escape(LIMITS)}</p></div></section>'
     )
 
 
-def finding(check: MemorisationCheck) -> str:
+def describe_copying(check: MemorizationCheck) -> str:
     """What the check found, in a few sentences without markup."""
-    longest = longest_of(check.after)
+    longest = merge_longest(check.after)
     exact, normal = seconds_text(check.seconds(longest.exact)), _normal_text(check)
     match check.verdict:
         case "clear":
@@ -77,17 +78,17 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _normal_text(check: MemorisationCheck) -> str:
+def _normal_text(check: MemorizationCheck) -> str:
     groups = [("the base model's clips", check.before), ("held-out songs", check.held_out)]
     said = [
-        f"{seconds_text(check.seconds(longest_of(clips).exact))} in {name}"
+        f"{seconds_text(check.seconds(merge_longest(clips).exact))} in {name}"
         for name, clips in groups
         if clips
     ]
     return f" (for comparison: {' and '.join(said)})" if said else ""
 
 
-def _place(check: MemorisationCheck, run: Run) -> str:
+def _place(check: MemorizationCheck, run: Run) -> str:
     number = next(n for n, runs in enumerate(check.after, 1) if run in (runs.exact, runs.coarse))
     clip_at, song_at = run.clip_start / check.frame_rate, run.song_start / check.frame_rate
     return f"clip {number} at {clock(clip_at)}, as in “{run.song}” at {clock(song_at)}"
@@ -98,17 +99,17 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _group_row(check: MemorisationCheck, name: str, clips: Sequence[ClipRuns], kind: str) -> str:
-    longest = longest_of(clips)
+def _group_row(check: MemorizationCheck, name: str, clips: Sequence[ClipRuns], kind: str) -> str:
+    longest = merge_longest(clips)
     return (
-        f'<tr class="{kind}"><th scope="row">{escaped(name)}</th>'
+        f'<tr class="{kind}"><th scope="row">{escape(name)}</th>'
         f'<td class="number">{seconds_text(check.seconds(longest.exact))}</td>'
         f'<td class="number">{seconds_text(check.seconds(longest.coarse))}</td></tr>'
     )
 
 
-def _clip_table(check: MemorisationCheck, prompts: Sequence[str]) -> str:
-    names = [quoted(prompt) for prompt in prompts]
+def _clip_table(check: MemorizationCheck, prompts: Sequence[str]) -> str:
+    names = [quote_text(prompt) for prompt in prompts]
     if len(names) != len(check.after):
         names = ["clip"] * len(check.after)
     rows = "".join(
@@ -126,9 +127,9 @@ def _clip_table(check: MemorisationCheck, prompts: Sequence[str]) -> str:
     )
 
 
-def _run_cells(check: MemorisationCheck, run: Run) -> str:
+def _run_cells(check: MemorizationCheck, run: Run) -> str:
     where = ""
     if run.song is not None:
         clip_at, song_at = run.clip_start / check.frame_rate, run.song_start / check.frame_rate
-        where = f"at {clock(clip_at)}, as in {quoted(run.song)} at {clock(song_at)}"
+        where = f"at {clock(clip_at)}, as in {quote_text(run.song)} at {clock(song_at)}"
     return f'<td class="number">{seconds_text(check.seconds(run))}</td><td>{where}</td>'
