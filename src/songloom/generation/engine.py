@@ -171,8 +171,7 @@ class Engine:
 
     def _move(self, source: int, target: int) -> None:
         length = self._lengths[source]
-        for tensor in (*self._cache.keys, *self._cache.values):
-            tensor[target, :, :length] = tensor[source, :, :length]
+        self._cache.move(source, target, length)
         owner = self._owners[source]
         owner.rows[owner.rows.index(source)] = target
         self._owners[target], self._lengths[target] = owner, length

@@ -68,7 +68,7 @@ class BankedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, S, in) -> (B, S, out)."""
-        out: Tensor = self.base(x)
+        out = self.base(x)
         if self._used is None:
             return out
         down, up = self._used

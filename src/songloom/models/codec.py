@@ -59,7 +59,7 @@ class Codec:
     @property
     def device(self) -> torch.device:
         """Where the network lies."""
-        parameter: Tensor = next(self.encodec.parameters())
+        parameter = next(self.encodec.parameters())
         return parameter.device
 
     @property

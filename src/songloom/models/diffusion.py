@@ -26,7 +26,6 @@ from songloom.models.bands import BandProcessor, equalize_bands
 from songloom.models.codec import Codec
 from songloom.models.diffusion_schedule import Noise, PowerSchedule
 from songloom.models.diffusion_unet import UNet
-from songloom.models.fast_convolutions import accelerated
 
 WINDOW_SECONDS = 10.0
 """Length of what a network sees at once."""
@@ -178,11 +177,9 @@ class MultiBandDiffusion(nn.Module):
         whole = latents.new_zeros(len(latents), latents.shape[-1] * hop)
         for band, way in zip(self.each_band(), ways, strict=True):
             x = band.schedule.noise_scale * noise().expand_as(whole)
-            unet = _fastest(band.unet)
             for step in way:
-                estimate = self._estimate(unet, x, step.index, latents, hop, count)
+                estimate = self._estimate(band.unet, x, step.index, latents, hop, count)
                 x = band.schedule.remove_noise(x, estimate, step, noise() if step.added else None)
-            del unet  # before the next one is made: it may be large
             whole += x if band.processor is None else band.processor.restore(x)
         return whole
 
@@ -225,10 +222,3 @@ class MultiBandDiffusion(nn.Module):
         for band in self.bands:
             assert isinstance(band, Band)
             yield band
-
-
-def _fastest(unet: UNet) -> nn.Module:
-    """The network in the form that computes fastest where it lies."""
-    weight = unet.conv_codec.weight
-    exact = weight.device.type == "cpu" and weight.dtype == torch.float32
-    return accelerated(unet) if exact else unet

@@ -107,8 +107,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, n) -> (B, outputs, n / stride), rounded up."""
         x = F.pad(x, (0, -x.shape[-1] % self.stride))
-        out: Tensor = self.res_blocks(F.relu(self.norm(self.conv(x)), inplace=True))
-        return out
+        return self.res_blocks(F.relu(self.norm(self.conv(x)), inplace=True))
 
 
 class Decoder(nn.Module):
@@ -125,8 +124,7 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, n) -> (B, outputs, n * stride)."""
-        out: Tensor = self.convtr(F.relu(self.norm(self.res_blocks(x)), inplace=True))
-        return out
+        return self.convtr(F.relu(self.norm(self.res_blocks(x)), inplace=True))
 
 
 class ResBlock(nn.Module):
@@ -142,8 +140,7 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, n) -> (B, C, n)."""
         h = self.conv1(F.relu(self.norm1(x), inplace=True))
-        out: Tensor = x + self.conv2(F.relu(self.norm2(h), inplace=True))
-        return out
+        return x + self.conv2(F.relu(self.norm2(h), inplace=True))
 
 
 def res_blocks(config: UNetConfig, channels: int) -> nn.Sequential:

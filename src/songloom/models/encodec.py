@@ -153,8 +153,7 @@ def set_plain_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 def _weight(module: nn.Module, name: str) -> Tensor:
     path, _, leaf = name.rpartition(".")
-    weight: Tensor = getattr(module.get_submodule(path), leaf)
-    return weight
+    return getattr(module.get_submodule(path), leaf)
 
 
 class Conv(nn.Module):
@@ -183,14 +182,10 @@ class Conv(nn.Module):
         left = self.padding - right
         right += -x.shape[-1] % self.stride
         if left == right == 0:
-            return self._convolved(x)
+            return self.conv(x)
         if self.pad_mode != "reflect":
-            return self._convolved(F.pad(x, (left, right), mode=self.pad_mode))
-        return self._convolved(_reflect(x, left, right))
-
-    def _convolved(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv(x)
-        return out
+            return self.conv(F.pad(x, (left, right), mode=self.pad_mode))
+        return self.conv(_reflect(x, left, right))
 
 
 def _reflect(x: Tensor, left: int, right: int) -> Tensor:
@@ -239,8 +234,7 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, N) -> (B, width, N)."""
-        out: Tensor = self.shortcut(x) + self.block(x)
-        return out
+        return self.shortcut(x) + self.block(x)
 
 
 def residual_layers(config: EncodecConfig, width: int) -> list[nn.Module]:

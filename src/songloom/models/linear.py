@@ -22,8 +22,7 @@ class HalfLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features)."""
-        out: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
-        return out
+        return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
 
 
 def has_half_linear() -> bool:

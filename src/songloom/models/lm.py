@@ -72,6 +72,33 @@ class KVCache:
         self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
         self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
 
+    def update(self, layer: int, place: CachePlace, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the keys and values of new steps; return those of all steps that the rows hold.
+
+        Args:
+            layer: number of the transformer's layer.
+            place: the rows of the cache, and the steps that they already hold.
+            k: (B, H, S, D / H) keys of the new steps; one step where the rows' lengths differ.
+            v: their values.
+
+        Returns:
+            Keys and values (B, H, place.start + S, D / H), views of the cache.
+        """
+        keys, values = self.keys[layer][place.rows], self.values[layer][place.rows]
+        end = place.start + k.shape[2]
+        if place.positions is None:
+            keys[:, :, place.start : end], values[:, :, place.start : end] = k, v
+        else:
+            batch = torch.arange(len(place.positions), device=k.device)
+            keys[batch, :, place.positions] = k[:, :, 0]
+            values[batch, :, place.positions] = v[:, :, 0]
+        return keys[:, :, :end], values[:, :, :end]
+
+    def move(self, source: int, target: int, steps: int) -> None:
+        """Copy the first `steps` steps of one row over another row."""
+        for tensor in (*self.keys, *self.values):
+            tensor[target, :, :steps] = tensor[source, :, :steps]
+
     @staticmethod
     def bytes_per_row(config: LMConfig, max_steps: int, dtype: torch.dtype) -> int:
         """Memory that a row takes once it is filled."""
@@ -101,6 +128,15 @@ class CachePlace:
         hidden = torch.arange(start + 1, device=like.device) > positions[:, None]
         mask = torch.zeros_like(hidden, dtype=like.dtype).masked_fill(hidden, -math.inf)
         return CachePlace(rows, start, positions, mask[:, None, None, :])
+
+
+@dataclass(frozen=True)
+class Past:
+    """The cache that one layer reads and writes in a forward pass."""
+
+    cache: KVCache
+    layer: int
+    place: CachePlace
 
 
 @dataclass(frozen=True)
@@ -135,32 +171,15 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
         self.out = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
-    def forward(
-        self, x: Tensor, cache: tuple[Tensor, Tensor] | None = None, place: CachePlace | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
         """(B, S, D) -> (B, S, D); with a cache, after the steps that it already holds."""
         q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
-        if cache is None or place is None:
-            return self._out(F.scaled_dot_product_attention(q, k, v, is_causal=True))
-        steps = x.shape[1]
-        keys, values = cache[0][place.rows], cache[1][place.rows]
-        end = place.start + steps
-        if place.positions is None:
-            keys[:, :, place.start : end], values[:, :, place.start : end] = k, v
-        else:
-            batch = torch.arange(len(place.positions), device=x.device)
-            keys[batch, :, place.positions] = k[:, :, 0]
-            values[batch, :, place.positions] = v[:, :, 0]
-        # Several steps at once happen only in the prefill of empty rows.
-        return self._out(
-            F.scaled_dot_product_attention(
-                q, keys[:, :, :end], values[:, :, :end], place.mask, is_causal=steps > 1
-            )
-        )
-
-    def _out(self, heads: Tensor) -> Tensor:
-        out: Tensor = self.out(merge_heads(heads))
-        return out
+        if past is not None:
+            k, v = past.cache.update(past.layer, past.place, k, v)
+        mask = None if past is None else past.place.mask
+        # Several steps at once happen only in training and in the prefill of empty rows.
+        heads = F.scaled_dot_product_attention(q, k, v, mask, is_causal=x.shape[1] > 1)
+        return self.out(merge_heads(heads))
 
 
 class CrossAttention(nn.Module):
@@ -182,8 +201,7 @@ class CrossAttention(nn.Module):
         """(B, S, D), and the text's `states`, -> (B, S, D)."""
         q = split_heads(self.q(x), self.num_heads)
         heard = F.scaled_dot_product_attention(q, keys, values, mask)
-        out: Tensor = self.out(merge_heads(heard))
-        return out
+        return self.out(merge_heads(heard))
 
 
 class Block(nn.Module):
@@ -204,11 +222,10 @@ class Block(nn.Module):
         self,
         x: Tensor,
         text: tuple[Tensor, Tensor, Tensor | None] | None = None,
-        cache: tuple[Tensor, Tensor] | None = None,
-        place: CachePlace | None = None,
+        past: Past | None = None,
     ) -> Tensor:
         """(B, S, D) -> (B, S, D); `text` is the cross-attention's keys, values and mask."""
-        x = x + self.attention(self.attention_norm(x), cache, place)
+        x = x + self.attention(self.attention_norm(x), past)
         if self.cross is not None and self.cross_norm is not None and text is not None:
             x = x + self.cross(self.cross_norm(x), *text)
         x = x + self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x))))
@@ -302,8 +319,7 @@ class LM(nn.Module):
         x = self._blocks(x, cross, None, None)
         if prefix is not None:
             x = x[:, prefix.shape[1] :]
-        normed: Tensor = self.norm(x)
-        return normed
+        return self.norm(x)
 
     def prefill(
         self,
@@ -330,7 +346,7 @@ class LM(nn.Module):
         return self._logits(x)[:, :, 0]
 
     def _embed(self, tokens: Tensor) -> Tensor:  # (B, K, S) -> (B, S, D)
-        total: Tensor = self.embeddings[0](tokens[:, 0])
+        total = self.embeddings[0](tokens[:, 0])
         for k in range(1, self.config.num_codebooks):
             total = total + self.embeddings[k](tokens[:, k])
         return total
@@ -344,7 +360,7 @@ class LM(nn.Module):
         return x + self._position_table(steps, x.device)[:steps].to(x.dtype)
 
     def _project(self, text: Tensor, mask: Tensor | None) -> Tensor:  # (B, E, D)
-        projected: Tensor = self.text_projection(text)
+        projected = self.text_projection(text)
         return projected if mask is None else projected * mask[..., None]
 
     def _position_table(self, steps: int, device: torch.device) -> Tensor:
@@ -364,11 +380,11 @@ class LM(nn.Module):
         recompute = self.recompute and torch.is_grad_enabled()
         for i, block in enumerate(self._layers):
             text = None if cross is None else (cross.keys[i], cross.values[i], cross.mask)
-            layer = None if cache is None else (cache.keys[i], cache.values[i])
+            past = None if cache is None or place is None else Past(cache, i, place)
             if recompute:
                 x = torch.utils.checkpoint.checkpoint(block, x, text, use_reentrant=False)
             else:
-                x = block(x, text, layer, place)
+                x = block(x, text, past)
         return x
 
     def _logits(self, x: Tensor) -> Tensor:  # (B, S, D) -> (B, K, S, V)

@@ -138,7 +138,7 @@ class LoraLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out), in the base's precision."""
-        out: Tensor = self.base(x)
+        out = self.base(x)
         if self.dropout:
             x = F.dropout(x, self.dropout, self.training)
         low = F.linear(x, self.down.flatten(0, 1).to(x.dtype))
@@ -153,8 +153,7 @@ def block_diagonal(up: Tensor) -> Tensor:
     """(parts, out / parts, rank) -> (out, parts * rank): zeros where parts do not meet."""
     if len(up) == 1:
         return up[0]
-    joined: Tensor = torch.block_diag(*up)  # type: ignore[no-untyped-call]
-    return joined
+    return torch.block_diag(*up)  # type: ignore[no-untyped-call]
 
 
 def add_lora(lm: LM, config: LoraConfig, generator: torch.Generator | None = None) -> list[str]:

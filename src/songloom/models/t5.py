@@ -54,8 +54,7 @@ class T5Encoder(nn.Module):
         bias = self.position_bias(tokens.shape[1])
         for block in self.blocks:
             x = block(x, bias)
-        states: Tensor = self.norm(x)
-        return states
+        return self.norm(x)
 
 
 class PositionBias(nn.Module):
@@ -70,7 +69,7 @@ class PositionBias(nn.Module):
     def forward(self, length: int) -> Tensor:
         """Bias (1, H, length, length)."""
         positions = torch.arange(length, device=self.table.weight.device)
-        bias: Tensor = self.table(self._bucket(positions[None] - positions[:, None]))
+        bias = self.table(self._bucket(positions[None] - positions[:, None]))
         return bias.permute(2, 0, 1)[None]
 
     def _bucket(self, distance: Tensor) -> Tensor:

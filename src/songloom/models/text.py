@@ -47,5 +47,4 @@ class TextEncoder:
         """Text -> states (1, E, width), E tokens with the closing one."""
         device = self.encoder.norm.weight.device
         ids = torch.tensor([self.tokenizer.encode(text).ids], device=device)
-        states: Tensor = self.encoder(ids)
-        return states
+        return self.encoder(ids)
