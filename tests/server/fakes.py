@@ -21,7 +21,7 @@ from songloom.jobs.messages import (
     WorkerStats,
     WorkEvent,
 )
-from songloom.jobs.store.records import Kind
+from songloom.jobs.store.records import JobKind
 from songloom.server.studio.dataset_analysis import Heard
 
 RATE = 32_000
@@ -67,7 +67,7 @@ class FakeExecutor:
         self._tell(WorkerReady("cpu"))
         self._tell(WorkerStats("cpu", 10, 80, 2, 1_000_000))
 
-    def free_slots(self, kind: Kind) -> int:
+    def free_slots(self, kind: JobKind) -> int:
         return self.room - len(self.running)
 
     async def submit(self, work: Work) -> None:

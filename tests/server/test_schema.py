@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from songloom.jobs.store.records import Kind
+from songloom.jobs.store.records import JobKind
 from songloom.request import GenerationRequest, TrainingRequest
 from songloom.server.contract import wire_inputs
 from songloom.server.schema import cog_document, input_defaults
@@ -98,7 +98,7 @@ def test_bounds_of_ours_are_shown_as_openapi_3_0_wants_them() -> None:
 
 @pytest.mark.parametrize("name", sorted(INPUTS))
 def test_defaults_are_those_of_the_document(name: str) -> None:
-    kind: Kind = "prediction" if name == "Input" else "training"
+    kind: JobKind = "prediction" if name == "Input" else "training"
     properties = ours()["components"]["schemas"][name]["properties"]
     given = {key: schema["default"] for key, schema in properties.items() if "default" in schema}
     assert {key: value for key, value in input_defaults(kind).items() if value is not None} == given
@@ -107,7 +107,7 @@ def test_defaults_are_those_of_the_document(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(INPUTS))
 def test_defaults_and_choices_are_accepted(name: str) -> None:
-    kind: Kind = "prediction" if name == "Input" else "training"
+    kind: JobKind = "prediction" if name == "Input" else "training"
     for wire in wire_inputs(kind):
         offered = [*wire.choices, *([wire.spec.default] if wire.spec.default is not None else [])]
         for value in offered:

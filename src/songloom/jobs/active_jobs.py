@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from songloom.clock import elapsed_seconds, utc_now
 from songloom.jobs.messages import Progressed, Work
-from songloom.jobs.store.records import Job, Kind
+from songloom.jobs.store.records import Job, JobKind
 
 E = TypeVar("E")
 
@@ -24,7 +24,7 @@ SHOWN_SECONDS = 1.0
 class ActiveJob:
     """A job while it is prepared or runs."""
 
-    kind: Kind
+    kind: JobKind
     isolated: bool = False
     """Whether it must not share a process with others."""
     prepared: Work | None = None

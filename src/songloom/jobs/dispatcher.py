@@ -29,7 +29,7 @@ from songloom.jobs.messages import (
     WorkerStats,
     WorkEvent,
 )
-from songloom.jobs.store.records import KINDS, Job, Kind
+from songloom.jobs.store.records import KINDS, Job, JobKind
 from songloom.jobs.store.store import Store
 
 AT_ONCE = 8
@@ -225,7 +225,7 @@ class Dispatcher(EventHandler):
                 await self._prepare_next(kind)
             await self._submit_ready()
 
-    async def _prepare_next(self, kind: Kind) -> None:
+    async def _prepare_next(self, kind: JobKind) -> None:
         """Begin to prepare the oldest jobs of a kind, as many as may be at once."""
         known = [active for active in self._active.values() if active.kind == kind]
         # Isolated jobs wait for each other, and are in nobody else's way.

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from songloom.jobs.store.records import Kind
+from songloom.jobs.store.records import JobKind
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Work:
     """One job, ready to run: every file that it needs is on this machine."""
 
     id: str
-    kind: Kind
+    kind: JobKind
     request: Mapping[str, Any]
     """Fields of a `GenerationRequest` or a `TrainingRequest`."""
     model: str
@@ -203,7 +203,7 @@ class Executor(Protocol):
     async def start(self) -> None:
         """Start; `WorkerReady` reports each device that can take work."""
 
-    def free_slots(self, kind: Kind) -> int:
+    def free_slots(self, kind: JobKind) -> int:
         """How many more jobs of a kind could start at once."""
 
     async def submit(self, work: Work) -> None:

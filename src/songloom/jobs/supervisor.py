@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from songloom.jobs.messages import Cancel, Listen, Stopped, Work, WorkerFreed, WorkerGone, WorkEvent
-from songloom.jobs.store.records import Kind
+from songloom.jobs.store.records import JobKind
 from songloom.jobs.worker_process import WorkerProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
@@ -60,7 +60,7 @@ class Supervisor:
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self._predictors]
         self._keepers.append(asyncio.create_task(self._isolate()))
 
-    def free_slots(self, kind: Kind) -> int:
+    def free_slots(self, kind: JobKind) -> int:
         """How many more jobs of a kind could start at once."""
         if self._closed:
             return 0

@@ -16,7 +16,7 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
 from songloom import __version__
 from songloom.errors import DuplicateError, QueueFullError
-from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
+from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, JobKind, WebhookEvent, new_id
 from songloom.server.inputs import InputError, as_taken, check_prediction, check_training
 from songloom.server.page import page_response, wants_page
 from songloom.server.schema import input_defaults
@@ -97,7 +97,7 @@ async def shut_down(request: Request) -> dict[str, str]:
     return {}
 
 
-def _routes(kind: Kind) -> APIRouter:
+def _routes(kind: JobKind) -> APIRouter:
     """The three routes of predictions, or of trainings."""
     routes = APIRouter(include_in_schema=False)
 
@@ -150,7 +150,7 @@ def _routes(kind: Kind) -> APIRouter:
 
 async def _made(
     services: Services,
-    kind: Kind,
+    kind: JobKind,
     body: CogRequest,
     prefer: str | None,
     *,
@@ -194,7 +194,7 @@ async def _accepted(services: Services, job: Job, idempotent: bool) -> Job:
         return other
 
 
-async def _checked(services: Services, kind: Kind, body: CogRequest) -> Job:
+async def _checked(services: Services, kind: JobKind, body: CogRequest) -> Job:
     """The job that a body asks for; a 422 where its input makes no sense."""
     check = check_prediction if kind == "prediction" else check_training
     try:

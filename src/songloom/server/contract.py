@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from songloom.errors import RequestError
 from songloom.fields import FieldSpec, Option, fields_of
-from songloom.jobs.store.records import Kind
+from songloom.jobs.store.records import JobKind
 from songloom.request import GenerationRequest, TrainingRequest
 
 JsonType = Literal["string", "integer", "number", "boolean"]
@@ -25,7 +25,7 @@ JsonType = Literal["string", "integer", "number", "boolean"]
 MOST_TAKES = 16
 """Pieces of one prediction."""
 
-_ORIGINAL: dict[Kind, tuple[str, ...]] = {
+_ORIGINAL: dict[JobKind, tuple[str, ...]] = {
     "prediction": (
         "prompt", "input_audio", "duration", "continuation", "continuation_start",
         "continuation_end", "multi_band_diffusion", "normalization_strategy", "top_k", "top_p",
@@ -58,7 +58,7 @@ _NOT_OFFERED = ("name", "device")
 """What a client does not decide: the first follows from a training's destination."""
 
 _MODEL = "any name that `GET /v1/models` lists, or a version's id"
-_OWN: dict[Kind, tuple[FieldSpec, ...]] = {
+_OWN: dict[JobKind, tuple[FieldSpec, ...]] = {
     "prediction": (
         FieldSpec(
             "replicate_weights",
@@ -197,7 +197,7 @@ class WireInput:
 
 
 @functools.cache
-def wire_inputs(kind: Kind) -> tuple[WireInput, ...]:
+def wire_inputs(kind: JobKind) -> tuple[WireInput, ...]:
     """All inputs of predictions or of trainings, in their order."""
     request = GenerationRequest if kind == "prediction" else TrainingRequest
     specs = {spec.name: spec for spec in (*_OWN[kind], *fields_of(request))}
@@ -217,7 +217,7 @@ def wire_inputs(kind: Kind) -> tuple[WireInput, ...]:
     return (*original, *further)
 
 
-def given(kind: Kind, values: Mapping[str, Any]) -> dict[str, tuple[WireInput, Any]]:
+def given(kind: JobKind, values: Mapping[str, Any]) -> dict[str, tuple[WireInput, Any]]:
     """The inputs that have a value: null stands for none, as does an empty name of a file."""
     found = {}
     for wire in wire_inputs(kind):

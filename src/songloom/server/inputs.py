@@ -22,7 +22,7 @@ from songloom.errors import ModelError, RequestError, SongloomError
 from songloom.jobs.messages import Work
 from songloom.jobs.model_names import reserve_name
 from songloom.jobs.paths import weights_folder
-from songloom.jobs.store.records import Job, Kind
+from songloom.jobs.store.records import Job, JobKind
 from songloom.jobs.store.store import Store
 from songloom.request import GenerationRequest, TrainingRequest
 from songloom.server.contract import WireError, given, is_file_url, shown, wire_inputs
@@ -166,7 +166,7 @@ def check_training(
     return Checked(str(chosen), None, (*read.notes, *notes))
 
 
-def as_taken(kind: Kind, input: Mapping[str, Any]) -> dict[str, Any]:
+def as_taken(kind: JobKind, input: Mapping[str, Any]) -> dict[str, Any]:
     """An accepted input as it was understood: without what is unknown, texts for numbers as such.
 
     Files stay URLs.
@@ -262,7 +262,7 @@ class Resolver:
         return job is not None and job.ended
 
 
-def _read(kind: Kind, input: Mapping[str, Any]) -> _Read:
+def _read(kind: JobKind, input: Mapping[str, Any]) -> _Read:
     """The values of an input, each by itself; raises `InputError` for all that are wrong."""
     values, notes, problems = {}, [], []
     for name, (wire, value) in given(kind, input).items():
@@ -309,7 +309,7 @@ def _training(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return fields, notes
 
 
-def _combined(kind: Kind, fields: dict[str, Any]) -> GenerationRequest | TrainingRequest:
+def _combined(kind: JobKind, fields: dict[str, Any]) -> GenerationRequest | TrainingRequest:
     """A request of values that are fine by themselves; it checks what they mean together.
 
     In the place of a file there is its input's name: a URL may have secrets in it.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from songloom.jobs.store.records import WEBHOOK_EVENTS, Kind
+from songloom.jobs.store.records import WEBHOOK_EVENTS, JobKind
 from songloom.server.contract import WireInput, wire_inputs
 
 Schema = dict[str, Any]
 
 _STATUSES = ("starting", "processing", "succeeded", "canceled", "failed")
-_INPUT_SCHEMAS: dict[Kind, str] = {"prediction": "Input", "training": "TrainingInput"}
-_OUTPUT_SCHEMAS: dict[Kind, str] = {"prediction": "Output", "training": "TrainingOutput"}
+_INPUT_SCHEMAS: dict[JobKind, str] = {"prediction": "Input", "training": "TrainingInput"}
+_OUTPUT_SCHEMAS: dict[JobKind, str] = {"prediction": "Output", "training": "TrainingOutput"}
 
 
 @functools.cache
@@ -31,12 +31,12 @@ def cog_document() -> Schema:
 
 
 @functools.cache
-def input_defaults(kind: Kind) -> dict[str, Any]:
+def input_defaults(kind: JobKind) -> dict[str, Any]:
     """What inputs are where a request does not give them, None included."""
     return {wire.name: wire.spec.default for wire in wire_inputs(kind)}
 
 
-def input_schema(kind: Kind) -> Schema:
+def input_schema(kind: JobKind) -> Schema:
     """The inputs of predictions or trainings, with references into the document's components."""
     schema: Schema = {"title": _INPUT_SCHEMAS[kind], "type": "object"}
     required = [wire.name for wire in wire_inputs(kind) if wire.spec.required]
@@ -109,7 +109,7 @@ def _schemas() -> Schema:
     return dict(sorted((own | choices).items()))
 
 
-def _request(kind: Kind) -> Schema:
+def _request(kind: JobKind) -> Schema:
     return _object(
         f"{kind.title()}Request",
         input=_reference(_INPUT_SCHEMAS[kind]),
@@ -124,7 +124,7 @@ def _request(kind: Kind) -> Schema:
     )
 
 
-def _response(kind: Kind) -> Schema:
+def _response(kind: JobKind) -> Schema:
     return _object(
         f"{kind.title()}Response",
         input=_reference(_INPUT_SCHEMAS[kind]),
@@ -169,7 +169,7 @@ def _paths() -> Schema:
     }
 
 
-def _job_paths(kind: Kind) -> Schema:
+def _job_paths(kind: JobKind) -> Schema:
     """The paths of predictions or trainings, under the names that Cog's own functions give them."""
     verb, cancel = ("predict", "cancel") if kind == "prediction" else ("train", "cancel_training")
     path, id = f"/{kind}s", f"{kind}_id"

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from songloom.clock import utc_now
 from songloom.jobs.store.annotations import normalize, search_words
 from songloom.jobs.store.database import transaction
-from songloom.jobs.store.records import Job, Kind, LibraryItem, from_row
+from songloom.jobs.store.records import Job, JobKind, LibraryItem, from_row
 from songloom.jobs.store.schema import clamp_sequence, jobs, marks
 
 
@@ -39,7 +39,7 @@ class JobLibrary:
         self,
         *,
         query: str = "",
-        kind: Kind | None = None,
+        kind: JobKind | None = None,
         favorite: bool | None = None,
         deleted: bool = False,
         before: int | None = None,
@@ -99,7 +99,7 @@ class JobLibrary:
         """Restore a job from the trash."""
         self._set(id, deleted_at=None)
 
-    def ids(self, kind: Kind) -> list[str]:
+    def ids(self, kind: JobKind) -> list[str]:
         """Ids of all jobs of a kind, those in the trash included."""
         with transaction(self._reader) as connection:
             found = connection.execute(select(jobs.c.id).where(jobs.c.kind == kind))
@@ -127,7 +127,7 @@ class JobLibrary:
 
 
 def _match_filters(
-    query: str, kind: Kind | None, favorite: bool | None, deleted: bool
+    query: str, kind: JobKind | None, favorite: bool | None, deleted: bool
 ) -> ColumnElement[bool]:
     binned = marks.c.deleted_at.is_not(None)
     those: list[ColumnElement[bool]] = [binned if deleted else ~binned]

@@ -14,13 +14,13 @@ from typing import Any, Literal, TypeVar, get_args
 
 from songloom.clock import utc_now
 
-Kind = Literal["prediction", "training"]
+JobKind = Literal["prediction", "training"]
 Surface = Literal["cog", "replicate"]
 """Whose rules a job's webhooks and outputs follow: that of the API it came in by."""
 Status = Literal["starting", "processing", "succeeded", "failed", "canceled"]
 WebhookEvent = Literal["start", "output", "logs", "completed"]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[JobKind, ...] = get_args(JobKind)
 WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
 ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "canceled"})
 
@@ -37,7 +37,7 @@ class Job:
     """A prediction or a training, from the moment it was accepted."""
 
     id: str
-    kind: Kind
+    kind: JobKind
     surface: Surface
     input: Mapping[str, Any]
     """As it was sent, for showing it again."""

@@ -23,7 +23,7 @@ from songloom.jobs.store.records import (
     ENDED,
     Delivery,
     Job,
-    Kind,
+    JobKind,
     Status,
     Version,
     WebhookEvent,
@@ -85,7 +85,7 @@ class Store(Registry):
 
     def jobs(
         self,
-        kind: Kind,
+        kind: JobKind,
         *,
         before: int | None = None,
         after: int | None = None,
@@ -116,7 +116,7 @@ class Store(Registry):
         found = self._jobs(wanted.order_by(nearest_first))
         return found[::-1] if after is not None else found
 
-    def list_waiting(self, limit: int, kind: Kind | None = None) -> list[Job]:
+    def list_waiting(self, limit: int, kind: JobKind | None = None) -> list[Job]:
         """Jobs that are not begun, of a kind or of any, the oldest first."""
         wanted = select(jobs).where(jobs.c.status == "starting").order_by(jobs.c.sequence)
         if kind is not None:
@@ -142,7 +142,7 @@ class Store(Registry):
         with transaction(self._reader) as connection:
             return connection.execute(wanted).first() is not None
 
-    def counts(self) -> dict[tuple[Kind, Status], int]:
+    def counts(self) -> dict[tuple[JobKind, Status], int]:
         """How many jobs there are, by kind and status."""
         wanted = select(jobs.c.kind, jobs.c.status, func.count()).group_by(
             jobs.c.kind, jobs.c.status

@@ -6,8 +6,6 @@ for the person who uploaded it.
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from songloom.jobs.workers.stdio import Stdio
 
 SAMPLE_RATE = 32_000
 """Hz of the codecs of nearly all models: what is heard is what a training's analysis hears."""
-_COURTESY = 10
 
 
 def analyze_song(path: Path) -> dict[str, Any]:
@@ -38,9 +35,9 @@ def analyze_song(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Work for the server at the other end of standard input and output."""
-    with suppress(AttributeError, OSError):  # nobody waits for it as for music
-        os.nice(_COURTESY)
-    Stdio().answer(
+    stdio = Stdio()
+    stdio.lower_priority()  # nobody waits for it as for music
+    stdio.answer(
         lambda question: analyze_song(Path(question["path"])),
         "it could not be listened to; the server's log says why",
     )

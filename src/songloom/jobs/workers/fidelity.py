@@ -7,8 +7,6 @@ once two sounds and these figures are written under the target's name, or an `er
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from songloom.jobs.workers.stdio import Stdio
 
 SECONDS = 10.0
 """Length of the excerpt, from the middle of the song."""
-_COURTESY = 10
 
 
 def measure(path: Path, model: str, target: Path) -> dict[str, Any]:
@@ -73,9 +70,9 @@ def measure(path: Path, model: str, target: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Work for the server at the other end of standard input and output."""
-    with suppress(AttributeError, OSError):  # nobody waits for it as for music
-        os.nice(_COURTESY)
-    Stdio().answer(
+    stdio = Stdio()
+    stdio.lower_priority()  # nobody waits for it as for music
+    stdio.answer(
         lambda question: measure(
             Path(question["path"]), question["model"], Path(question["target"])
         ),

@@ -40,7 +40,7 @@ class InputReaders:
 
     def __init__(self, seconds: float, module: str = "songloom.jobs.workers.input_reading") -> None:
         self._seconds, self._module = seconds, module
-        self._idle: list[_Process] = []
+        self._idle: list[_ReaderProcess] = []
         self._lock = threading.Lock()
 
     def read(self, request: GenerationRequest, format: InputFormat, folder: Path) -> InputAudio:
@@ -57,7 +57,7 @@ class InputReaders:
         if request.input_audio is None and request.melody_audio is None:
             return InputAudio()
         with self._lock:
-            process = self._idle.pop() if self._idle else _Process(self._module)
+            process = self._idle.pop() if self._idle else _ReaderProcess(self._module)
         target = folder / f".inputs-{process.id}.part"
         question = {
             "request": request.to_mapping(),
@@ -84,7 +84,7 @@ class InputReaders:
             process.end()
 
 
-class _Process:
+class _ReaderProcess:
     """A Python that answers one question after the other."""
 
     def __init__(self, module: str) -> None:

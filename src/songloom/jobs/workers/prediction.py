@@ -95,7 +95,7 @@ class PredictionWorker:
     Args:
         tell: takes events.
         model_cache: the models.
-        turns: of the device.
+        device_lock: of the device.
         device: where it computes.
         name: what the server calls the device: "auto" leaves the choice to the worker.
         hang_seconds: how long reading one prediction's inputs may take.
@@ -105,12 +105,12 @@ class PredictionWorker:
         self,
         tell: Callable[[WorkEvent], None],
         model_cache: ModelCache,
-        turns: DeviceLock,
+        device_lock: DeviceLock,
         device: torch.device,
         name: str,
         hang_seconds: float,
     ) -> None:
-        self._tell, self._cache, self._device_lock = tell, model_cache, turns
+        self._tell, self._cache, self._device_lock = tell, model_cache, device_lock
         self._device, self._name = device, name
         self._hang_seconds = hang_seconds
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue()

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, NoReturn
 
 from songloom.jobs.messages import Command, WorkEvent, decode_command, encode
 
+COURTESY = 10
+"""How much lower the priority of a background process is, as `nice` counts."""
 ABANDONED = 3
 """Exit code of a worker whose server is gone."""
 
@@ -56,6 +58,11 @@ class Stdio:
     def read(self, heard: Callable[[bytes], None]) -> None:
         """The same for lines that are no commands."""
         threading.Thread(target=self._read, args=(heard,), daemon=True).start()
+
+    def lower_priority(self) -> None:
+        """Let other processes go first, where the system can."""
+        with suppress(AttributeError, OSError):
+            os.nice(COURTESY)
 
     def answer(self, reply: Callable[[Any], Mapping[str, Any]], fault: str) -> NoReturn:
         """Answer one line of JSON with another, for ever; for the main thread.

@@ -69,11 +69,11 @@ class TrainingWorker:
 
     Args:
         tell: takes events.
-        turns: of the device.
+        device_lock: of the device.
     """
 
-    def __init__(self, tell: Callable[[WorkEvent], None], turns: DeviceLock) -> None:
-        self._tell, self._device_lock = tell, turns
+    def __init__(self, tell: Callable[[WorkEvent], None], device_lock: DeviceLock) -> None:
+        self._tell, self._device_lock = tell, device_lock
         self._stop = threading.Event()
         self._given = threading.Event()
         self._work: Work | None = None

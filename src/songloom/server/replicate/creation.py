@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, Kind, WebhookEvent, new_id
+from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, JobKind, WebhookEvent, new_id
 from songloom.server.inputs import Checked, InputError, check_prediction, check_training
 from songloom.server.library import LibraryVersion
 from songloom.server.replicate.headers import cancel_after_seconds
@@ -39,7 +39,7 @@ class PredictionBody(JobBody):
 
 
 async def new_job(
-    kind: Kind,
+    kind: JobKind,
     body: JobBody,
     version: LibraryVersion,
     services: Services,
@@ -85,7 +85,7 @@ async def new_job(
     )
 
 
-def _checked(kind: Kind, body: JobBody, version: LibraryVersion, services: Services) -> Checked:
+def _checked(kind: JobKind, body: JobBody, version: LibraryVersion, services: Services) -> Checked:
     try:
         if kind == "prediction":
             return check_prediction(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from songloom.jobs.store.records import Job, Kind
+from songloom.jobs.store.records import Job, JobKind
 from songloom.server.replicate.access import Linking, Serving, url_of
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.pages import Paging, page
@@ -31,7 +31,7 @@ def shown(job: Job, links: Links, services: Services) -> dict[str, Any]:
     return render_job(job, links, model=services.library.model_of(job))
 
 
-def known_job(kind: Kind) -> Callable[..., Job]:
+def known_job(kind: JobKind) -> Callable[..., Job]:
     """A dependency: the job of a kind that a request's path names, or a 404."""
 
     def known(id: str, services: Serving) -> Job:
@@ -45,7 +45,7 @@ def known_job(kind: Kind) -> Callable[..., Job]:
     return known
 
 
-def job_routes(kind: Kind) -> APIRouter:
+def job_routes(kind: JobKind) -> APIRouter:
     """The routes below /v1/predictions, or below /v1/trainings."""
     router = APIRouter(prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
     # Annotations of routes are read as they stand, so this module does not defer them.

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from songloom.jobs.store.library import JobLibrary
-from songloom.jobs.store.records import Kind, LibraryItem
+from songloom.jobs.store.records import JobKind, LibraryItem
 from songloom.server.replicate.render import LONGEST_INLINE, stamp
 from songloom.server.studio.items import prompt_of, readable_name, result_names
 
@@ -20,7 +20,7 @@ _FOLDERS = {"prediction": "music", "training": "models"}
 
 
 def export(
-    collection: JobLibrary, folder: Callable[[str], Path], kind: Kind | None = None
+    collection: JobLibrary, folder: Callable[[str], Path], kind: JobKind | None = None
 ) -> Iterator[bytes]:
     """A zip of all results that are not in the bin, and of what is known of them, piece by piece.
 
@@ -82,7 +82,7 @@ class _Names:
         return name
 
 
-def _items(collection: JobLibrary, kind: Kind | None) -> Iterator[LibraryItem]:
+def _items(collection: JobLibrary, kind: JobKind | None) -> Iterator[LibraryItem]:
     before = None
     while True:
         found, _ = collection.page(kind=kind, before=before, limit=_AT_ONCE)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.store.records import Job, Kind, LibraryItem
+from songloom.jobs.store.records import Job, JobKind, LibraryItem
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.problems import InvalidField, ProblemError
@@ -30,7 +30,7 @@ class LibraryQuery(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     query: str = Field("", max_length=1000, description="Words in title or prompt.")
-    kind: Kind | None = None
+    kind: JobKind | None = None
     favorite: bool | None = None
     deleted: bool = Field(False, description="Those in the bin, instead of the others.")
     limit: int = Field(50, ge=1, le=MOST, description="Items of one page.")

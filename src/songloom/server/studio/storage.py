@@ -21,7 +21,7 @@ from songloom.jobs.paths import (
     server_folder,
     weights_folder,
 )
-from songloom.jobs.store.records import Kind
+from songloom.jobs.store.records import JobKind
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.services import Services
 from songloom.server.studio.exports import export
@@ -57,7 +57,7 @@ def get_storage(services: Serving, links: Linking) -> dict[str, Any]:
 @router.get("/export", response_class=StreamingResponse, responses=_EXPORT)
 def export_results(
     services: Serving,
-    kind: Annotated[Kind | None, Query(description="Only of predictions, or trainings.")] = None,
+    kind: Annotated[JobKind | None, Query(description="Only of predictions, or trainings.")] = None,
 ) -> Response:
     """All results that are not in the bin, by readable names, with a library.json about them."""
     pieces = export(services.store.library, services.dispatcher.folder, kind)
