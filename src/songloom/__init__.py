@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from songloom.version import __version__
+
 if TYPE_CHECKING:
     from songloom.checkpoints.export import export as export
     from songloom.checkpoints.export import merge as merge
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from songloom.request import TrainingRequest as TrainingRequest
     from songloom.server.run import serve as serve
     from songloom.settings import ServeSettings as ServeSettings
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "FineTuned": "songloom.finetuning.pipeline",

@@ -24,7 +24,7 @@ _LONGEST_SHOWN = 200
 
 @dataclass(frozen=True)
 class Option:
-    """What an annotation says beside the type: `Annotated[int, Option("...", minimum=0)]`."""
+    """Help and bounds of a field, in its annotation: `Annotated[int, Option("...", minimum=0)]`."""
 
     help: str
     minimum: float | None = None
@@ -132,7 +132,7 @@ class FieldSpec:
 
 @dataclass(frozen=True)
 class Request:
-    """What all requests do: bring their values into the declared types, and become plain data."""
+    """Base of requests: parses values into their declared types, and converts to plain data."""
 
     def __post_init__(self) -> None:
         """Parse every value; raises `RequestError` for one that its field does not take."""

@@ -47,7 +47,7 @@ def read_processor(cpu_info: Path = CPU_INFO) -> Processor:
 
 
 def _fields_of(cpu_info: Path) -> dict[str, str]:
-    """What Linux says of the first core; nothing on other systems."""
+    """Linux's description of the first core; empty on other systems."""
     try:
         first, _, _ = cpu_info.read_text(errors="replace").partition("\n\n")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a person may ask for: music, a data set, a training. Each field is declared once.
+"""Requests: music, a data set, a training. Each field is declared once.
 
 Names, order and meaning are those of the hosted `sakemin/musicgen-fine-tuner`, whose inputs come
 first; where a default differs, the documentation says why.

@@ -232,7 +232,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def _boolean(text: str) -> bool | str:
-    """What a variable says of an on/off setting; the text itself where it says neither."""
+    """The value of an on/off variable; the text itself if it is neither."""
     words = {"1": True, "true": True, "yes": True, "on": True}
     words |= {"0": False, "false": False, "no": False, "off": False}
     return words.get(text.lower(), text)

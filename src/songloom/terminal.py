@@ -1,4 +1,4 @@
-"""What a person sees in a terminal: progress bars on standard error, and tables."""
+"""Terminal output: progress bars on standard error, and tables."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def stop_on_interrupt(said: str) -> Iterator[Callable[[], bool]]:
 
 
 def _print_line(event: ProgressEvent) -> None:
-    """What a log should hold of long work: its stages and measurements, and some updates."""
+    """Lines of a log about long work: its stages and measurements, and some updates."""
     line = _describe_event(event)
     if isinstance(event, TrainingProgress | DecoderProgress) and event.step % max(
         1, event.steps // _LINES_OF_A_TRAINING

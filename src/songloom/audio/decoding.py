@@ -39,7 +39,7 @@ EXACT_CONTAINERS = ("wav", "w64", "aiff", "caf", "au", "flac", "mp3", "mov,mp4,m
 """Those that tell to the sample where a packet belongs; Matroska, say, counts in milliseconds."""
 
 DAMAGE = (av.FFmpegError, OSError, ValueError, IndexError, OverflowError)
-"""What PyAV raises for a file that is not as it should be."""
+"""Errors that PyAV raises for a damaged file."""
 
 PACKED_FROM = 8
 """Channels from which a frame's planes are joined before PyAV gives them out: it looks for the end
@@ -84,7 +84,7 @@ def decode_blocks(
 ) -> Iterator[tuple[Samples, int]]:
     """Decode a part of a file block by block: samples `(C, n)`, n > 0, and the sample rate in Hz.
 
-    What lies before `start` is passed over undecoded where the format tells exactly where its
+    Audio before `start` is skipped undecoded where the format tells exactly where its
     packets belong, and what lies after `end` is not read. Raises `AudioError`, after the last block
     where only the whole tells what is wrong.
     """

@@ -15,7 +15,7 @@ from songloom.errors import OutputError
 from songloom.request import OutputFormat
 
 TAG_NAMES = ("title", "artist", "album", "genre", "date", "comment", "software")
-"""What all four formats can say about a file, under names that players know."""
+"""Tags that all four formats can hold, under names that players know."""
 
 MP3_BITS_PER_SECOND = 256_000
 OGG_COMPRESSION = 0.2  # 1 - Vorbis quality / 10

@@ -55,7 +55,7 @@ CHUNK_FRAMES = 1024
 MARGIN_FRAMES = MEDIAN_FRAMES // 2 + FFT // HOP
 """How far a sample of the result depends on its neighbours: half a median, and one window."""
 MARGIN_SECONDS = 2 * MARGIN_FRAMES * HOP / LOWEST_MUSIC_RATE
-"""What is read beyond the part of a recording that matters, so that its end comes out the same."""
+"""Seconds read beyond the part that is used, so that its end comes out the same."""
 
 
 def harmonic_part(audio: Audio) -> Audio:

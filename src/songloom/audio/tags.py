@@ -1,4 +1,4 @@
-"""What audio files say about themselves."""
+"""Tags of audio files."""
 
 from __future__ import annotations
 

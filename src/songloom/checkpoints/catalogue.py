@@ -33,7 +33,7 @@ class KnownModel:
     melody: bool
     licence: str
     download_bytes: int = 0
-    """What fetching it takes, about: its weights in 32 bits, with codec and text encoder. Only the
+    """Approximate size of its download: weights in 32 bits, with codec and text encoder. Only the
     hub knows to the byte."""
 
 

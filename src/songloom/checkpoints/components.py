@@ -1,4 +1,4 @@
-"""What a model is made of, once its files are read."""
+"""The parts of a model, once its files are read."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class Components:
     diffusion: LazyDiffusion | None = None
     """The second decoder; None where none fits the codec."""
     source: ModelSource | None = None
-    """What they were read from; None where that is not known."""
+    """The source that they were read from, if known."""
 
     def diffusion_decoder(self) -> MultiBandDiffusion:
         """The second decoder itself, fetched and read at the first call.

@@ -98,8 +98,8 @@ def _refuse_constant(name: str) -> None:
 def parse_config(kind: type[Config], section: dict[str, Any], source: Path) -> Config:
     """A network's configuration: a dataclass whose fields have the names of `config.json`.
 
-    What `section` leaves out has the dataclass's default; what the dataclass does not know (there
-    is much that concerns training only) is passed over.
+    Fields that `section` leaves out have the dataclass's default; keys that the dataclass does not
+    have (many concern training only) are ignored.
 
     Raises:
         ModelError: a value is of the wrong type or makes no sense.

@@ -1,4 +1,4 @@
-"""What was fetched from the hub, as files that take room on the disk."""
+"""Files downloaded from the hub, and the disk space that they take."""
 
 from __future__ import annotations
 

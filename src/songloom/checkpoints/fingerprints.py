@@ -65,7 +65,7 @@ def digest_weights(path: Path) -> str:
 
 
 def read_head(file: Path) -> dict[str, Any]:
-    """What a safetensors file says of itself at its beginning.
+    """The header of a safetensors file.
 
     Raises:
         ModelError: it is no such file.

@@ -26,9 +26,9 @@ from songloom.errors import ModelError, ModelNeededError
 HOME_VARIABLE = "SONGLOOM_HOME"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 CODEC_DECODER = "codec_decoder.safetensors"
-"""What was tuned of the codec's decoder, beside an adapter."""
+"""Tuned weights of the codec's decoder, beside an adapter."""
 FACTS = "songloom.json"
-"""What songloom knows about a model that it trained."""
+"""Facts about a model that songloom trained."""
 BASE_FINGERPRINT = "base_fingerprint"
 """In the head of an adapter's weights: which model it was trained on, by that model's weights."""
 

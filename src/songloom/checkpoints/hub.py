@@ -75,7 +75,7 @@ def resolve(name_or_path: str | Path, on_event: ProgressCallback | None = None) 
 
 
 def name_for_good(name_or_path: str | Path) -> str:
-    """What finds the same model from any folder: a path becomes absolute, a name stays."""
+    """A reference to the same model from any folder: paths become absolute, names stay."""
     name = str(name_or_path)
     if known_model(name) or (isinstance(name_or_path, str) and trained_model(name)):
         return name

@@ -49,8 +49,8 @@ class ModelListing:
     base: str = ""
     """The model that a trained one was made from; empty if unknown."""
     precisions: tuple[PrecisionRecord, ...] = ()
-    """What `--dtype auto` was measured to mean for models of this shape on a CPU; empty where it
-    has not been yet, and for small models, which are not measured."""
+    """Measured choices of `--dtype auto` for models of this shape on a CPU; empty before the first
+    measurement, and for small models, which are not measured."""
 
 
 def list_models() -> tuple[ModelListing, ...]:
@@ -113,7 +113,7 @@ def _base(model: TrainedModel, seen: set[str]) -> ModelListing:
 
 
 def _list_folder(name: str, folder: Path | None) -> ModelListing:
-    """What a whole model's files say; hardly anything where there is no such folder."""
+    """The listing of a whole model's files; hardly anything where there is no such folder."""
     config = _config_of(folder)
     if not config:
         folder = None

@@ -29,7 +29,7 @@ adapter is of no use to the base."""
 
 @dataclass(frozen=True)
 class PeftConfig:
-    """What an `adapter_config.json` says, as far as it matters here."""
+    """The settings of an `adapter_config.json` that songloom uses."""
 
     source: Path
     base: str
@@ -71,7 +71,7 @@ def name_base(folder: Path) -> str:
 
 
 def read_peft_config(folder: Path) -> PeftConfig:
-    """What an adapter is.
+    """An adapter's configuration.
 
     Raises:
         ModelError: the file is missing or broken, or the adapter is of a kind without support.

@@ -33,7 +33,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class PrecisionRecord:
-    """What was measured once in a situation."""
+    """A measurement of candidates in a situation, and the choice."""
 
     situation: Situation
     precision: str
@@ -71,7 +71,7 @@ def shape_of_config(config: Mapping[str, Any]) -> str | None:
 
 
 def read_record(situation: Situation) -> PrecisionRecord | None:
-    """What was measured in a situation; None where nothing was, or it can't be read."""
+    """The record of a situation; None if there is none, or it can't be read."""
     record = _read(_path_of(situation))
     return record if record is not None and record.situation == situation else None
 

@@ -211,7 +211,7 @@ def _download(
     remedy: str,
     on_event: ProgressCallback | None,
 ) -> Path:
-    """What the checkpoint at `path` lacks, from the hub."""
+    """Parts that the checkpoint at `path` lacks, from the hub."""
     instead = f"{remedy}; or name the model that it was tuned from (base, or --model)"
     try:
         return download(repo, repo, licence, on_event, instead)

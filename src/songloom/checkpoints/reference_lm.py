@@ -37,7 +37,7 @@ _CHROMA_WINDOW = f"{_CONDITIONERS}self_wav.chroma.spec.window"
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    """What the configuration says about a model."""
+    """The language model's part of the configuration."""
 
     lm: LMConfig
     channels: int

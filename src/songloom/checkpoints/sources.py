@@ -56,7 +56,7 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a model is loaded from."""
+    """The files that a model is loaded from."""
 
     paths: tuple[Path, ...]
     """A folder or file; before it the adapters that are merged into it, the outermost first. After

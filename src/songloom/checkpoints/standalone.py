@@ -30,7 +30,7 @@ from songloom.models.lm import LMConfig
 
 @dataclass(frozen=True)
 class Standalone:
-    """What an adapter became."""
+    """The result of merging an adapter."""
 
     base: str
     """The published model that it is an adapter of; empty where it is a whole model now."""

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from songloom import __version__
 from songloom.cli.generate import generate
 from songloom.cli.models import export, merge, models
 from songloom.cli.serve import serve
 from songloom.cli.tokens import tokens
 from songloom.cli.train import prepare, train
 from songloom.errors import Cancelled, SongloomError
+from songloom.version import __version__
 
 app = typer.Typer(
     name="songloom",

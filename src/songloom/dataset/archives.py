@@ -35,13 +35,13 @@ class Limits:
     ratio: float = 200.0
     """Times its own size; sound is not compressed that well, unless it is silence."""
     ratio_from_bytes: int = 1_000_000_000
-    """What may come out whatever the ratio."""
+    """Bytes that may come out whatever the ratio."""
     members: int = 100_000
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What came out of an archive."""
+    """The songs and other files of an archive."""
 
     files: dict[str, Path]
     """Songs and what describes them, by their names in the archive, with `/` between folders."""

@@ -1,4 +1,4 @@
-"""What people changed in a data set's songs.jsonl, so that preparing again keeps it."""
+"""Edits that people made in a data set's songs.jsonl, so that preparing again keeps it."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class SongFile:
 
 @dataclass(frozen=True)
 class Songs:
-    """What was found."""
+    """Songs and the files beside them."""
 
     found: tuple[SongFile, ...]
     """By name, in an order that does not depend on the machine."""
@@ -174,7 +174,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 def _siblings(path: Path) -> list[Path]:
-    """What may describe a single file."""
+    """Files that may describe a single song."""
     return [
         entry
         for entry in (path.parent.iterdir() if path.parent.is_dir() else ())

@@ -20,7 +20,7 @@ COLUMNS = (FILE, "caption", *LABEL_NAMES)
 
 
 def read_table(path: Path, songs: Iterable[str]) -> Mapping[str, Written]:
-    """What a CSV file says about songs, by their names.
+    """Read labels and captions of songs, by name, from a CSV file.
 
     Its first row names the columns: `file`, and any of `caption` and the labels. Commas, semicolons
     or tabs may stand between them. `file` is the song's path in the folder or archive, with or

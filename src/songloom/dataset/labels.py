@@ -1,4 +1,4 @@
-"""What is known about a song, in words and numbers."""
+"""Labels of a song, in words and numbers."""
 
 from __future__ import annotations
 
@@ -71,4 +71,4 @@ class Labeller(Protocol):
     """Listens to a song and says what it knows about it."""
 
     def __call__(self, audio: Audio, /) -> Labels:
-        """What is heard in it."""
+        """Return the labels of a recording."""

@@ -29,7 +29,7 @@ HASH_DIGITS = 16
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a data set's tokens were made with; they are of use to models with the same codec."""
+    """The codec of a data set's tokens; they are of use to models with the same codec."""
 
     model_version: str
     """The model that it was prepared for, as it was asked for."""
@@ -65,7 +65,7 @@ class Song:
     """Whether it is kept from training, to measure on."""
 
     def tags(self) -> dict[str, tuple[str, ...]]:
-        """What is known, in words for captions."""
+        """Known labels, in words for captions."""
         labels = self.labels
         words = {
             "genre": labels.genre,

@@ -60,7 +60,7 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of songs."""
+    """The result of a preparation."""
 
     dataset: Dataset
     skipped: tuple[Skipped, ...]
@@ -82,8 +82,8 @@ def prepare(
 ) -> Prepared:
     """Make a data set of songs, or bring one up to date.
 
-    What is there already is not made again, so a preparation that was stopped, or killed, goes on
-    where it was; and what people changed in `songs.jsonl` (captions, labels, `held_out`, deleted
+    Results that exist already are not made again, so a preparation that was stopped, or killed,
+    resumes; and what people changed in `songs.jsonl` (captions, labels, `held_out`, deleted
     lines) stays as they wrote it.
 
     Args:
@@ -152,7 +152,7 @@ def check_fits(dataset: Dataset, components: Components) -> None:
 
 
 class _Progress:
-    """What is known about songs that are being prepared."""
+    """Progress of songs that are being prepared."""
 
     def __init__(self, setup: Setup, songs: Sequence[SongFile], tell: ProgressCallback) -> None:
         """See what is there already, and make tasks of the rest."""

@@ -1,4 +1,4 @@
-"""What lies beside a song and describes it: `song.txt`, `song.json`, `song.wav.txt`, ..."""
+"""Files beside a song that describe it: `song.txt`, `song.json`, `song.wav.txt`, ..."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _NAMES = {
     "mood": ("mood", "moods"),
     "instruments": ("instruments", "instrument"),
 }
-"""What we call things, and what others call them; the reference library's names are among them."""
+"""Our names of fields, and other tools' names, among them the reference library's."""
 
 
 _CAPTION_MARKS = ("caption", "description", "prompt", "text", "tags")
-"""What others put before ".txt": `song.caption.txt`, `song_prompt.txt`."""
+"""Marks that other tools put before ".txt": `song.caption.txt`, `song_prompt.txt`."""
 _UNUSED_MARKS = ("lyrics", "lrc")
 
 
@@ -45,7 +45,7 @@ class _Sidecar:
     name: str
     path: Path
     stem: str
-    """What the song is called, with or without its ending."""
+    """The song's name, with or without its extension."""
     rank: int
     """Place among the kinds; a later one wins."""
 
@@ -69,7 +69,7 @@ class Sidecars:
                 self._by_stem[fold_name(sidecar.stem)].append(sidecar)
 
     def find_written(self, song: str) -> Written:
-        """What is written beside the song of that name.
+        """The caption and labels in the files beside a song.
 
         A text file is the caption; a JSON file may hold a caption and labels, and wins where both
         have one. `song.wav.txt` wins over `song.txt`, which may belong to several songs. Names

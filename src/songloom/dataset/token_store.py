@@ -30,7 +30,7 @@ from songloom.whole_files import replace_file
 TOKENS = "tokens"
 """The folder of a data set's token files."""
 SHORTEST_SECONDS = 2.0
-"""What is shorter teaches nothing, and is rather a sample or a jingle."""
+"""Shortest song, in seconds: anything shorter is a sample or a jingle."""
 SILENCE = 1e-3
 """Peak of what counts as silence: -60 dBFS."""
 PIECE_SECONDS = 2.0
@@ -41,7 +41,7 @@ Cancel = Callable[[], bool]
 
 @dataclass(frozen=True, eq=False)
 class SongTokens:
-    """What a model learns from."""
+    """The tokens of a song, and its chroma."""
 
     codes: Tensor
     """int16 (K, T)."""
@@ -72,14 +72,14 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Record:
-    """What a token file says about its song and about itself."""
+    """Metadata of a token file: its song, treatment and labels."""
 
     seconds: float
     treatment: Treatment
     labelled_by: str
-    """What was asked to label it."""
+    """The labelers that were used."""
     labels: Labels
-    """What that found."""
+    """The labels that they found."""
 
 
 def read_recording(

@@ -1,4 +1,4 @@
-"""What people write about songs, brought into one form: the values of labels and captions."""
+"""Captions and labels as people write them, brought into one form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOWEST, FASTEST = 20.0, 400.0
 
 @dataclass(frozen=True)
 class Written:
-    """What a person wrote about a song."""
+    """A caption and labels that a person wrote about a song."""
 
     caption: str | None = None
     labels: Labels = field(default_factory=Labels)

@@ -31,7 +31,7 @@ from songloom.request import PrepareRequest
 
 @dataclass(frozen=True)
 class Setup:
-    """What tools are made of; it goes to other processes."""
+    """Settings that tools are made from; sent to other processes."""
 
     request: PrepareRequest
     model: Path
@@ -56,7 +56,7 @@ class Task:
 
 
 class Tools:
-    """What songs are prepared with, made once in a process and used for many songs."""
+    """Tools that prepare songs, made once in a process and used for many songs."""
 
     def __init__(
         self,
@@ -124,5 +124,5 @@ class Tools:
 
 
 def vocal_remover_for(request: PrepareRequest) -> VocalRemover | None:
-    """What removes vocals, if that is asked for."""
+    """The vocal remover, if one is asked for."""
     return vocal_remover(request.vocal_separator) if request.drop_vocals else None

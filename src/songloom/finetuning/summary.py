@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from songloom import __version__
 from songloom.checkpoints.components import Components
 from songloom.checkpoints.home import BASE_FINGERPRINT
 from songloom.clock import utc_now
@@ -12,6 +11,7 @@ from songloom.dataset.manifest import Dataset
 from songloom.request import TrainingRequest
 from songloom.training.loop import TrainingResult
 from songloom.training.summary import SongSummary, TrainingSummary
+from songloom.version import __version__
 
 
 def summarize_training(

@@ -97,7 +97,7 @@ class Batch:
         """Admit what fits, then draw a few steps of every active piece and fill in its codes.
 
         Returns:
-            What was decoded: nothing once the batch is empty.
+            The steps and tokens that were decoded: none once the batch is empty.
         """
         engine = self._fitting_engine()
         if engine is None:

@@ -70,7 +70,7 @@ Measure = Callable[[LM, Sequence[Candidate]], Mapping[str, float]]
 
 
 def cpu_candidates() -> tuple[Candidate, ...]:
-    """What this machine's PyTorch offers, the most exact first.
+    """Candidates that this machine's PyTorch offers, the most exact first.
 
     All keep the logits within 2e-3 of float32. bfloat16 does not, so it is no candidate: it is for
     those who ask for it.
@@ -98,7 +98,7 @@ def choose_candidate(lm: LM, measure: Measure | None = None) -> Candidate:
 
 
 def _recorded_choice(situation: Situation, candidates: Sequence[Candidate]) -> Candidate | None:
-    """What was chosen before of the same candidates; None where that was never done."""
+    """The recorded choice among the same candidates, or None."""
     record = read_record(situation)
     if record is None or set(record.seconds) != {candidate.name for candidate in candidates}:
         return None
@@ -115,7 +115,7 @@ def choose_fastest(candidates: Sequence[Candidate], seconds: Mapping[str, float]
 
 
 def situation_of(lm: LM) -> Situation:
-    """What the choice for a model depends on, here and now."""
+    """The processor, threads and shape that the choice for a model depends on."""
     config = lm.config
     shape = shape_of(
         config.num_layers,

@@ -26,7 +26,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a sequence is conditioned on."""
+    """The conditions of a sequence: text and melody."""
 
     text: Tensor | None = None
     """(1, E, text_size) states of the text encoder; None for no text."""

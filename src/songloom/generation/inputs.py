@@ -64,7 +64,7 @@ class InputFormat:
 
 @dataclass(frozen=True, eq=False)
 class InputAudio:
-    """What a request's recordings come to."""
+    """A request's recordings, read and converted."""
 
     clip: Tensor | None = None
     """(C, N) to be continued, whole frames at the model's rate."""

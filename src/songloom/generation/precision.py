@@ -84,7 +84,7 @@ def prepare_for_inference(lm: LM, device: torch.device, dtype: torch.dtype | Non
 
 
 def _choose_cpu_candidate(lm: LM) -> Candidate:
-    """What "auto" means for a model on the CPU.
+    """The precision that "auto" stands for on the CPU.
 
     A small model's steps are too short for the choice to matter: it has half precision wherever
     that is packed, without being measured.

@@ -39,11 +39,11 @@ class Piece:
     uniforms: Tensor
     """(T, K) the random numbers of its draws."""
     windows: Iterator[Window]
-    """What is still to be decoded."""
+    """Windows that are still to be decoded."""
     adapter: str | None = None
     """The adapter that it is decoded with."""
     notices: tuple[str, ...] = ()
-    """What a person should know of how the request was taken."""
+    """Notices for the user, such as a prompt that is not read to its end."""
 
     @property
     def frames(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from songloom.audio.files import Audio, format_of, write_audio
 from songloom.audio.loudness import normalize
 from songloom.request import GenerationRequest, OutputFormat
+from songloom.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """What `Model.generate` gives."""
+    """A finished piece of music, as `Model.generate` returns it."""
 
     audio: Tensor
     """(C, N) float32, as decoded: the request's normalisation is applied when it is saved."""
@@ -56,9 +57,7 @@ class Track:
         write_audio(target, audio, format=format, tags=self.tags())
 
     def tags(self) -> dict[str, str]:
-        """What made this track, for the file's metadata."""
-        from songloom import __version__
-
+        """The file's metadata: title, software, and the settings that made the track."""
         made_by = {
             "model": self.model,
             "version": __version__,

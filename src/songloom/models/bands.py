@@ -134,7 +134,7 @@ class BandProcessor(nn.Module):
         return self._bands().scale_bands(signals, gains) - (self.mean * gains).sum()
 
     def restore(self, signals: Tensor) -> Tensor:
-        """What the network knows (R, N) -> music, (R, N)."""
+        """The network's signal (R, N) -> music, (R, N)."""
         gains = (self.deviation / self.noise_deviation) ** self.config.power
         return self._bands().scale_bands(signals, gains) + self.mean.sum()
 

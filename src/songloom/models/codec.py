@@ -97,7 +97,7 @@ class Codec:
     def fold_weight_norm(self) -> None:
         """Multiply the weight norms out once, instead of at every call; for inference only.
 
-        What is folded already stays so.
+        Layers that are folded already stay so.
         """
         for module in self.encodec.modules():
             if torch.nn.utils.parametrize.is_parametrized(module, "weight"):

@@ -66,7 +66,7 @@ class Windows:
 
 
 class Band(nn.Module):
-    """What makes one band of frequencies."""
+    """The network, noise schedule and processor of one band of frequencies."""
 
     def __init__(
         self, unet: UNet, schedule: PowerSchedule, processor: BandProcessor | None

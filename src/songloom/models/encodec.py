@@ -244,7 +244,7 @@ def residual_layers(config: EncodecConfig, width: int) -> list[nn.Module]:
 
 
 LSTMState = tuple[Tensor, Tensor]
-"""What an LSTM remembers: its hidden and cell states."""
+"""An LSTM's state: its hidden and cell states."""
 
 
 class LSTM(nn.Module):

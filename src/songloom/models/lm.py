@@ -300,7 +300,7 @@ class LM(nn.Module):
         return torch.cat([self.chroma_projection(filled.to(projected.dtype)), projected], dim=1)
 
     def null_chroma(self, batch: int) -> Tensor:
-        """What a request without melody gets: (batch, 1, chroma_bins), one-hot on bin 0."""
+        """Chroma of a request without a melody: (batch, 1, chroma_bins), one-hot on bin 0."""
         chroma = torch.zeros(batch, 1, self.config.chroma_bins)
         chroma[..., 0] = 1
         return chroma

@@ -58,7 +58,7 @@ class LoraConfig:
 
     @property
     def scale(self) -> float:
-        """What the adapter's output is multiplied with."""
+        """Factor of the adapter's output."""
         return self.alpha / self.rank
 
 

@@ -58,7 +58,7 @@ class T5Encoder(nn.Module):
 
 
 class PositionBias(nn.Module):
-    """What attention adds for the distance between two tokens, the same in every layer."""
+    """Attention's bias for the distance between two tokens, the same in every layer."""
 
     def __init__(self, config: T5Config) -> None:
         super().__init__()

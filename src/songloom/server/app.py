@@ -11,7 +11,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
-from songloom import __version__
 from songloom.errors import OutputError, SongloomError
 from songloom.server import cog, page
 from songloom.server.auth import Authentication
@@ -23,6 +22,7 @@ from songloom.server.replicate.problems import UNREADABLE, ProblemError, problem
 from songloom.server.replicate.routes import routers
 from songloom.server.services import Services
 from songloom.server.studio.routes import routers as studio_routers
+from songloom.version import __version__
 
 V1 = "/v1/"
 DISK_FULL = 507

@@ -14,7 +14,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
-from songloom import __version__
 from songloom.errors import DuplicateError, QueueFullError
 from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, JobKind, WebhookEvent, new_id
 from songloom.server.inputs import InputError, as_taken, check_prediction, check_training
@@ -22,6 +21,7 @@ from songloom.server.page import page_response, wants_page
 from songloom.server.schema import input_defaults
 from songloom.server.services import Services
 from songloom.server.webhooks import check_webhook
+from songloom.version import __version__
 
 ASYNCHRONOUS = "respond-async"
 """What `Prefer` says where the answer is to come at once."""

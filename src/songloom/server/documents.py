@@ -13,9 +13,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from songloom import __version__
 from songloom.server.page import takes_gzip
 from songloom.server.schema import cog_document
+from songloom.version import __version__
 
 DOCUMENT = "/openapi.json"
 UNFRAMED = {

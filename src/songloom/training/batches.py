@@ -60,7 +60,7 @@ class TrainingWindow:
 
 @dataclass(frozen=True, eq=False)
 class TrainingBatch:
-    """What one update is computed from."""
+    """The tensors that one update is computed from."""
 
     tokens: Tensor
     """(B, K, S) delayed tokens; the special one where there is nothing to predict."""

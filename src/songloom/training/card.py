@@ -13,7 +13,6 @@ from pathlib import Path, PureWindowsPath
 
 import yaml
 
-from songloom import __version__
 from songloom.checkpoints.catalogue import NANO, known_model
 from songloom.training.finding_words import describe_loss, describe_sounds
 from songloom.training.memorization import MemorizationCheck, merge_longest
@@ -25,6 +24,7 @@ from songloom.training.summary import (
     label_counts,
     license_text,
 )
+from songloom.version import __version__
 
 PRIVATE_SETTINGS = frozenset({"dataset_path", "labels", "one_same_description"})
 """Settings that tell of the songs, or of where they lie, more than a card should."""
@@ -37,7 +37,7 @@ _HUB_LICENSES = {
     "cc-by-nc-4.0": "cc-by-nc-4.0",
     "mit": "mit",
 }
-"""What hubs call a licence, by its name in lower case."""
+"""Hubs' identifiers of licences, by its name in lower case."""
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&$])")
 _FOLDER_UNSAFE = re.compile(r"[^\w.-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
@@ -70,7 +70,7 @@ def model_card(summary: TrainingSummary, memorisation: MemorizationCheck | None 
 
 
 def base_name(base: str) -> str:
-    """What to call a base in public: its name or hub id; of a path the end."""
+    """The public name of a base: its name or hub id; of a path the end."""
     known = known_model(base)
     if known is not None:
         return known.name if known.name == NANO else known.source

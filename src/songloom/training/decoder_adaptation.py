@@ -69,7 +69,7 @@ SAVE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class AdaptationResult:
-    """What tuning came to."""
+    """The result of tuning."""
 
     decoder: Decoder | None
     """The tuned decoder; None if it is not better."""

@@ -36,7 +36,7 @@ _STYLE_BANDS, _STYLE_FLOOR, _STYLE_RMS = 64, 1e-5, 0.1
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What is left of a recording."""
+    """The fidelity of a recording after the codec."""
 
     log_mel: float
     """Mean absolute difference of ln(mel power + 1e-4) in 80 bands; 0 is the same."""

@@ -1,4 +1,4 @@
-"""What was measured of a training, in words, for every place that says it.
+"""Findings of a training in words, for every place that shows them.
 
 A falling loss alone is no ground for praise: on songs that a codec cannot hold, most of it is what
 a table of frequencies knows. So sentences name what they rest on, and say no more than that.
@@ -133,7 +133,7 @@ def describe_loss(summary: TrainingSummary) -> str:
 
 
 def describe_training(summary: TrainingSummary, memorisation: MemorizationCheck | None) -> str:
-    """What a training came to, in a few sentences: the ceiling, then sounds, or else the loss."""
+    """The result of a training in a few sentences: the ceiling, then sounds, or else the loss."""
     findings, parts = summary.findings, []
     if findings.ceiling is not None:
         grade, one = findings.ceiling.fidelity.grade, findings.ceiling.songs == 1

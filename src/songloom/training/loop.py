@@ -50,7 +50,7 @@ MOST_SKIPPED = 5
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training came to; the model holds the weights to keep."""
+    """The result of a training; the model holds the weights to keep."""
 
     state: TrainingState
     best: Measured | None

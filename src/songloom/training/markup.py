@@ -15,7 +15,7 @@ def escape(text: str) -> str:
 
 
 def quote_text(text: str) -> str:
-    """What a person wrote, as HTML that keeps its own direction of writing to itself."""
+    """A person's text as HTML that keeps its own direction of writing to itself."""
     return f'<bdi dir="auto">{escape(text)}</bdi>'
 
 

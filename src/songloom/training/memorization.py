@@ -48,7 +48,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ClipRuns:
-    """What one clip shares with the training songs."""
+    """The longest stretches that one clip shares with the training songs."""
 
     exact: Run
     """All codebooks agree: the same sound."""
@@ -83,7 +83,7 @@ class MemorizationCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """What the longest runs say: nothing unusual, longer than chance and style, or a copy."""
+        """The verdict: nothing unusual, longer than chance and style, or a copy."""
         longest, normal = merge_longest(self.after), self.normal
         if self.is_unusual(longest.exact, normal.exact):
             copied = self.seconds(longest.exact) >= COPIED_SECONDS

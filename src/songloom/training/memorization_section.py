@@ -45,7 +45,7 @@ def memorization_section(check: MemorizationCheck | None, prompts: Sequence[str]
 
 
 def describe_copying(check: MemorizationCheck) -> str:
-    """What the check found, in a few sentences without markup."""
+    """The check's finding, in a few sentences without markup."""
     longest = merge_longest(check.after)
     exact, normal = seconds_text(check.seconds(longest.exact)), _normal_text(check)
     match check.verdict:

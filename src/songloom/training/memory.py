@@ -38,7 +38,7 @@ class Memory:
 
 
 def estimate(lm: LM, steps: int, optimizer: OptimizerName, average: bool, item_size: int) -> Memory:
-    """What training takes, from the shapes; within a half of what is kept.
+    """Estimate the memory of a training from the shapes; within a half of what is kept.
 
     Args:
         lm: the model, ready to be trained: what is not trained does not require gradients.

@@ -16,7 +16,7 @@ threefold in each, and is far past the right one before the next gradients can t
 
 
 def default_learning_rate(name: OptimizerName, full: bool) -> float:
-    """What `lr` is where a request leaves it open.
+    """The default of `lr` for an optimizer.
 
     D-Adaptation finds the rate itself: its 1 is a factor on what it finds. The others' rate depends
     on how much may change: the few weights of an adapter bear a higher one than all of a model's.

@@ -1,4 +1,4 @@
-"""What a training request comes to, for one model on one device."""
+"""The plan of a training: a request for one model on one device."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def fit_to_memory(
     free: int,
     device: torch.device,
 ) -> tuple[Memory, int, bool]:
-    """What memory is needed, how many windows fit at once, and whether layers are computed again.
+    """The memory needed, the windows that fit at once, and whether layers are computed again.
 
     Args:
         request: what is asked for.

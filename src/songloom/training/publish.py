@@ -38,7 +38,7 @@ from songloom.whole_files import write_text
 
 CARD = "README.md"
 REQUEST = "training_request.json"
-"""What was asked for, as `TrainingRequest.from_mapping` reads it."""
+"""The request's settings, as `TrainingRequest.from_mapping` reads it."""
 
 
 _OF_THE_ADAPTER = (ADAPTER_CONFIG, ADAPTER_WEIGHTS, CODEC_DECODER, CARD, FACTS)

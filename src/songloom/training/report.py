@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from songloom import __version__
 from songloom.audio.files import Audio
 from songloom.training.ceiling_section import ceiling_section, clip_figure
 from songloom.training.charts import (
@@ -40,6 +39,7 @@ from songloom.training.summary import (
     label_counts,
     license_text,
 )
+from songloom.version import __version__
 from songloom.whole_files import write_text
 
 MOST_BANDS = 80
@@ -139,7 +139,7 @@ def _listening_section(summary: TrainingSummary, clips: Sequence[ClipPair]) -> s
 
 
 def _sounds(summary: TrainingSummary) -> str:
-    """What was measured of the clips, in words."""
+    """The measurements of the clips, in words."""
     findings = summary.findings
     said = []
     if findings.distances is not None:

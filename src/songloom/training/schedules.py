@@ -7,7 +7,7 @@ import math
 from songloom.request import SchedulerName
 
 LAST_SHARE = 0.01
-"""What the exponential schedule falls to at the end."""
+"""Share of the rate that the exponential schedule ends at."""
 
 
 def learning_rate_factor(name: SchedulerName, step: int, steps: int, warmup: int) -> float:

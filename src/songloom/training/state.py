@@ -52,7 +52,7 @@ class TrainingState:
     """Where a training stands."""
 
     settings: dict[str, Any]
-    """What the training was asked for; it goes on only with the same."""
+    """Settings of the training; it resumes only with the same."""
     step: int = 0
     """Updates done."""
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""What there is to tell about a training, in plain data: the report and the model card show it."""
+"""Summary of a training in plain data: the report and the model card show it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SongSummary:
     """Whether it was kept from training, to measure with."""
     bpm: float | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What else is known, in words: {"genre": ("lo-fi",), "key": ("C minor",), ...}."""
+    """Further labels, in words: {"genre": ("lo-fi",), "key": ("C minor",), ...}."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Distances:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was measured of sounds, beside the loss."""
+    """Measurements of sounds, beside the loss."""
 
     ceiling: Ceiling | None = None
     """None where nothing of the songs was kept beside their tokens."""
@@ -150,12 +150,12 @@ class TrainingSummary:
 
 
 def describe_held_out(count: int) -> str:
-    """What to call them: "the held-out song", "the 3 held-out songs"."""
+    """A phrase for the held-out songs: "the held-out song", "the 3 held-out songs"."""
     return "the held-out song" if count == 1 else f"the {count:,} held-out songs"
 
 
 def codebook_name(index: int, channels: int) -> str:
-    """What people call a codebook: "codebook 1", in stereo "codebook 1, left"."""
+    """The display name of a codebook: "codebook 1", in stereo "codebook 1, left"."""
     if channels == 1:
         return f"codebook {index + 1}"
     return f"codebook {index // 2 + 1}, {('left', 'right')[index % 2]}"
@@ -174,7 +174,7 @@ def duration_text(seconds: float) -> str:
 
 
 def license_text(licence: str) -> str:
-    """What the base's licence means for the result, in two sentences."""
+    """The meaning of the base's licence for the result, in two sentences."""
     if "NC" in re.split(r"[^A-Z]+", licence.upper()):
         use = f"It is {licence}: no commercial use, and that goes for this model and what it makes."
     else:

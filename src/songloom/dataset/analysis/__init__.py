@@ -1,1 +1,1 @@
-"""What can be heard of a song without any model: tempo, key, dynamics, voice."""
+"""Analysis of a song without any model: tempo, key, dynamics, voice."""

@@ -20,7 +20,7 @@ def excerpts(audio: Audio) -> list[Samples]:
     """Give mono excerpts `(N,)` at `RATE`: the whole of a song of up to three minutes.
 
     Of a longer one, its first and its last minute and one from the middle; no more of it is read.
-    What is not a number counts as silence.
+    Samples that are not numbers count as silence.
     """
     length = audio.samples.shape[1]
     most = round(EXCERPT_SECONDS * audio.sample_rate)

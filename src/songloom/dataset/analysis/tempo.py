@@ -118,7 +118,7 @@ def autocorrelation(onsets: Array) -> Array:
 
 
 def features(repetition: Array) -> Array:
-    """What speaks for each candidate: `(candidates, len(FRACTIONS) * groups + 2)`."""
+    """Features of each candidate: `(candidates, len(FRACTIONS) * groups + 2)`."""
     periods = 60 * FRAME_RATE / CANDIDATES
     repeated = [
         np.max(

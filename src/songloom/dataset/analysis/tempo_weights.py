@@ -1,4 +1,4 @@
-"""What counts for the beat, found by `recipes/tempo/fit.py` on sounds of known tempo."""
+"""Weights of the tempo candidates, fitted by `recipes/tempo/fit.py` on sounds of known tempo."""
 
 import numpy as np
 

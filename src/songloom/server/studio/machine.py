@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from songloom import __version__
 from songloom.checkpoints.listing import list_models
 from songloom.jobs.paths import server_folder
 from songloom.server.auth import admits_all
@@ -14,6 +13,7 @@ from songloom.server.library import OWNER
 from songloom.server.replicate.access import Serving
 from songloom.server.services import Services
 from songloom.settings import split_list
+from songloom.version import __version__
 
 router = APIRouter(prefix="/v1/machine", tags=["studio"])
 _GIB = 1 << 30

@@ -1,0 +1,3 @@
+"""The version of songloom."""
+
+__version__ = "0.1.0"
