@@ -144,7 +144,7 @@ class Request:
         """Make a request from names and values, as a JSON body holds them.
 
         Raises:
-            RequestError: a name is unknown or missing, or the values make no sense.
+            RequestError: a name is unknown or missing, or a value is invalid.
         """
         specs = fields_of(cls)
         known = [spec.name for spec in specs]

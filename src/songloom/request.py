@@ -44,7 +44,7 @@ class GenerationRequest(Request):
     checked by the engine.
 
     Raises:
-        RequestError: a value or a combination of values makes no sense.
+        RequestError: a value or a combination of values is invalid.
     """
 
     prompt: Annotated[
@@ -229,7 +229,7 @@ class PrepareRequest(Request):
     """Songs to make a data set of.
 
     Raises:
-        RequestError: a value makes no sense.
+        RequestError: a value is invalid.
     """
 
     dataset_path: Annotated[
@@ -288,7 +288,7 @@ class PrepareRequest(Request):
     ] = 0.1
     processes: Annotated[
         int | None,
-        Option("Songs that are prepared at the same time; none is one for each core.", minimum=1),
+        Option("Songs to prepare in parallel (default: one per CPU core).", minimum=1),
     ] = None
 
 
@@ -297,7 +297,7 @@ class TrainingRequest(PrepareRequest):
     """A model to fine-tune on songs.
 
     Raises:
-        RequestError: a value or a combination of values makes no sense.
+        RequestError: a value or a combination of values is invalid.
     """
 
     def __post_init__(self) -> None:
@@ -314,7 +314,7 @@ class TrainingRequest(PrepareRequest):
 
     name: Annotated[
         str | None,
-        Option("What the new model is called; none is named after the songs."),
+        Option("Name of the new model (default: named after the songs)."),
     ] = None
     epochs: Annotated[int, Option("Epochs to train for.", minimum=1, affects_result=True)] = 3
     updates_per_epoch: Annotated[
@@ -333,8 +333,8 @@ class TrainingRequest(PrepareRequest):
     lr: Annotated[
         float | None,
         Option(
-            "Learning rate; none is the optimizer's own: 1 for dadam (a factor on what it finds), "
-            "for the others one that suits LoRA or full training.",
+            "Learning rate (default: the optimizer's own: 1 for dadam, a factor on what it finds; "
+            "for the others one that suits LoRA or full training).",
             above=0,
             affects_result=True,
         ),
@@ -374,8 +374,8 @@ class TrainingRequest(PrepareRequest):
     lora_alpha: Annotated[
         float | None,
         Option(
-            "Strength of the adapter: its product is scaled by alpha / rank; none is twice the "
-            "rank.",
+            "Strength of the adapter: its product is scaled by alpha / rank (default: twice "
+            "the rank).",
             above=0,
             affects_result=True,
         ),
@@ -421,7 +421,7 @@ class TrainingRequest(PrepareRequest):
     window_seconds: Annotated[
         float | None,
         Option(
-            "Length of a window of music; none is the longest that the model sees.",
+            "Seconds of music in a window (default: the longest that the model sees).",
             above=0,
             affects_result=True,
         ),
@@ -436,8 +436,8 @@ class TrainingRequest(PrepareRequest):
     micro_batch: Annotated[
         int | None,
         Option(
-            "Windows computed at once, the rest of a batch after them; none is what fits into "
-            "memory. It does not change what is learned.",
+            "Windows computed at once, the rest of a batch after them (default: as many as fit "
+            "into memory). It does not change the result.",
             minimum=1,
         ),
     ] = None
@@ -448,7 +448,7 @@ class TrainingRequest(PrepareRequest):
     validate_every: Annotated[
         int | None,
         Option(
-            "Updates between measurements on held-out songs; none is one an epoch.",
+            "Updates between measurements on held-out songs (default: one epoch).",
             minimum=1,
             affects_result=True,
         ),
@@ -461,7 +461,7 @@ class TrainingRequest(PrepareRequest):
         Keep, Option("Which weights become the model: best (on held-out songs), or last.")
     ] = "best"
     save_minutes: Annotated[
-        float, Option("Minutes between saved states, from which training goes on.", minimum=0)
+        float, Option("Minutes between saved states, from which training resumes.", minimum=0)
     ] = 5.0
     max_minutes: Annotated[
         float | None,

@@ -25,7 +25,7 @@ class ServeSettings(Request):
     """A server to run.
 
     Raises:
-        RequestError: a value or a combination of values makes no sense.
+        RequestError: a value or a combination of values is invalid.
     """
 
     host: Annotated[
@@ -51,13 +51,13 @@ class ServeSettings(Request):
     database: Annotated[
         str | None,
         Option(
-            "URL of the database, such as postgresql+psycopg://user:password@host/name; none is "
-            "an SQLite file in the server's folder."
+            "URL of the database, such as postgresql+psycopg://user:password@host/name "
+            "(default: an SQLite file in the server's folder)."
         ),
     ] = None
     folder: Annotated[
         Path | None,
-        Option("Folder of the server's files; none is `server` in SONGLOOM_HOME."),
+        Option("Folder of the server's files (default: `server` in SONGLOOM_HOME)."),
     ] = None
     owner: Annotated[str, Option("Name of the account that trained models belong to.")] = "me"
     aliases: Annotated[
@@ -84,11 +84,9 @@ class ServeSettings(Request):
     max_batch: Annotated[
         int, Option("Predictions that are decoded together on a device.", minimum=1)
     ] = 16
-    attempts: Annotated[
-        int, Option("How often a job is begun when its worker is lost.", minimum=1)
-    ] = 3
+    attempts: Annotated[int, Option("Attempts per job before it fails.", minimum=1)] = 3
     hang_seconds: Annotated[
-        float, Option("A worker that gives no sign of life for so long is ended.", above=0)
+        float, Option("Seconds without a heartbeat before a worker is restarted.", above=0)
     ] = 300.0
     wait_seconds: Annotated[
         float,
@@ -107,7 +105,7 @@ class ServeSettings(Request):
         str,
         Option(
             "Hosts that files may be fetched from and webhooks sent to, separated by commas "
-            "(*.example.com for all below); none is every public one."
+            "(*.example.com for all below; default: every public one)."
         ),
     ] = ""
     private_hosts: Annotated[
@@ -119,15 +117,15 @@ class ServeSettings(Request):
     ] = ""
     upload_url: Annotated[
         str | None,
-        Option("URL under which outputs of /predictions are uploaded (PUT); none is data URLs."),
+        Option("URL to upload outputs of /predictions to, by PUT (default: data URLs)."),
     ] = None
     keep_days: Annotated[
         float | None,
-        Option("Days that ended jobs and uploaded files are kept; none is for ever.", above=0),
+        Option("Days that ended jobs and uploaded files are kept (default: forever).", above=0),
     ] = None
     keep_gb: Annotated[
         float | None,
-        Option("Gigabytes that they may take, the oldest going first; none is no limit.", above=0),
+        Option("Gigabytes that they may take, oldest deleted first (default: no limit).", above=0),
     ] = None
     drain_seconds: Annotated[
         float,
@@ -198,7 +196,7 @@ def read_settings(
         environment: variables `SONGLOOM_<NAME>`.
 
     Raises:
-        RequestError: a setting is unknown, a value makes no sense, or the file can't be read.
+        RequestError: a setting is unknown, a value is invalid, or the file can't be read.
     """
     values = {} if file is None else _read_toml(file)
     for spec in fields_of(ServeSettings):

@@ -49,13 +49,13 @@ def train(
     fields: dict[str, Any],
     restart: Annotated[
         bool,
-        typer.Option("--restart", help="Begin anew, and replace a model of that name."),
+        typer.Option("--restart", help="Start over, and replace a model of that name."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of text.")
     ] = False,
 ) -> None:
-    """Fine-tune a model on songs, or on a data set. Run again, it goes on where it stopped."""
+    """Fine-tune a model on songs, or on a data set. Run again, it resumes where it stopped."""
     request = TrainingRequest.from_mapping(fields)
     suit_training()
     with (

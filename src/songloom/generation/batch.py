@@ -61,7 +61,9 @@ class Batch:
         self._active: list[tuple[_Task, Slot]] = []
 
     @staticmethod
-    def of(pieces: Iterable[Piece], components: Components, adapters: AdapterBank) -> Batch:
+    def from_pieces(
+        pieces: Iterable[Piece], components: Components, adapters: AdapterBank
+    ) -> Batch:
         """A batch of these pieces and no others, with a cache of just their size."""
         tasks = [task for piece in pieces if (task := _Task.next_of(piece, components))]
         lm = components.lm

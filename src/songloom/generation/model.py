@@ -349,7 +349,7 @@ class Model:
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[None]:
         """Fill the codes of all pieces, window after window; yields as frames are decided."""
-        batch = Batch.of(pieces, self._components, self._adapters)
+        batch = Batch.from_pieces(pieces, self._components, self._adapters)
         while not batch.empty:
             if cancelled is not None and cancelled():
                 raise Cancelled("the generation was cancelled")
