@@ -22,7 +22,7 @@ from songloom.checkpoints.model_codec import model_path, read_model_codec
 from songloom.dataset.label import label, labellers_for
 from songloom.dataset.prepare import prepare
 from songloom.dataset.token_store import read_recording, tokenize
-from songloom.request import PrepareRequest
+from songloom.training_request import PrepareRequest
 
 PROCESSES = 2
 SONGS, SECONDS = 8, 180

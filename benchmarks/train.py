@@ -113,10 +113,10 @@ def _ours(case: Case) -> list[float]:
     from songloom.models.lm import LM, LMConfig
     from songloom.models.t5 import T5Config, T5Encoder
     from songloom.progress import TrainingProgress
-    from songloom.request import TrainingRequest
     from songloom.training.batches import TrainingSong
     from songloom.training.loop import Trainer
     from songloom.training.plan import make_plan, make_trainable
+    from songloom.training_request import TrainingRequest
 
     lm = LM(
         LMConfig(

@@ -26,8 +26,9 @@ from unittest import mock
 from songloom.cli import main
 from songloom.cli.options import format_default
 from songloom.fields import FieldSpec, Request, fields_of
-from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from songloom.request import GenerationRequest
 from songloom.settings import ServeSettings
+from songloom.training_request import PrepareRequest, TrainingRequest
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (

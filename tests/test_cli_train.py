@@ -12,14 +12,8 @@ import songloom
 from songloom.checkpoints.listing import ModelListing
 from songloom.errors import TrainingError
 from songloom.fields import fields_of
-from songloom.progress import (
-    Notice,
-    PrepareProgress,
-    Stage,
-    TrainingProgress,
-    ValidationProgress,
-)
-from songloom.request import PrepareRequest, TrainingRequest
+from songloom.progress import Notice, PrepareProgress, Stage, TrainingProgress, ValidationProgress
+from songloom.training_request import PrepareRequest, TrainingRequest
 from tests.command_line import refused, run
 from tests.dataset.songs import write_songs
 from tests.tiny import tiny_model

@@ -23,9 +23,10 @@ from songloom.dataset.token_store import TOKENS
 from songloom.fields import FieldSpec, fields_of
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import LoraConfig, add_lora, lora_state
-from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from songloom.request import GenerationRequest
 from songloom.training.optimizers import default_learning_rate
 from songloom.training.plan import _TARGETS
+from songloom.training_request import PrepareRequest, TrainingRequest
 from tests.sines import SineEngine
 from tests.test_request import HOSTED_TRAINING_FIELDS
 from tests.works import Works, a_dataset

@@ -20,6 +20,7 @@ LAYERS: list[set[str]] = [
     {"progress"},
     {"fields"},
     {"request"},
+    {"training_request"},
     {"audio", "models"},
     {"checkpoints"},
     {"generation", "dataset", "training"},

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 
 from songloom.errors import RequestError, SongloomError
 from songloom.fields import FieldSpec, fields_of
-from songloom.request import (
-    MAX_DURATION_VARIABLE,
-    GenerationRequest,
-    PrepareRequest,
-    TrainingRequest,
-    max_duration,
-)
+from songloom.request import MAX_DURATION_VARIABLE, GenerationRequest, max_duration
+from songloom.training_request import PrepareRequest, TrainingRequest
 
 # The input schema of the hosted fine-tuner, in its order (weights aside).
 HOSTED_FIELDS = [

@@ -12,9 +12,9 @@ from songloom.dataset.prepare import Prepared
 from songloom.errors import Cancelled
 from songloom.finetuning.pipeline import FineTuned
 from songloom.progress import ProgressEvent
-from songloom.request import PrepareRequest, TrainingRequest
 from songloom.training.state import Measured
 from songloom.training.summary import Findings
+from songloom.training_request import PrepareRequest, TrainingRequest
 from tests.training.summaries import summary
 
 BEFORE, AFTER = Measured(0, (3.0, 5.0)), Measured(12, (2.0, 4.0))

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from songloom.generation.model import load as load
     from songloom.generation.track import Track as Track
     from songloom.request import GenerationRequest as GenerationRequest
-    from songloom.request import PrepareRequest as PrepareRequest
-    from songloom.request import TrainingRequest as TrainingRequest
     from songloom.server.run import serve as serve
     from songloom.settings import ServeSettings as ServeSettings
+    from songloom.training_request import PrepareRequest as PrepareRequest
+    from songloom.training_request import TrainingRequest as TrainingRequest
 
 _HOMES = {
     "FineTuned": "songloom.finetuning.pipeline",
@@ -47,12 +47,12 @@ _HOMES = {
     "load": "songloom.generation.model",
     "merge": "songloom.checkpoints.export",
     "prepare": "songloom.dataset.prepare",
-    "PrepareRequest": "songloom.request",
+    "PrepareRequest": "songloom.training_request",
     "remove_model": "songloom.checkpoints.home",
     "serve": "songloom.server.run",
     "ServeSettings": "songloom.settings",
     "train": "songloom.finetuning.pipeline",
-    "TrainingRequest": "songloom.request",
+    "TrainingRequest": "songloom.training_request",
 }
 __all__ = ["__version__", *_HOMES]
 

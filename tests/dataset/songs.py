@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from songloom.audio.files import Audio, format_of, write_audio
-from songloom.request import PrepareRequest
+from songloom.training_request import PrepareRequest
 from tests.tiny import tiny_model
 
 

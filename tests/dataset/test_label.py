@@ -11,7 +11,7 @@ from songloom.dataset.labels import Labels
 from songloom.dataset.tagging.downloads import FOLDER_VARIABLE
 from songloom.errors import ModelError
 from songloom.progress import Notice, ProgressEvent
-from songloom.request import PrepareRequest
+from songloom.training_request import PrepareRequest
 from tests.audio.sounds import tone_audio
 from tests.dataset.tagging.onnx_files import write_tagger
 

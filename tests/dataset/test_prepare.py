@@ -26,7 +26,7 @@ from songloom.dataset.prepare import Prepared, check_fits, choose_held_out, prep
 from songloom.dataset.token_store import SongTokens, read_record, write_tokens
 from songloom.errors import Cancelled, DatasetError, OutputError
 from songloom.progress import Notice, PrepareProgress, ProgressEvent
-from songloom.request import PrepareRequest
+from songloom.training_request import PrepareRequest
 from tests.dataset.songs import request_for, tune, write_song, write_songs
 from tests.dataset.test_archives import pack_tgz
 

@@ -16,7 +16,8 @@ from songloom.errors import ModelError, OutputError, RequestError, SongloomError
 from songloom.finetuning import feasibility, pipeline, previews
 from songloom.finetuning.pipeline import train
 from songloom.progress import Notice, PrepareProgress, ProgressEvent
-from songloom.request import GenerationRequest, TrainingRequest
+from songloom.request import GenerationRequest
+from songloom.training_request import TrainingRequest
 from tests.dataset.songs import write_song
 from tests.tiny import tiny_model
 

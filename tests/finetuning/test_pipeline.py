@@ -41,9 +41,10 @@ from songloom.progress import (
     TrainingPreview,
     TrainingProgress,
 )
-from songloom.request import GenerationRequest, PrepareRequest, TrainingRequest
+from songloom.request import GenerationRequest
 from songloom.training import decoder_adaptation
 from songloom.training.state import load_state, save_state
+from songloom.training_request import PrepareRequest, TrainingRequest
 from tests.tiny import tiny_model
 
 RATE = 32_000

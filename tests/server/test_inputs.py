@@ -22,7 +22,7 @@ from songloom.jobs.messages import Work
 from songloom.jobs.paths import datasets_folder, files_folder, job_folder, jobs_folder
 from songloom.jobs.store.records import Job, StoredFile
 from songloom.jobs.store.store import Store
-from songloom.request import GenerationRequest, TrainingRequest
+from songloom.request import GenerationRequest
 from songloom.server.contract import wire_inputs
 from songloom.server.fetch import Fetcher, FetchRules
 from songloom.server.inputs import (
@@ -39,6 +39,7 @@ from songloom.server.signing import Signer
 from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.uploads import FileFolder
 from songloom.settings import ServeSettings
+from songloom.training_request import TrainingRequest
 
 SONGS = "https://music.example/songs.zip"
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(40)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from songloom.jobs.store.records import JobKind
-from songloom.request import GenerationRequest, TrainingRequest
+from songloom.request import GenerationRequest
 from songloom.server.contract import wire_inputs
 from songloom.server.schema import cog_document, input_defaults
+from songloom.training_request import TrainingRequest
 
 ORIGINAL = json.loads((Path(__file__).parent / "golden" / "original-openapi.json").read_text())
 INPUTS = {"Input", "TrainingInput"}

@@ -7,8 +7,8 @@ import torch
 
 from songloom.checkpoints.diffusion_files import FOLDER, write_diffusion
 from songloom.checkpoints.load import load_components
-from songloom.request import TrainingRequest
 from songloom.training.publish import write_weights
+from songloom.training_request import TrainingRequest
 from tests.tiny import tiny_diffusion, tiny_model
 
 

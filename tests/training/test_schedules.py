@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songloom.request import SchedulerName
 from songloom.training.schedules import LAST_SHARE, learning_rate_factor
+from songloom.training_request import SchedulerName
 
 NAMES: tuple[SchedulerName, ...] = get_args(SchedulerName)
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from songloom.models.lm import LM, LMConfig
-from songloom.request import TrainingRequest
 from songloom.training.batches import TrainingSong
 from songloom.training.loop import Trainer
 from songloom.training.plan import make_plan, make_trainable
+from songloom.training_request import TrainingRequest
 
 CARD, BOOKS, TEXT = 16, 2, 12
 FRAME_RATE, HOP = 50.0, 640

@@ -11,7 +11,7 @@ from torch import Tensor
 from songloom.audio.demucs import demucs_stems, is_installed
 from songloom.audio.files import Audio
 from songloom.audio.transforms import resample, to_channels
-from songloom.request import VocalSeparator
+from songloom.training_request import VocalSeparator
 
 VocalRemover = Callable[[Audio], Iterator[Tensor]]
 """Gives a recording without its vocals, in pieces (C, n) that joined are as long as it."""

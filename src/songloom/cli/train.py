@@ -11,7 +11,7 @@ import typer
 from songloom import terminal
 from songloom.cli.options import takes_fields
 from songloom.finetuning.threads import suit_training
-from songloom.request import PrepareRequest, TrainingRequest
+from songloom.training_request import PrepareRequest, TrainingRequest
 
 if TYPE_CHECKING:
     from songloom.dataset.prepare import Prepared

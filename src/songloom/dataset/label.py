@@ -8,7 +8,7 @@ from songloom.audio.files import Audio
 from songloom.dataset.labels import Labeller, Labels
 from songloom.errors import MissingExtraError, ModelError
 from songloom.progress import Notice, ProgressCallback
-from songloom.request import PrepareRequest, Tagger
+from songloom.training_request import PrepareRequest, Tagger
 
 
 def labellers_for(

@@ -48,7 +48,7 @@ from songloom.dataset.work import Setup, Task, Tools
 from songloom.dataset.workers import Outcome, prepare_apart, prepare_here
 from songloom.errors import AudioError, DatasetError, OutputError
 from songloom.progress import Notice, PrepareProgress, ProgressCallback
-from songloom.request import PrepareRequest
+from songloom.training_request import PrepareRequest
 
 FEWEST_TO_HOLD_OUT_OF = 4
 """Of fewer songs each is worth more in training than as a measure."""

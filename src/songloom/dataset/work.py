@@ -26,7 +26,7 @@ from songloom.dataset.token_store import (
 )
 from songloom.models.codec import Codec
 from songloom.progress import Notice, ProgressCallback, ProgressEvent
-from songloom.request import PrepareRequest
+from songloom.training_request import PrepareRequest
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from songloom.dataset.manifest import Dataset
 from songloom.generation.model import Model, load
 from songloom.generation.track import Track
 from songloom.progress import ProgressCallback, Stage
-from songloom.request import GenerationRequest, TrainingRequest, max_duration
+from songloom.request import GenerationRequest, max_duration
 from songloom.training.captions import full_caption
 from songloom.training.memorization import MemorizationCheck, TokenizedSong, check_memorization
 from songloom.training.summary import ClipPair
+from songloom.training_request import TrainingRequest
 
 PREVIEW_SEED = 1000
 """Seed of the first piece that is generated for comparing; the others follow."""

@@ -13,8 +13,8 @@ from songloom.finetuning.findings import Excerpts
 from songloom.models.codec import Codec
 from songloom.models.encodec import plain_weights
 from songloom.progress import Notice, ProgressCallback, Stage
-from songloom.request import TrainingRequest
 from songloom.training.decoder_adaptation import DecoderAdaptation, is_small, tuned_names
+from songloom.training_request import TrainingRequest
 
 LEAST_SECONDS = 20.0
 """Of less music, nothing that holds for more of it can be learned; then only on request."""

@@ -11,9 +11,9 @@ from songloom.checkpoints.components import Components
 from songloom.errors import OutputError
 from songloom.models.lm import LM
 from songloom.models.lora import add_lora
-from songloom.request import TrainingRequest
 from songloom.training.memory import free_memory
 from songloom.training.plan import fit_to_memory, lora_config, resolve_precision, window_frames
+from songloom.training_request import TrainingRequest
 
 SMALLEST_RUN = 32 * 2**20
 """Bytes that every training writes at least: tokens, an adapter, clips and a report."""

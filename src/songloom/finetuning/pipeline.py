@@ -47,7 +47,6 @@ from songloom.models.codec import Codec
 from songloom.models.lm import LM
 from songloom.models.text import MAX_TOKENS
 from songloom.progress import Notice, ProgressCallback, Stage
-from songloom.request import TrainingRequest
 from songloom.training.batches import TrainingSong
 from songloom.training.loop import Trainer, TrainingResult
 from songloom.training.plan import make_plan, make_trainable
@@ -55,6 +54,7 @@ from songloom.training.publish import write_about, write_card, write_weights
 from songloom.training.report import write_report
 from songloom.training.state import Measured
 from songloom.training.summary import Findings, TrainingSummary
+from songloom.training_request import TrainingRequest
 
 _LOG = logging.getLogger(__name__)
 

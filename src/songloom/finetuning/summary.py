@@ -8,9 +8,9 @@ from songloom.checkpoints.components import Components
 from songloom.checkpoints.home import BASE_FINGERPRINT
 from songloom.clock import utc_now
 from songloom.dataset.manifest import Dataset
-from songloom.request import TrainingRequest
 from songloom.training.loop import TrainingResult
 from songloom.training.summary import SongSummary, TrainingSummary
+from songloom.training_request import TrainingRequest
 from songloom.version import __version__
 
 

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from songloom.errors import RequestError
 from songloom.fields import FieldSpec, Option, fields_of
 from songloom.jobs.store.records import JobKind
-from songloom.request import GenerationRequest, TrainingRequest
+from songloom.request import GenerationRequest
+from songloom.training_request import TrainingRequest
 
 JsonType = Literal["string", "integer", "number", "boolean"]
 

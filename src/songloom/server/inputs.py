@@ -24,7 +24,7 @@ from songloom.jobs.model_names import reserve_name
 from songloom.jobs.paths import weights_folder
 from songloom.jobs.store.records import Job, JobKind
 from songloom.jobs.store.store import Store
-from songloom.request import GenerationRequest, TrainingRequest
+from songloom.request import GenerationRequest
 from songloom.server.contract import WireError, given, is_file_url, shown, wire_inputs
 from songloom.server.fetch import Fetcher
 from songloom.server.given_files import GivenFiles
@@ -36,6 +36,7 @@ from songloom.server.studio.dataset_store import DatasetStore
 from songloom.server.uploads import FileFolder
 from songloom.server.weights import FINE_TUNED, WeightsFolder
 from songloom.settings import ServeSettings
+from songloom.training_request import TrainingRequest
 
 DRAWN_BELOW = 2**31
 """Seeds that are drawn are smaller than this: short enough to be typed again."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from songloom.models.lm import LM
-from songloom.request import OptimizerName
 from songloom.training.loss import CHUNK
+from songloom.training_request import OptimizerName
 
 SHARE = 0.85
 """Share of the free memory that a training plans to take."""

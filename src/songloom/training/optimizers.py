@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from songloom.errors import MissingExtraError
-from songloom.request import OptimizerName
+from songloom.training_request import OptimizerName
 
 FIRST_RATE, GROWTH = 1e-5, 1.4
 """Of D-Adaptation: where it begins, and by what its rate may grow in an update. Unbounded, it grows

@@ -12,9 +12,9 @@ from songloom.errors import RequestError, TrainingError
 from songloom.models.delay import sequence_length
 from songloom.models.lm import LM
 from songloom.models.lora import LoraConfig, Target, add_lora
-from songloom.request import TrainingRequest
 from songloom.training.memory import SHARE, Memory, estimate, free_memory
 from songloom.training.optimizers import default_learning_rate
+from songloom.training_request import TrainingRequest
 
 _TARGETS: dict[str, tuple[Target, ...]] = {
     "attention": ("attention", "cross"),

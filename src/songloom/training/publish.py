@@ -29,11 +29,11 @@ from songloom.checkpoints.packed import pack
 from songloom.checkpoints.standalone import is_standalone, write_standalone
 from songloom.checkpoints.transformers_layout import write_components
 from songloom.models.lora import lora_state
-from songloom.request import TrainingRequest
 from songloom.training.card import model_card, usage_text, whole_card
 from songloom.training.memorization import MemorizationCheck
 from songloom.training.plan import lora_config
 from songloom.training.summary import TrainingSummary
+from songloom.training_request import TrainingRequest
 from songloom.whole_files import write_text
 
 CARD = "README.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from songloom.request import SchedulerName
+from songloom.training_request import SchedulerName
 
 LAST_SHARE = 0.01
 """Share of the rate that the exponential schedule ends at."""

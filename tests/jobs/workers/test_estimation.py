@@ -8,7 +8,7 @@ import pytest
 from songloom.errors import ModelError
 from songloom.jobs.workers import estimation
 from songloom.jobs.workers.estimation import Speeds, estimate, measure, read_shape
-from songloom.request import TrainingRequest
+from songloom.training_request import TrainingRequest
 from tests.tiny import tiny_model
 
 REQUEST = {"batch_size": 2, "window_seconds": 1.0}

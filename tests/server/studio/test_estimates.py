@@ -8,18 +8,12 @@ from typing import Any, get_args
 import pytest
 
 from songloom.jobs.store.records import Job
-from songloom.request import TrainingRequest
 from songloom.server.inputs import check_training
 from songloom.server.line_process import LineProcess, ProcessEndedError
 from songloom.server.studio.dataset_records import DatasetSong, SongDataset
-from songloom.server.studio.estimates import (
-    Effort,
-    Speed,
-    earlier_speed,
-    inputs_for,
-    seconds_for,
-)
+from songloom.server.studio.estimates import Effort, Speed, earlier_speed, inputs_for, seconds_for
 from songloom.training import loop
+from songloom.training_request import TrainingRequest
 from tests.server.serving import Serving
 
 SONG = DatasetSong("s", "a.mp3", "s.mp3", 1, "00", status="ready", seconds=60.0)

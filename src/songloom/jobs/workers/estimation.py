@@ -33,7 +33,6 @@ from songloom.jobs.workers.stdio import Stdio
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import add_lora
 from songloom.progress import ProgressEvent, TrainingProgress
-from songloom.request import TrainingRequest
 from songloom.training.batches import TrainingSong
 from songloom.training.loop import Trainer
 from songloom.training.memory import free_memory
@@ -45,6 +44,7 @@ from songloom.training.plan import (
     resolve_precision,
     window_frames,
 )
+from songloom.training_request import TrainingRequest
 from songloom.whole_files import write_text
 
 WHOLE_BELOW = 60_000_000

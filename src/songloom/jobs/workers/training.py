@@ -15,13 +15,7 @@ from statistics import median
 from songloom.checkpoints.configs import read_json
 from songloom.checkpoints.home import FACTS, model_folder, run_folder, trained_model
 from songloom.checkpoints.packed import pack
-from songloom.errors import (
-    AlreadyRunningError,
-    Cancelled,
-    ModelError,
-    OutputError,
-    SongloomError,
-)
+from songloom.errors import AlreadyRunningError, Cancelled, ModelError, OutputError, SongloomError
 from songloom.finetuning.history import CLIPS, COMPARISON, REPORT, Preview, TrainingHistory
 from songloom.finetuning.threads import suit_training
 from songloom.jobs.messages import (
@@ -53,7 +47,7 @@ from songloom.progress import (
     TrainingProgress,
     ValidationProgress,
 )
-from songloom.request import TrainingRequest
+from songloom.training_request import TrainingRequest
 from songloom.whole_files import replace_file
 
 WEIGHTS = "weights.tar"

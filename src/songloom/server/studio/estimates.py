@@ -17,10 +17,10 @@ from songloom.errors import ModelError, RequestError
 from songloom.jobs.paths import server_folder
 from songloom.jobs.store.records import Job
 from songloom.jobs.store.store import Store
-from songloom.request import TrainingRequest
 from songloom.server.line_process import LineProcess, ProcessEndedError
 from songloom.server.studio.dataset_records import SongDataset
 from songloom.settings import ServeSettings, split_list
+from songloom.training_request import TrainingRequest
 
 Effort = Literal["quick", "normal", "thorough"]
 

@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from songloom.checkpoints.catalogue import NANO
 from songloom.finetuning.history import TrainingHistory
 from songloom.jobs.store.records import Job
-from songloom.request import TrainingRequest
 from songloom.server.inputs import as_taken
 from songloom.server.replicate.access import Linking, Serving
 from songloom.server.replicate.jobs import known_job, shown
@@ -20,6 +19,7 @@ from songloom.server.replicate.problems import ProblemError
 from songloom.server.services import Services
 from songloom.server.streams import clip_path
 from songloom.server.studio.estimates import Effort
+from songloom.training_request import TrainingRequest
 
 router = APIRouter(prefix="/v1/trainings", tags=["studio"])
 Known = Annotated[Job, Depends(known_job("training"))]
