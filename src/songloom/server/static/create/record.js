@@ -2,10 +2,12 @@
 import { Button } from "../ui/button.js";
 import { clock } from "../ui/format.js";
 import { html, useEffect, useRef, useSignal } from "../ui/html.js";
+import { takeTurn } from "../ui/turn.js";
 
 const TYPES = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4"];
 const ENDINGS = { "audio/webm": "webm", "audio/ogg": "ogg", "audio/mp4": "m4a" };
 const NOT_OFFERED = "Browsers give the microphone only to pages of this machine or over https. Choose a file instead.";
+const NOTHING = () => {};
 const LONGEST_SECONDS = 120;
 const TROUBLES = {
   NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or choose a file.",
@@ -32,6 +34,7 @@ export function Recorder({ onFile, onTrouble }) {
         // Made for speech, these would eat music.
         audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
       });
+      takeTurn(NOTHING);  // or the microphone would hear it too
       taking.current = take(stream, { seconds, level, onFile });
     } catch (error) {
       onTrouble(TROUBLES[error.name] ?? `The microphone can't be used (${error.message}). Choose a file instead.`);

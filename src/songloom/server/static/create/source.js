@@ -9,6 +9,7 @@ import { Icon } from "../ui/icon.js";
 import { drawWave, identity } from "../ui/player.js";
 import { Progress } from "../ui/progress.js";
 import { colour } from "../ui/colours.js";
+import { endTurn, takeTurn } from "../ui/turn.js";
 import { Recorder } from "./record.js";
 import { canFollow, chosenModel, faults, markedSeconds, needsCut, recording, setRecording } from "./state.js";
 
@@ -109,7 +110,11 @@ function Trimmer() {
     let gone = false;
     let wave = null;
     const media = new Audio();
-    media.onplay = () => { playing.value = true; };
+    const silence = () => media.pause();
+    media.onplay = () => {
+      takeTurn(silence);
+      playing.value = true;
+    };
     media.onpause = () => { playing.value = false; };
     media.ontimeupdate = () => {
       const last = recording.value?.end;
@@ -140,6 +145,7 @@ function Trimmer() {
     return () => {
       gone = true;
       media.pause();
+      endTurn(silence);
       wave?.destroy();
       parts.current = null;
     };

@@ -3,8 +3,9 @@ import { api } from "../api.js";
 import { IconButton } from "./button.js";
 import { Segmented } from "./field.js";
 import { clock } from "./format.js";
-import { html, signal, useEffect, useRef, useSignal } from "./html.js";
-import { identity, pauseAll } from "./player.js";
+import { html, signal, useCallback, useEffect, useRef, useSignal } from "./html.js";
+import { identity } from "./player.js";
+import { endTurn, takeTurn } from "./turn.js";
 
 /** What is compared: up to two of {src, label}. @type {{value: {src: string, label: string}[]}} */
 export const compared = signal([]);
@@ -50,6 +51,11 @@ function Switcher({ both }) {
   const playing = useSignal(false);
   const time = useSignal(0);
   const length = useSignal(0);
+  const silence = useCallback(() => {
+    for (const sound of sounds.current) sound.pause();
+    playing.value = false;
+    endTurn(silence);
+  }, []);
   const lead = () => sounds.current["AB".indexOf(heard.value)];
 
   useEffect(() => {
@@ -59,27 +65,18 @@ function Switcher({ both }) {
       if (!sound) return;
       time.value = sound.currentTime;
       length.value = Math.max(...sounds.current.map((one) => one.duration || 0));
-      if (playing.value && sound.ended) {
-        playing.value = false;
-        for (const one of sounds.current) one.pause();
-      }
+      if (playing.value && sound.ended) silence();
     }, 100);
     return () => {
       clearInterval(tick);
-      for (const sound of sounds.current) {
-        sound.pause();
-        sound.removeAttribute("src");
-      }
+      silence();
+      for (const sound of sounds.current) sound.removeAttribute("src");
     };
   }, []);
 
   const toggle = async () => {
-    if (playing.value) {
-      for (const sound of sounds.current) sound.pause();
-      playing.value = false;
-      return;
-    }
-    pauseAll();
+    if (playing.value) return silence();
+    takeTurn(silence);
     const from = lead().ended ? 0 : lead().currentTime;
     sounds.current.forEach((sound, i) => {
       sound.muted = "AB"[i] !== heard.value;

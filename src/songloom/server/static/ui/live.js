@@ -1,9 +1,9 @@
 // Audio that can be heard while it is still being made.
 import { api } from "../api.js";
 import { Button } from "./button.js";
-import { html, useEffect, useRef, useSignal } from "./html.js";
-import { pauseAll } from "./player.js";
+import { html, useCallback, useEffect, useRef, useSignal } from "./html.js";
 import { toast } from "./toast.js";
+import { endTurn, takeTurn } from "./turn.js";
 
 /**
  * @param {{src: string, label: string, onState?: (playing: boolean) => void}} props `src` grows
@@ -16,19 +16,20 @@ export function LivePlayer({ src, label, onState }) {
     state.value = next;
     onState?.(next === "playing" || next === "waiting");
   };
-  useEffect(() => () => {
+  const silence = useCallback(() => {
+    // What has been heard is not kept by the browser: it stops, and starts at the beginning.
     sound.current?.pause();
     sound.current?.removeAttribute("src");
+    sound.current = null;
+    endTurn(silence);
+    latest.current("idle");
   }, []);
+  const latest = useRef(tell);
+  latest.current = tell;
+  useEffect(() => silence, []);
   const toggle = () => {
-    if (sound.current) {
-      // What has been heard is not kept by the browser: it stops, and starts at the beginning.
-      sound.current.pause();
-      sound.current.removeAttribute("src");
-      sound.current = null;
-      return tell("idle");
-    }
-    pauseAll();
+    if (sound.current) return silence();
+    takeTurn(silence);
     const audio = new Audio(api.url(src));
     sound.current = audio;
     audio.onplaying = () => tell("playing");

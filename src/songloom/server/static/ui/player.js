@@ -6,9 +6,9 @@ import { clock } from "./format.js";
 import { classes, html, useEffect, useRef, useSignal } from "./html.js";
 import { Spectrogram } from "./spectrogram.js";
 import { toast } from "./toast.js";
+import { endTurn, takeTurn } from "./turn.js";
 
 const STEP_SECONDS = 2;
-let current = null;  // the media element that plays: one at a time
 
 /**
  * @param {{
@@ -42,9 +42,9 @@ export function Player({
     player.current = parts;
     if (handle) handle.current = parts;
     const on = (name, act) => media.addEventListener(name, act);
+    const silence = () => media.pause();
     on("play", () => {
-      if (current && current !== media) current.pause();
-      current = media;
+      takeTurn(silence);
       playing.value = true;
     });
     on("pause", () => { playing.value = false; });
@@ -64,12 +64,15 @@ export function Player({
       if (gone) return wave.destroy();
       parts.wave = wave;
       if (!media.getAttribute("src")) media.src = latest.current.src;
+      // Before anything was fetched the media element tells nobody where it was put; the wave does.
+      wave.on("timeupdate", (at) => { time.value = at; });
+      if (time.value > 0) wave.setTime(time.value);
     });
     return () => {
       gone = true;
       forget();
       media.pause();
-      if (current === media) current = null;
+      endTurn(silence);
       parts.wave?.destroy();
       media.removeAttribute("src");
       media.load();
@@ -77,10 +80,12 @@ export function Player({
   }, [identity(src)]);
 
   function seek(to) {
-    const { media } = player.current;
+    const { media, wave } = player.current;
     if (!media.getAttribute("src")) media.src = latest.current.src;
-    media.currentTime = Math.min(Math.max(0, to), length.value || to);
-    time.value = media.currentTime;
+    const at = Math.min(Math.max(0, to), length.value || to);
+    if (wave?.getDuration()) wave.setTime(at);
+    else media.currentTime = at;
+    time.value = at;
   }
   const toggle = async () => {
     const { media } = player.current;
@@ -131,11 +136,6 @@ export function Player({
       onSeek=${(share) => seek(share * length.value)}
     />`}
   </div>`;
-}
-
-/** Silences whatever plays. */
-export function pauseAll() {
-  current?.pause();
 }
 
 /** Which file a URL leads to: its signature is another at every look. */
