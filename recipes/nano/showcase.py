@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import av
@@ -48,14 +50,17 @@ def write_page_example(model: Model) -> None:
             target.mux(stream.encode(None))
     drawn = outline(sound)
     step = len(drawn.peaks) / PAGE_PEAKS
-    peaks = [
-        round(max(drawn.peaks[int(i * step) : int((i + 1) * step)]), 2) for i in range(PAGE_PEAKS)
+    parts = [slice(int(i * step), int((i + 1) * step)) for i in range(PAGE_PEAKS)]
+    peaks = [round(max(drawn.peaks[part]), 2) for part in parts]
+    levels = [
+        round(math.sqrt(fmean(level**2 for level in drawn.rms[part])), 2) for part in parts
     ]
     lines = [
         "// Written by `python -m recipes.nano.showcase`.",
         f"export const PROMPT = {json.dumps(PROMPTS[0])};",
         f"export const SECONDS = {round(drawn.seconds)};",
         f"export const PEAKS = {json.dumps(peaks)};",
+        f"export const RMS = {json.dumps(levels)};",
     ]
     sound.with_suffix(".js").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

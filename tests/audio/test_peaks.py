@@ -33,6 +33,18 @@ def test_the_louder_channel_counts(tmp_path: Path) -> None:
     assert drawn.peaks.index(0.5) == pytest.approx(PEAKS / 2, abs=1)
 
 
+def test_levels_lie_within_the_peaks(tmp_path: Path) -> None:
+    sound = np.zeros((32_000, 2))
+    sound[:16_000] = np.sin(np.arange(16_000) * 0.3)[:, None]  # a tone, then one click
+    sound[24_000] = 0.9
+    drawn = outline(written(tmp_path / "a.wav", sound))
+    assert len(drawn.rms) == len(drawn.peaks)
+    assert drawn.rms[PEAKS // 4] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    click = drawn.peaks.index(0.9)
+    assert drawn.rms[click] == pytest.approx(0.9 / np.sqrt(80), abs=0.002)
+    assert all(0 <= rms <= peak for rms, peak in zip(drawn.rms, drawn.peaks, strict=True))
+
+
 @pytest.mark.parametrize(("frames", "peaks"), [(1, 1), (16, 1), (17, 2), (1000, 63)])
 def test_short_sounds_have_fewer_points(tmp_path: Path, frames: int, peaks: int) -> None:
     drawn = outline(written(tmp_path / "a.wav", np.full(frames, 0.25)))

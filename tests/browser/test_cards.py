@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LONG_TIMERS
-from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
+from tests.browser.looking import DESKTOP, PHONE, faults, too_wide, until
 from tests.server.processes import ServerProcess
 
 pytestmark = pytest.mark.browser
@@ -69,7 +69,7 @@ def test_a_loop_and_a_spectrogram(page: Any) -> None:
     calm.get_by_role("button", name="Show the spectrogram").click()
     picture = calm.get_by_role("img", name="Spectrogram of calm ambient card")
     picture.wait_for()
-    calm.get_by_text("Listening…").wait_for(state="hidden")
+    calm.get_by_text("Analysing…").wait_for(state="hidden")
     colours = picture.evaluate(
         "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, 480, 128).data).size"
     )
@@ -126,7 +126,7 @@ def test_again_means_another_seed(page: Any) -> None:
     page.route("**/v1/predictions", lambda route: route.abort())
     page.watch.expect("Failed to load resource", "request failed")
     with page.expect_request("**/v1/predictions") as asked:
-        card(page, "calm ambient card").get_by_role("button", name="Again with").click()
+        card(page, "calm ambient card").get_by_role("button", name="Make another version").click()
     body = json.loads(asked.value.post_data)
     assert body["input"] == {"prompt": "calm ambient card", "duration": 2, "count": 1}
 
@@ -137,6 +137,31 @@ def test_a_card_is_deleted_and_comes_back(page: Any) -> None:
     calm.wait_for(state="hidden")
     page.get_by_role("button", name="Undo").click()
     calm.wait_for()
+
+
+def test_what_is_deleted_leaves_the_comparison_and_hands_on_the_focus(page: Any) -> None:
+    calm, march = card(page, "calm ambient card"), card(page, "bright march card")
+    march.get_by_role("button", name="Compare A/B").first.click()
+    bar = page.get_by_role("region", name="Compare A and B")
+    bar.get_by_text("bright march card, take 1").wait_for()
+    march.get_by_role("button", name="Delete bright march card").press("Enter")
+    march.wait_for(state="hidden")
+    bar.wait_for(state="hidden")
+    until(page, "document.activeElement.closest('article, h2') !== null")
+    assert page.evaluate("document.activeElement.closest('#results') !== null")
+    page.get_by_role("button", name="Undo").click()
+    march.wait_for()
+    assert calm.is_visible()
+
+
+def test_another_tab_shows_what_is_new(opened: Opened, server: ServerProcess, page: Any) -> None:
+    body = {"version": "songloom/nano", "input": {"prompt": "from elsewhere", "duration": 2}}
+    id = server.client.post("/v1/predictions", json=body).json()["id"]
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    card(page, "from elsewhere").wait_for()
+    server.until_status(id, "succeeded")
+    card(page, "from elsewhere").get_by_role("button", name="Play from elsewhere").wait_for()
+    server.client.delete(f"/v1/library/{id}")
 
 
 @pytest.mark.parametrize("options", [DESKTOP, PHONE, {**DESKTOP, "color_scheme": "dark"}])

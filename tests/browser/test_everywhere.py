@@ -74,3 +74,18 @@ def test_views_are_reached_by_the_keyboard(opened: Opened) -> None:
 def test_an_unknown_address_shows_the_start(opened: Opened) -> None:
     page = opened("#/nothing/of/the/kind")
     page.get_by_label("Describe the music").wait_for()
+
+
+@pytest.mark.parametrize("address", ["#/%E0%A4%A", "#/constructor", "#/library?show=constructor"])
+def test_a_broken_address_shows_a_view(opened: Opened, address: str) -> None:
+    opened(address).locator("main h1").first.wait_for()
+
+
+def test_an_unknown_piece_is_told_plainly(opened: Opened) -> None:
+    page = opened("#/settings")
+    page.watch.expect("status of 404")
+    page.goto(page.url.replace("settings", "predictions/nothing-of-the-kind"))
+    page.get_by_text("This is no longer in the library").wait_for()
+    assert "GET /v1" not in page.locator("main").inner_text()
+    page.get_by_role("link", name="Show the whole library").last.click()
+    page.get_by_role("searchbox").wait_for()

@@ -58,7 +58,7 @@ def test_the_first_press_plays_an_example(browser: Any, tmp_path: Path) -> None:
         page.get_by_role("button", name="Pause the example").wait_for()
         slider = example.get_by_role("slider")
         page.wait_for_function("element => element.ariaValueNow > 0.5", arg=slider.element_handle())
-        example.get_by_role("button", name="Begin with these words").click()
+        example.get_by_role("button", name="Start with this description").click()
         assert page.get_by_label("Describe the music").input_value().startswith("happy bossa nova")
         assert faults(page) == []
         assert too_wide(page) == []
@@ -102,7 +102,7 @@ def test_what_the_server_takes_appears_by_itself(opened: Opened) -> None:
 def test_words_are_asked_for(opened: Opened) -> None:
     page = opened(**PHONE)
     create(page)
-    page.get_by_text("Say what it should sound like, or start from a recording.").wait_for()
+    page.get_by_text("Describe the music, or start from a recording.").wait_for()
     assert page.evaluate("document.activeElement.ariaInvalid ?? document.activeElement.tagName")
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
     assert faults(page) == []
@@ -126,7 +126,7 @@ def test_refusals_stand_beside_their_inputs(opened: Opened) -> None:
 def test_what_was_written_survives_a_reload(opened: Opened) -> None:
     page = opened(**DESKTOP)
     page.get_by_label("Describe the music").fill("a slow waltz")
-    page.get_by_label("How long?").focus()
+    page.get_by_label("Length").focus()
     page.keyboard.press("ArrowRight")
     page.reload()
     page.get_by_text("9 seconds").wait_for()
@@ -245,7 +245,7 @@ def test_a_wrong_token_is_asked_for_again(opened: Opened) -> None:
     dialog = page.get_by_role("dialog", name="This server asks for a token")
     dialog.get_by_label("Token", exact=True).fill("sl_wrong")
     dialog.get_by_role("button", name="Continue").click()
-    dialog.get_by_text("is not known here").wait_for()
+    dialog.get_by_text("is not valid here").wait_for()
     dialog.get_by_label("Token", exact=True).fill("sl_right")
     dialog.get_by_role("button", name="Continue").click()
     dialog.wait_for(state="hidden")
@@ -261,6 +261,49 @@ def test_a_server_that_is_gone_is_told_and_waited_for(opened: Opened) -> None:
     page.wait_for_load_state("networkidle")  # parts of the page that are under way would be missed
     page.context.set_offline(True)
     create(page)
-    page.get_by_text("songloom does not answer.").first.wait_for()
+    page.get_by_text("songloom is not responding.").first.wait_for()
     page.context.set_offline(False)
-    page.get_by_text("this page goes on by itself").wait_for(state="hidden")
+    page.get_by_text("this page will reconnect by itself").wait_for(state="hidden")
+
+
+def test_nothing_focused_hides_behind_the_button(opened: Opened) -> None:
+    page = opened(viewport={"width": 1280, "height": 620})
+    page.get_by_label("Describe the music").focus()
+    hidden = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        hidden += page.evaluate(
+            """() => {
+                const at = document.activeElement.getBoundingClientRect();
+                const bar = document.querySelector('.create-go').getBoundingClientRect();
+                const inside = document.activeElement.closest('.create-form > :not(.create-go)');
+                const covered = inside && at.top < bar.bottom && at.bottom > bar.top + 14;
+                return covered ? [document.activeElement.outerHTML.slice(0, 80)] : [];
+            }"""
+        )
+    assert hidden == []
+
+
+def test_nothing_stays_in_sight_on_a_short_screen(opened: Opened) -> None:
+    page = opened(viewport={"width": 640, "height": 400})  # a laptop's screen at 200 %
+    page.get_by_label("Describe the music").wait_for()
+    for view in ("create", "train", "library", "settings"):
+        page.goto(re.sub(r"#.*|$", f"#/{view}", page.url, count=1))
+        page.locator("main h1").first.wait_for()
+        stuck = page.evaluate(
+            """[...document.querySelectorAll('#app *')].filter(
+                (one) => ['fixed', 'sticky'].includes(getComputedStyle(one).position)
+                    && one.offsetHeight > 30 && !one.matches('.skip, .toasts')
+            ).map((one) => one.className)"""
+        )
+        assert [name for name in stuck if name != ""] == [], view
+
+
+def test_a_loop_of_nano_is_told_before_it_is_heard(opened: Opened) -> None:
+    page = opened(**DESKTOP)
+    length = page.get_by_label("Length", exact=True)
+    length.press("Home")
+    note = page.get_by_text("Beyond about 30 seconds, this model tends to repeat itself.")
+    assert note.count() == 0
+    length.press("End")
+    note.wait_for()

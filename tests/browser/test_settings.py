@@ -28,19 +28,19 @@ def test_the_first_token_is_shown_once_and_remembered_here(browser: Any, tmp_pat
         watched_page(browser, server.url, "/#/settings/tokens", **DESKTOP) as page,
     ):
         page.get_by_role("button", name="Create token").click()
-        page.get_by_text("Give it a name first").wait_for()
-        page.get_by_label("A new token for").fill("laptop")
-        page.get_by_label("A new token for").press("Enter")
+        page.get_by_text("Enter a name first").wait_for()
+        page.get_by_label("New token for").fill("laptop")
+        page.get_by_label("New token for").press("Enter")
         dialog = page.get_by_role("dialog", name="Token for laptop")
         token = dialog.get_by_role("region", name="Token").inner_text()
         assert token.startswith("sl_")
-        dialog.get_by_role("button", name="I have it").click()
+        dialog.get_by_role("button", name="Done").click()
         page.get_by_role("listitem").filter(has_text="laptop").wait_for()
         assert server.client.get("/v1/tokens").status_code == 401
         page.reload()  # this browser has it
         page.get_by_role("button", name="Revoke laptop").click()
         page.get_by_role("dialog").get_by_role("button", name="Keep").click()
-        page.get_by_text("Whoever has one of these tokens").wait_for()
+        page.get_by_text("Only people with one of these tokens").wait_for()
 
 
 def test_a_licence_is_shown_before_a_download(settings: Any, server: ServerProcess) -> None:
@@ -54,10 +54,10 @@ def test_a_licence_is_shown_before_a_download(settings: Any, server: ServerProce
 
 
 def test_the_machine_and_its_storage(settings: Any) -> None:
-    settings.get_by_text("of the disk are free").wait_for()
+    settings.get_by_text(" used; ").wait_for()
     settings.get_by_text(re.compile("CPU, \\d+ thread")).wait_for()
     with settings.expect_download() as download:
-        settings.get_by_role("link", name="Export all results").click()
+        settings.get_by_role("link", name="Export everything").click()
     assert download.value.suggested_filename.endswith(".zip")
 
 
@@ -66,7 +66,7 @@ def test_colours_stay_as_they_were_chosen(settings: Any) -> None:
     choice.get_by_role("radio", name="Dark").check()
     settings.reload()
     assert settings.evaluate("document.documentElement.dataset.theme") == "dark"
-    choice.get_by_role("radio", name="As the system").check()
+    choice.get_by_role("radio", name="Same as system").check()
     assert settings.evaluate("document.documentElement.dataset.theme") is None
 
 
@@ -85,6 +85,25 @@ def test_code_is_for_what_create_shows(settings: Any, server: ServerProcess) -> 
     assert f"curl {server.url}/v1/predictions" in said
 
 
+def test_a_download_that_failed_speaks_to_musicians(settings: Any, server: ServerProcess) -> None:
+    def fail(route: Any) -> None:
+        answer = route.fetch().json()
+        for model in answer["results"]:
+            if model["name"] == "small":
+                model["error"] = "[Errno -2] Name or service not known; HF_HUB_OFFLINE"
+        route.fulfill(json=answer)
+
+    settings.route("**/v1/checkpoints", fail)
+    settings.goto(f"{server.url}/#/create")
+    settings.goto(f"{server.url}/#/settings")
+    small = settings.get_by_role("listitem", name="small", exact=True)
+    small.get_by_text("small could not be downloaded. Check your internet connection").wait_for()
+    engineers = small.get_by_text("HF_HUB_OFFLINE")
+    assert not engineers.is_visible()
+    small.get_by_text("Technical details").click()
+    assert engineers.is_visible()
+
+
 @pytest.mark.parametrize("device", [PHONE, DESKTOP], ids=["phone", "desktop"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everyone_can_use_it(
@@ -92,6 +111,6 @@ def test_everyone_can_use_it(
 ) -> None:
     with watched_page(browser, server.url, "/#/settings", color_scheme=scheme, **device) as page:
         page.get_by_role("listitem", name="nano", exact=True).wait_for()
-        page.get_by_text("of the disk are free").wait_for()
+        page.get_by_text(" used; ").wait_for()
         assert faults(page) == []
         assert too_wide(page) == []

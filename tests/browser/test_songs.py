@@ -52,7 +52,7 @@ def stored(server: ServerProcess) -> list[dict[str, Any]]:
 def test_a_folder_is_brought_in_and_listened_to(train: Any) -> None:
     choose_folder(train, EXAMPLES)
     train.get_by_text("8 songs").wait_for()
-    train.get_by_text("Left aside, as it is no song: songs/README.md.").wait_for()
+    train.get_by_text("Skipped because it is not a song: songs/README.md.").wait_for()
     first = song(train, "01-brass-key")
     first.get_by_label("Description").wait_for()
     assert first.get_by_label("Description").input_value().startswith("Clockwork waltz: a celesta")
@@ -129,8 +129,8 @@ def test_what_can_t_be_used_is_named_with_what_to_do(train: Any, tmp_path: Path)
     choose_folder(train, folder)
     alert = train.get_by_role("alert").filter(has_text="2 files could not be used")
     alert.get_by_text("mine/again.ogg: it is the same recording as").wait_for()
-    train.get_by_text("Trainings go without it").wait_for()
-    train.get_by_role("button", name="Understood").click()
+    train.get_by_text("It is left out of trainings").wait_for()
+    train.get_by_role("button", name="OK").click()
     alert.wait_for(state="detached")
 
 

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from songloom.finetuning.history import CURVE, MOST_POINTS, Preview, TrainingHistory
 from songloom.jobs import model_names
 from songloom.training import state
@@ -38,7 +40,16 @@ def test_a_long_curve_is_thinned_to_means(tmp_path: Path) -> None:
     points, _ = TrainingHistory(tmp_path).curve()
     assert len(points) == MOST_POINTS
     assert points[-1]["step"] == 2000
-    assert {point["loss"] for point in points} == {0.5}
+    # The model as it was is not lost in a mean.
+    assert [point["loss"] for point in points[:5]] == [1, 0, 1, 0, 1]
+    assert sum(point["loss"] for point in points[5:]) / 495 == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_first_of_many_measurements_stays(tmp_path: Path) -> None:
+    rows = (json.dumps({"step": i, "held_out": float(i)}) for i in range(1001))
+    (tmp_path / CURVE).write_text("\n".join(rows))
+    _, held_out = TrainingHistory(tmp_path).curve()
+    assert [row["step"] for row in held_out] == [0, *range(502, 1001)]
 
 
 def test_clips_are_named_in_order(tmp_path: Path) -> None:

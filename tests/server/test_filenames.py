@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from songloom.server.filenames import LONGEST_NAME, safe_name
+from songloom.server.filenames import LONGEST_NAME, cut_at_word, safe_name
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,29 @@ def test_any_text_becomes_a_name(text: str) -> None:
     assert len(name.encode()) <= LONGEST_NAME + 1
     assert not any(unicodedata.category(letter)[0] == "C" for letter in name)
     assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "characters", "start"),
+    [
+        ("warm felt piano, slow", 60, "warm felt piano, slow"),
+        ("soft harp, arpeggio, calm", 20, "soft harp, arpeggio"),
+        ("soft harp, arpeggio, calm", 22, "soft harp, arpeggio"),
+        ("drums, upright bass", 18, "drums, upright"),
+        ("drums, upright bass", 13, "drums"),
+        ("drums, upright bass, harp", 19, "drums, upright bass"),
+        ("静かな夜のピアノ", 4, "静かな夜"),
+        ("a " + "b" * 50, 20, "a " + "b" * 18),
+        ("harp (calm)", 60, "harp (calm)"),
+    ],
+)
+def test_beginnings_end_with_a_word(text: str, characters: int, start: str) -> None:
+    assert cut_at_word(text, characters) == start
+
+
+@given(st.text(), st.integers(1, 200))
+def test_a_beginning_is_never_too_long(text: str, characters: int) -> None:
+    start = cut_at_word(text, characters)
+    assert len(start) <= characters
+    assert len(start.encode()) <= LONGEST_NAME
+    assert text.encode(errors="ignore").decode().startswith(start)

@@ -197,3 +197,10 @@ def imported(name: str, *, later: bool = True) -> list[str]:
         else:
             paths.append(known[place].removeprefix("./assets/"))
     return paths
+
+
+def test_the_report_has_the_color_of_the_page() -> None:
+    style = (FOLDER / "style.css").read_text()
+    light, dark = re.findall(r"--accent: light-dark\((#\w+), (#\w+)\)", style)[0]
+    report = (FOLDER.parents[1] / "assets" / "report.html").read_text()
+    assert re.findall(r"--after: (#\w+)", report) == [light, dark]

@@ -24,6 +24,8 @@ class Outline:
     peaks: tuple[float, ...]
     """The largest magnitude of each part, over all channels, from 0 to 1; parts are equally long,
     and fewer than `PEAKS` in a very short sound."""
+    rms: tuple[float, ...]
+    """Root mean square of the same parts, over all channels, from 0 to 1."""
 
 
 def outline(path: Path) -> Outline:
@@ -33,18 +35,28 @@ def outline(path: Path) -> Outline:
         AudioError: it can't be read, or is damaged.
     """
     parts: list[npt.NDArray[np.float32]] = []
-    rest = np.zeros(0, np.float32)
+    powers: list[npt.NDArray[np.float32]] = []
+    rest = rest_power = np.zeros(0, np.float32)
     length = rate = 0
     for samples, rate in decode_blocks(path):
         length += samples.shape[1]
         step = max(1, rate // _PARTS_PER_SECOND)
         loud = np.concatenate([rest, np.abs(samples).max(axis=0)])
+        power = np.concatenate([rest_power, np.square(np.clip(samples, -1, 1)).mean(axis=0)])
         whole = len(loud) // step * step
         parts.append(loud[:whole].reshape(-1, step).max(axis=1))
-        rest = loud[whole:]
+        powers.append(power[:whole].reshape(-1, step).mean(axis=1))
+        rest, rest_power = loud[whole:], power[whole:]
     if len(rest):
         parts.append(rest.max(keepdims=True))
+        powers.append(rest_power.mean(keepdims=True))
     fine = np.minimum(np.concatenate(parts), np.float32(1))
     starts = np.linspace(0, len(fine), min(PEAKS, len(fine)), endpoint=False).astype(int)
     peaks = np.maximum.reduceat(fine, starts)
-    return Outline(length / rate, tuple(round(float(peak), 3) for peak in peaks))
+    counts = np.diff(np.append(starts, len(fine)))
+    power = np.minimum(np.add.reduceat(np.concatenate(powers), starts) / counts, 1)
+    return Outline(length / rate, _rounded(peaks), _rounded(np.sqrt(power)))
+
+
+def _rounded(values: npt.NDArray[np.float32]) -> tuple[float, ...]:
+    return tuple(round(float(value), 3) for value in values)

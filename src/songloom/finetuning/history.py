@@ -19,6 +19,8 @@ CLIPS = "clips"
 """Folder of the clips in that of the run, from which they are copied into the job's."""
 MOST_POINTS = 500
 """Of a curve: more would not be seen."""
+FIRST_POINTS = 5
+"""Updates at the beginning that are given one by one: what came later is compared with them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class TrainingHistory:
     def curve(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Losses of updates, and on held-out songs, in the order of their steps.
 
-        Of more updates than `MOST_POINTS`, each point is the mean of those up to its step.
+        Of more updates than `MOST_POINTS`, each point after the first few is the mean of those up
+        to its step; of more measurements, the first is given, and the last ones.
         """
         updates, measured = {}, {}
         for row in self._rows(CURVE):
@@ -66,7 +69,7 @@ class TrainingHistory:
             else:
                 updates[row["step"]] = row
         points = [updates[step] for step in sorted(updates)]
-        return _thin_points(points), [measured[step] for step in sorted(measured)][-MOST_POINTS:]
+        return _thin_points(points), _keep_first([measured[step] for step in sorted(measured)])
 
     def previews(self) -> list[Preview]:
         """The clips, in the order of their steps."""
@@ -115,9 +118,18 @@ class TrainingHistory:
 def _thin_points(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(points) <= MOST_POINTS:
         return points
-    edges = [round(i * len(points) / MOST_POINTS) for i in range(MOST_POINTS + 1)]
-    groups = [points[low:high] for low, high in pairwise(edges)]
-    return [
+    first, rest = points[:FIRST_POINTS], points[FIRST_POINTS:]
+    count = MOST_POINTS - FIRST_POINTS
+    edges = [round(i * len(rest) / count) for i in range(count + 1)]
+    groups = [rest[low:high] for low, high in pairwise(edges)]
+    return first + [
         {**group[-1], "loss": sum(point["loss"] for point in group) / len(group)}
         for group in groups
     ]
+
+
+def _keep_first(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The model as it was is what later measurements are compared with."""
+    if len(measured) <= MOST_POINTS:
+        return measured
+    return [measured[0], *measured[1 - MOST_POINTS :]]

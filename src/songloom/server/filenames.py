@@ -9,6 +9,7 @@ LONGEST_NAME = 120
 """Bytes in UTF-8; file systems take 255, and others may add to a name."""
 _LONGEST_SUFFIX = 16
 _UNFIT = re.compile(r'[<>:"|?*%]')
+_AFTER_WORD = re.compile(r"[\s,;:.!?)]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
@@ -30,6 +31,28 @@ def safe_name(text: str, default: str = "file") -> str:
     if _RESERVED.match(name):
         name = f"_{name}"
     return name or default
+
+
+def cut_at_word(text: str, characters: int) -> str:
+    """The beginning of a text, cut between words where it is too long for the start of a name.
+
+    A text without spaces, as in Japanese, is cut between letters.
+
+    Args:
+        text: on one line.
+        characters: at most; bytes are bounded by `LONGEST_NAME`.
+    """
+    text = text.encode(errors="ignore").decode()  # lone surrogates have no bytes
+    start = text[:characters].encode()[:LONGEST_NAME].decode(errors="ignore")
+    if len(start) < len(text) and not _AFTER_WORD.match(text[len(start)]):
+        before = start.rsplit(maxsplit=1)[0] if len(start.split()) > 1 else start
+        # One very long word at the end is worth more than the few letters before it.
+        start = before if len(before) * 4 >= len(start) else start
+    if len(start) == len(text):
+        return text
+    while start and unicodedata.category(start[-1])[0] not in "LNM":
+        start = start[:-1]
+    return start
 
 
 def _shortened(name: str) -> str:

@@ -13,7 +13,8 @@ import os
 import sys
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from songloom.errors import AudioError, OutputError
 from songloom.jobs.child_process import ChildProcess
@@ -40,13 +41,25 @@ class Sounds:
         self._idle: asyncio.TimerHandle | None = None
 
     async def outline(self, sound: Path) -> Path:
-        """A file of JSON with a sound's `seconds` and `peaks`.
+        """A file of JSON with a sound's `seconds`, `peaks` and `rms`.
 
         Raises:
             AudioError: the sound can't be read.
             OutputError: the file can't be written.
         """
         return await self._made("draw", sound, derived_path(sound, "json"))
+
+    async def read_outline(self, sound: Path) -> dict[str, Any]:
+        """A sound's `seconds`, `peaks` and `rms`, which are not kept.
+
+        Raises:
+            AudioError: the sound can't be read.
+            OutputError: the disk refuses.
+        """
+        with TemporaryDirectory(prefix="songloom-") as folder:
+            path = await self._made("draw", sound, Path(folder, "outline.json"))
+            found: dict[str, Any] = json.loads(await asyncio.to_thread(path.read_bytes))
+        return found
 
     async def converted(self, sound: Path, format: OutputFormat) -> Path:
         """The sound in a format: itself where it is in that.

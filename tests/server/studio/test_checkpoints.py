@@ -78,6 +78,7 @@ def test_the_included_model(server: Serving) -> None:
         "trained": False,
         "melody": True,
         "stereo": False,
+        "repeats_after_seconds": 30,
         "licence": "Apache-2.0",
         "non_commercial": False,
         "download": None,
@@ -90,6 +91,7 @@ def test_an_official_one_that_is_to_be_had(server: Serving) -> None:
     models = listed(server)
     assert models["stereo-melody"] == {
         "name": "stereo-melody",
+        "repeats_after_seconds": None,
         "description": "Follows the melody of a recording; as large as medium; in stereo.",
         "parameters": "1.5B",
         "stereo": True,

@@ -99,3 +99,10 @@ def test_it_is_written_while_it_is_sent(tmp_path: Path, monkeypatch: pytest.Monk
     library = json.loads(archive.read("library.json"))
     assert [len(item["files"]) for item in library] == [1] * 5
     assert library[0]["input"] == {"prompt": "song 4"}
+
+
+def test_the_music_alone_can_be_exported(server: Serving) -> None:
+    made(server), trained(server)
+    answer = server.client.get(server.client.get("/v1/storage").json()["urls"]["export_music"])
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert {name.partition("/")[0] for name in names} == {"music", "library.json"}

@@ -39,6 +39,7 @@ export const api = {
   events,
   upload,
   uploadFile,
+  check,
 };
 
 /**
@@ -105,9 +106,19 @@ function unreachable() {
   online.value = false;
   return new ApiError(
     0,
-    "The server does not answer",
-    "Is songloom still running? Start it again with songloom serve: what it had begun goes on then.",
+    "songloom is not responding",
+    "Is songloom still running? Start it again with songloom serve; work in progress will continue.",
   );
+}
+
+/** Asks whether the server answers; `online` says it afterwards. */
+async function check() {
+  try {
+    await fetch(url("/livez"));
+    online.value = true;
+  } catch {
+    unreachable();
+  }
 }
 
 async function watchForServer() {
@@ -125,7 +136,7 @@ async function watchForServer() {
 
 async function failure(response) {
   if (response.status === 401) {
-    return new ApiError(401, "This server asks for a token", "Without one it answers nobody. Try again to give it.");
+    return new ApiError(401, "This server asks for a token", "It can’t be used without one. Try again to enter it.");
   }
   const told = await response.json().catch(() => ({}));
   const detail = typeof told.detail === "string" ? message(told.detail) : "";

@@ -6,7 +6,7 @@ import { Comparison } from "./ui/compare.js";
 import { Dialog, Questions } from "./ui/dialog.js";
 import { Problem } from "./ui/empty.js";
 import { TextField } from "./ui/field.js";
-import { html, render, signal, useEffect, useErrorBoundary, useState } from "./ui/html.js";
+import { html, render, signal, useEffect, useErrorBoundary, useRef, useState } from "./ui/html.js";
 import { Icon } from "./ui/icon.js";
 import { Loading } from "./ui/progress.js";
 import { ThemeSwitch } from "./ui/theme.js";
@@ -18,7 +18,7 @@ const VIEWS = {
   library: { label: "Library", icon: "library", load: () => import("./library/view.js") },
   settings: { label: "Settings", icon: "settings", load: () => import("./settings/view.js") },
 };
-const UNKNOWN_TOKEN = "The token that this browser remembers is not known here, or no more.";
+const UNKNOWN_TOKEN = "The token saved in this browser is not valid here.";
 
 const loaded = signal({});
 const failed = signal({});
@@ -31,6 +31,7 @@ async function load(name) {
     loaded.value = { ...loaded.value, [name]: module.default };
   } catch (error) {
     failed.value = { ...failed.value, [name]: error };
+    await api.check();  // a module that can't be fetched does not say why
   }
 }
 
@@ -93,12 +94,19 @@ function Navigation({ current }) {
 function Shown({ name }) {
   const [broken, again] = useErrorBoundary((error) => console.error(error));
   const fault = failed.value[name];
+  const wasOffline = useRef(false);
+  useEffect(() => {
+    if (fault && online.value && wasOffline.current) load(name);
+    wasOffline.current = !online.value;
+  }, [fault, online.value]);
+  if (fault && !online.value) return html`<div class="view"><${Loading} label="Waiting for songloom" /></div>`;
   if (broken || fault) {
-    const retry = fault ? () => load(name) : again;
+    // Some browsers remember that a module could not be fetched, until the page is loaded anew.
+    const retry = fault ? () => location.reload() : again;
     return html`<div class="view"><${Problem}
       title="This part of the page could not be shown"
-      action=${html`<${Button} icon="again" onClick=${retry}>Try again<//>`}
-    >${online.value ? "Try again; if it stays so, load the page anew." : "The server does not answer."}<//></div>`;
+      action=${html`<${Button} icon="again" onClick=${retry}>${fault ? "Reload the page" : "Try again"}<//>`}
+    >${fault ? "Reload the page to try again." : "Try again. If it keeps happening, reload the page."}<//></div>`;
   }
   const View = loaded.value[name];
   if (!View) return html`<div class="view"><${Loading} /></div>`;
@@ -108,8 +116,8 @@ function Shown({ name }) {
 function Offline() {
   return html`<div class="banner" role="alert">
     <${Icon} name="alert" />
-    <p><strong>songloom does not answer.</strong> Start it again with <code>songloom serve</code>;
-    this page goes on by itself.</p>
+    <p><strong>songloom is not responding.</strong> Start it again with <code>songloom serve</code>;
+    this page will reconnect by itself.</p>
   </div>`;
 }
 
@@ -126,10 +134,10 @@ function TokenDialog() {
   };
   return html`<${Dialog} open=${answer !== null} onClose=${() => end(null)} title="This server asks for a token">
     <form onSubmit=${submit}>
-      <p>${api.token() ? UNKNOWN_TOKEN : "It is kept in this browser only."}</p>
+      <p>${api.token() ? UNKNOWN_TOKEN : "It is saved in this browser only."}</p>
       <${TextField}
         label="Token" type="password" autocomplete="off" autofocus value=${text} onChange=${setText}
-        help=${html`Whoever runs the server makes one with <code>songloom tokens create NAME</code>.`}
+        help=${html`The person running the server can create one with <code>songloom tokens create NAME</code>.`}
       />
       <div class="dialog-actions">
         <button class="button button-primary" disabled=${!text.trim()}><span>Continue</span></button>

@@ -20,10 +20,20 @@ addEventListener("hashchange", () => {
   route.value = read();
 });
 
+/** A part of an address; as it stands where its percent signs encode nothing. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 function read() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [first, id] = path.split("/").map(decodeURIComponent);
-  const view = VIEWS.includes(first) ? first : (OWNERS[first] ?? "create");
-  const kind = first in OWNERS ? first.slice(0, -1) : null;
+  const [first, id] = path.split("/").map(decoded);
+  const owned = Object.hasOwn(OWNERS, first);
+  const view = VIEWS.includes(first) ? first : owned ? OWNERS[first] : "create";
+  const kind = owned ? first.slice(0, -1) : null;
   return { view, kind, id: id || null, query: new URLSearchParams(query) };
 }

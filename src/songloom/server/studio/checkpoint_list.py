@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from songloom.checkpoints.catalogue import LICENSE_URLS, known_model
+from songloom.checkpoints.catalogue import LICENSE_URLS, NANO, known_model
+from songloom.checkpoints.home import trained_model
 from songloom.checkpoints.listing import ModelListing, list_models
 from songloom.server.downloads import Downloads
 
@@ -15,6 +16,8 @@ _OFFICIAL = {
     "melody": "Follows the melody of a recording; as large as medium",
     "melody-large": "Follows the melody of a recording; as large as large",
 }
+REPEATS_AFTER_SECONDS = 30
+"""Of music by nano, and by what is trained from it: about then it settles into one loop."""
 _INCLUDED = "Made for songloom: small, quick, and follows the melody of a recording."
 
 
@@ -49,6 +52,7 @@ def render_checkpoint(model: ModelListing, downloads: Downloads) -> dict[str, An
         "parameters": "" if model.parameters == "?" else model.parameters,
         "stereo": model.channels == 2,
         "melody": bool(model.melody),
+        "repeats_after_seconds": REPEATS_AFTER_SECONDS if _is_nano(model) else None,
         "included": model.kind == "embedded",
         "installed": model.local,
         "trained": known is None,
@@ -60,6 +64,16 @@ def render_checkpoint(model: ModelListing, downloads: Downloads) -> dict[str, An
         "download": None if running is None else {"done": running.done, "total": running.total},
         "error": broken if model.kind == "broken" else downloads.errors.get(model.name),
     }
+
+
+def _is_nano(model: ModelListing) -> bool:
+    if model.kind == "embedded":
+        return True
+    base, seen = model.base, {model.name}
+    while base not in seen and (trained := trained_model(base)) is not None:
+        seen.add(base)
+        base = trained.base
+    return base == NANO
 
 
 def _description(model: ModelListing) -> str:

@@ -198,7 +198,7 @@ def hear_song(dataset: Known, song: KnownSong, services: Serving) -> Response:
 
 @router.get("/{id}/songs/{song}/peaks", response_class=FileResponse)
 async def get_song_peaks(dataset: Known, song: KnownSong, services: Serving) -> Response:
-    """A song's seconds, and some 400 peaks from 0 to 1, to draw a waveform by."""
+    """A song's seconds, and some 400 peaks and levels (`rms`) from 0 to 1, to draw a waveform."""
     path = await services.sounds.outline(services.datasets.files(dataset.id) / song.stored)
     return FileResponse(path, media_type="application/json", headers={"Cache-Control": "no-cache"})
 

@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from songloom.jobs.store.annotations import TELLING
 from songloom.jobs.store.records import Job, LibraryItem
-from songloom.server.filenames import safe_name
+from songloom.server.filenames import LONGEST_NAME, cut_at_word, safe_name
 from songloom.server.replicate.links import Links
 from songloom.server.replicate.render import render_job, stamp
 
 FORMATS = ("wav", "mp3", "flac")
 """What every sound can be downloaded as."""
-LONGEST_NAME = 60
+LONGEST_PROMPT = 60
 """Characters of a prompt that a file is named by."""
 _SHARED = ("id", "status", "model", "version", "input", "error", "created_at", "completed_at")
 
@@ -72,7 +72,8 @@ def readable_name(item: LibraryItem, name: str) -> str:
         name: of the result.
     """
     job = item.job
-    label = item.title or prompt_of(job)[:LONGEST_NAME] or job.destination or "songloom"
+    label = " ".join((item.title or prompt_of(job) or job.destination or "songloom").split())
+    label = cut_at_word(label, LONGEST_NAME if item.title else LONGEST_PROMPT)
     # A dot in a title is no ending, which is what names are cut before.
     label = safe_name(label.replace("/", "-").replace("\\", "-")).rstrip(". ")
     names = result_names(job)

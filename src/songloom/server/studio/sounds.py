@@ -40,7 +40,7 @@ Sound = Annotated[Path, Depends(known_sound)]
 
 @router.get("/peaks", response_class=FileResponse)
 async def get_peaks(sound: Sound, services: Serving) -> Response:
-    """Its seconds, and some 400 peaks from 0 to 1, to draw a waveform by."""
+    """Its seconds, and some 400 peaks and levels (`rms`) from 0 to 1, to draw a waveform by."""
     path = await services.sounds.outline(sound)
     return FileResponse(path, media_type="application/json", headers=_KEPT_BY_BROWSERS)
 

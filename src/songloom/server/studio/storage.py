@@ -50,7 +50,10 @@ def get_storage(services: Serving, links: Linking) -> dict[str, Any]:
         "downloaded_bytes": sum(official) + caches,
         "bin_bytes": of_jobs["bin"],
         "free_bytes": shutil.disk_usage(server_folder(settings)).free,
-        "urls": {"export": links.signed("/v1/storage/export")},
+        "urls": {
+            "export": links.signed("/v1/storage/export"),
+            "export_music": links.signed("/v1/storage/export") + "&kind=prediction",
+        },
     }
 
 

@@ -13,7 +13,7 @@ async function again(item) {
   const { seed: _, ...input } = item.input;
   try {
     await create({ version: item.version || item.model, input });
-    toast("Once more, with another seed: on its way.");
+    toast("Another version is on its way.");
     show();
   } catch (error) {
     toastError(error);
@@ -23,7 +23,7 @@ async function again(item) {
 /** Its settings, in the form. */
 function reuse(item) {
   fill(item, item.seed === null ? {} : { seed: item.seed });
-  show("The form holds its settings now, seed included.");
+  show("Its settings, including the seed, are now in the form.");
 }
 
 /** Goes on from a moment of it; from its end where none is given. */
@@ -31,14 +31,14 @@ function continueFrom(item, output, seconds) {
   start(item, output, "continue");
   const end = seconds > 1 && seconds < output.seconds - 0.25 ? Math.round(seconds * 10) / 10 : null;
   setRecording({ end });
-  const from = end === null ? "its end" : clock(end, { tenths: true });
-  show(`It will go on from ${from}. Say how long, then create.`);
+  const from = end === null ? "the end" : clock(end, { tenths: true });
+  show(`It will continue from ${from}. Choose a length, then press Create.`);
 }
 
 /** Plays its tune with other sounds. */
 function useMelody(item, output) {
   start(item, output, "melody");
-  show("Its tune will be followed. Say how it should sound, then create.");
+  show("The new music will follow its melody. Describe the sound, then press Create.");
 }
 
 function start(item, output, mode) {

@@ -1,5 +1,5 @@
 // What a newcomer hears first: a piece that comes with the page, made by nano from these words.
-import { PEAKS, PROMPT, SECONDS } from "../examples/bossa-nova.js";
+import { PEAKS, PROMPT, RMS, SECONDS } from "../examples/bossa-nova.js";
 import { Button } from "../ui/button.js";
 import { clock } from "../ui/format.js";
 import { html } from "../ui/html.js";
@@ -15,10 +15,10 @@ export function Example() {
     document.querySelector(".create-form textarea")?.focus();
   };
   return html`<article class="piece card example" aria-label="Example">
-    <p class="example-tag">Listen: an example</p>
+    <p class="example-tag">Listen to an example</p>
     <h3>“${PROMPT}”</h3>
-    <p class="piece-facts"><span>nano, the model that comes along</span><span>${clock(SECONDS)}</span></p>
-    <${Player} src=${SRC} peaks=${PEAKS} seconds=${SECONDS} label="the example" loop=${false} />
-    <div class="row"><${Button} small icon="edit" onClick=${use}>Begin with these words<//></div>
+    <p class="piece-facts"><span>nano, the included model</span><span>${clock(SECONDS)}</span></p>
+    <${Player} src=${SRC} peaks=${PEAKS} rms=${RMS} seconds=${SECONDS} label="the example" loop=${false} />
+    <div class="row"><${Button} small icon="edit" onClick=${use}>Start with this description<//></div>
   </article>`;
 }

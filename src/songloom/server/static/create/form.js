@@ -1,15 +1,16 @@
 // The form: words first, then the little that one usually sets, and the rest folded away.
-import { api } from "../api.js";
 import { Button } from "../ui/button.js";
 import { DropZone } from "../ui/dropzone.js";
 import { Problem } from "../ui/empty.js";
 import { NumberField, Select, Slider, Switch, TextArea, TextField } from "../ui/field.js";
-import { clock, message } from "../ui/format.js";
+import { clock, message, span } from "../ui/format.js";
 import { html, useRef, useSignal } from "../ui/html.js";
 import { Icon } from "../ui/icon.js";
+import { useRecovery } from "../ui/recovery.js";
 import { toastError } from "../ui/toast.js";
 import { create } from "./jobs.js";
 import { OF_RECORDING, shownFields } from "./schema.js";
+import { uploadRecording } from "./upload.js";
 import { Source, cutPart } from "./source.js";
 import {
   LENGTHS, calledModel, chosenModel, clipSeconds, faults, length, model, modelFacts, models,
@@ -28,14 +29,15 @@ const EXAMPLES = {
 /** Asks for a piece; all that it holds is in state.js. */
 export function Form() {
   const sending = useSignal(false);
-  const problem = useSignal("");
+  const problem = useSignal(null);
+  useRecovery(problem.value, () => { problem.value = null; });
   const element = useRef(null);
   const submit = async (event) => {
     event?.preventDefault();
-    problem.value = "";
+    problem.value = null;
     faults.value = {};
     if (!(values.value.prompt ?? "").trim() && !recording.value) {
-      faults.value = { prompt: "Say what it should sound like, or start from a recording." };
+      faults.value = { prompt: "Describe the music, or start from a recording." };
       return element.current.querySelector("textarea").focus();
     }
     sending.value = true;
@@ -70,13 +72,15 @@ export function Form() {
     <${Model} />
     ${shownFields(true).map((field) => html`<${Control} key=${field.name} field=${field} />`)}
     <${More} />
-    ${problem.value && html`<${Problem} title="It was not accepted">${problem.value}<//>`}
+    ${problem.value && html`<${Problem} title=${problemTitle(problem.value)}>
+      ${problem.value.status === 0 ? "songloom is not responding. Press Create again when it is back." : problem.value.detail ?? problem.value.message}
+    <//>`}
     <div class="create-go">
       <button
-        type="submit" class="button button-primary" title="Ctrl + Enter does it too"
+        type="submit" class="button button-primary" title="Shortcut: Ctrl + Enter"
         disabled=${sending.value} aria-busy=${sending.value}
       >
-        <${Icon} name="create" /><span>${sending.value ? "Sending" : "Create"}</span>
+        <${Icon} name="create" /><span>${sending.value ? "Sending…" : "Create"}</span>
       </button>
     </div>
   </form>`;
@@ -94,7 +98,12 @@ function tell(error, problem) {
   for (const field of [...shownFields(true), ...shownFields(false)]) placed.add(field.name);
   const elsewhere = Object.entries(found).filter(([name]) => !placed.has(name));
   faults.value = Object.fromEntries(Object.entries(found).filter(([name]) => placed.has(name)));
-  if (elsewhere.length || !Object.keys(found).length) problem.value = error.detail ?? error.message;
+  if (elsewhere.length || !Object.keys(found).length) problem.value = error;
+}
+
+function problemTitle({ status }) {
+  if (status === 0) return "Your request was not sent";
+  return status >= 400 && status < 500 ? "This can’t be created as it is" : "Something went wrong";
 }
 
 /** On a narrow screen the results are below the form. */
@@ -105,7 +114,7 @@ function reveal() {
 }
 
 function Examples() {
-  return html`<div class="chips" role="group" aria-label="Examples to begin with">
+  return html`<div class="chips" role="group" aria-label="Example descriptions">
     ${Object.entries(EXAMPLES).map(([label, prompt]) => html`<button
       key=${label} type="button" class="chip" title=${prompt} onClick=${() => set("prompt", prompt)}
     >${label}</button>`)}
@@ -121,9 +130,13 @@ function Length() {
     return total < 60 ? `${total} seconds` : `${clock(total)} minutes`;
   };
   const made = Math.max(0, length.value - clip).toFixed(1);
-  const help = clip ? `${clip.toFixed(1)} s of your recording, then ${made} s of new music.` : undefined;
+  const limit = modelFacts.value?.repeats_after_seconds;
+  const help = [
+    clip && `${clip.toFixed(1)} s of your recording, then ${made} s of new music.`,
+    limit && length.value - clip > limit && `Beyond about ${span(limit)}, this model tends to repeat itself.`,
+  ].filter(Boolean).join(" ") || undefined;
   return html`<${Slider}
-    label=${clip ? "How long, in all?" : "How long?"} min=${0} max=${LENGTHS.length - 1}
+    label=${clip ? "Total length" : "Length"} min=${0} max=${LENGTHS.length - 1}
     value=${nearest} shown=${words} help=${help} error=${faults.value.duration}
     onChange=${(i) => set("duration", LENGTHS[i])}
   />`;
@@ -131,19 +144,19 @@ function Length() {
 
 function Model() {
   const names = models.value.length ? models.value : [chosenModel.value];
-  const more = html`There are <a href="#/settings">larger ones</a>, or <a href="#/train">train your own</a>.`;
+  const more = html`You can <a href="#/settings">download larger models</a> or <a href="#/train">train your own</a>.`;
   return html`<${Select}
     label="Model" value=${chosenModel.value} onChange=${(name) => { model.value = name; }}
     options=${names.map((name) => ({ value: name, label: calledModel(name) }))}
     error=${faults.value.version ?? faults.value.model}
-    help=${names.length > 1 ? told(modelFacts.value) : html`nano comes with songloom. ${more}`}
+    help=${names.length > 1 ? told(modelFacts.value) : html`nano is included with songloom. ${more}`}
   />`;
 }
 
 /** What a model is good for, and what its music may not be used for. */
 function told(model) {
   if (!model) return undefined;
-  const ruled = ` Its licence (${model.licence}) rules out commercial use.`;
+  const ruled = ` Its licence (${model.licence}) does not allow commercial use.`;
   return model.description + (model.non_commercial ? ruled : "");
 }
 
@@ -159,7 +172,7 @@ function More() {
     </summary>
     <div class="more-inside">
       ${fields.map((field) => html`<${Control} key=${field.name} field=${field} />`)}
-      ${changed > 0 && html`<${Button} small icon="restore" onClick=${reset}>Back to the usual<//>`}
+      ${changed > 0 && html`<${Button} small icon="restore" onClick=${reset}>Reset to defaults<//>`}
     </div>
   </details>`;
 }
@@ -191,7 +204,7 @@ function FileControl({ field }) {
   const take = async ([{ file }]) => {
     sending.value = true;
     try {
-      set(field.name, (await api.uploadFile(file)).urls.get);
+      set(field.name, (await uploadRecording(file)).url);
       name.value = file.name;
     } catch (error) {
       toastError(error);

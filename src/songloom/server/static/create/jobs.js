@@ -1,12 +1,15 @@
 // The pieces that the page shows: the latest of the library, and what happens to those that run.
-import { api } from "../api.js";
+import { api, online } from "../api.js";
 import { ended } from "../status.js";
+import { drop } from "../ui/compare.js";
 import { signal } from "../ui/html.js";
 import { toast } from "../ui/toast.js";
+import { Remaining } from "./remaining.js";
 
 const SHOWN = 12;
 const WATCHED = 2;  // a browser keeps few connections to one server, and the page needs others
 const POLL_MS = 3000;
+const LOOK_MS = 10_000;
 
 /**
  * The latest pieces, the newest first; null until they are known.
@@ -29,6 +32,22 @@ export async function loadPieces() {
     return piece;
   });
   watchSome();
+}
+
+/**
+ * Shows what other tabs and programs make, while the page is looked at.
+ * @returns {() => void} stops
+ */
+export function followLibrary() {
+  const look = () => {
+    if (!document.hidden && online.value && pieces.value) loadPieces().catch(() => {});  // the next look may do
+  };
+  const timer = setInterval(look, LOOK_MS);
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
 }
 
 /**
@@ -60,8 +79,8 @@ export async function refresh(id) {
 /** Removes it, with a way back. @param {any} item */
 export async function remove(item) {
   await api.del(`/v1/library/${item.id}`);
-  const before = pieces.value;
-  pieces.value = before.filter((piece) => piece.id !== item.id);
+  drop(item);
+  pieces.value = pieces.value.filter((piece) => piece.id !== item.id);
   toast("Moved to the bin.", {
     undo: async () => {
       await api.post(`/v1/library/${item.id}/restore`);
@@ -84,7 +103,7 @@ function watchSome() {
 }
 
 function watch(piece) {
-  let began = null;
+  const remaining = new Remaining();
   streamed.add(piece.id);
   api.events(piece.item.value.urls.events, {
     status: (job) => {
@@ -95,11 +114,7 @@ function watch(piece) {
       piece.item.value = { ...piece.item.value, status: job.status };
     },
     progress: ({ share, unit, stage }) => {
-      // Work before the first frame (reading files, loading a model) says little about the rest.
-      began ??= { at: performance.now(), share };
-      const done = share - began.share;
-      const passed = (performance.now() - began.at) / 1000;
-      const left = done > 0.02 ? (passed / done) * (1 - share) : null;
+      const left = remaining.take(share, performance.now());
       piece.live.value = { ...piece.live.value, share, unit, stage, left };
     },
     preview: ({ seconds }) => {
@@ -124,7 +139,7 @@ async function finish(piece) {
   const item = await refresh(piece.id).catch(() => piece.item.value);
   announced.value = {
     succeeded: `Ready: ${item.title || item.prompt || "your piece"}`,
-    failed: `It did not work: ${item.error}`,
+    failed: `It didn’t work: ${item.error}`,
     canceled: "Cancelled.",
   }[item.status] ?? "";
 }

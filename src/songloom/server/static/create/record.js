@@ -6,13 +6,13 @@ import { takeTurn } from "../ui/turn.js";
 
 const TYPES = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4"];
 const ENDINGS = { "audio/webm": "webm", "audio/ogg": "ogg", "audio/mp4": "m4a" };
-const NOT_OFFERED = "Browsers give the microphone only to pages of this machine or over https. Choose a file instead.";
+const NOT_OFFERED = "The microphone works only on this computer or over HTTPS. Choose a file instead.";
 const NOTHING = () => {};
 const LONGEST_SECONDS = 120;
 const TROUBLES = {
   NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or choose a file.",
-  NotFoundError: "There is no microphone here. Connect one, or choose a file.",
-  NotReadableError: "Another program holds the microphone. Close it, or choose a file.",
+  NotFoundError: "No microphone was found. Connect one, or choose a file.",
+  NotReadableError: "Another program is using the microphone. Close it, or choose a file.",
 };
 
 /**
@@ -37,7 +37,7 @@ export function Recorder({ onFile, onTrouble }) {
       takeTurn(NOTHING);  // or the microphone would hear it too
       taking.current = take(stream, { seconds, level, onFile });
     } catch (error) {
-      onTrouble(TROUBLES[error.name] ?? `The microphone can't be used (${error.message}). Choose a file instead.`);
+      onTrouble(TROUBLES[error.name] ?? `The microphone can’t be used (${error.message}). Choose a file instead.`);
     }
   };
   if (seconds.value === null) return html`<${Button} icon="mic" kind="quiet" onClick=${begin}>Record<//>`;

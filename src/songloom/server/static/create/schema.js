@@ -33,37 +33,37 @@ const KNOWN = {
   },
   seed: {
     label: "Seed",
-    help: "The same seed, words and model give the same music again. Leave it empty for a surprise.",
+    help: "The same seed, words and model give the same music again. Leave it empty for a random one.",
   },
   temperature: {
     label: "Boldness", control: "slider", min: 0, max: 2, step: 0.05, shown: times,
-    help: "Low plays safe and repeats itself, high takes risks. 1 suits most music.",
+    help: "Low values play it safe and repeat; high values take risks. 1 suits most music.",
   },
   classifier_free_guidance: {
     label: "How closely to follow your words", control: "slider", min: 1, max: 10, step: 0.5, shown: times,
-    help: "Low leaves the music free, high holds it to the words and the melody.",
+    help: "Low values leave the music free; high values hold it to your words and the melody.",
   },
   top_k: {
     label: "Sounds to choose from",
-    help: "At each moment the next sound is drawn from this many likely ones. Fewer is tidier; "
-      + "0 leaves it to the share below.",
+    help: "The next sound is picked from this many of the likeliest ones. Fewer is tidier; "
+      + "0 uses only the share below.",
   },
   top_p: {
     label: "Share of likely sounds", control: "slider", min: 0, max: 1, step: 0.05, shown: times,
-    help: "Another way to choose: from the likeliest sounds that together make up this share. 0 is off.",
+    help: "Pick instead from the likeliest sounds that together reach this share. 0 turns it off.",
   },
   normalization_strategy: {
     label: "Loudness",
-    help: "How the level of the finished piece is set.",
+    help: "How loud the finished piece is.",
     names: {
       loudness: "Even loudness, as on streaming services (-14 LUFS)",
       peak: "As loud as its loudest moment allows (-1 dBFS)",
       rms: "Even average level (-18 dBFS)",
-      clip: "As it is; only cut what is too loud",
+      clip: "Unchanged; only clip what is too loud",
     },
   },
   output_format: {
-    label: "File", help: "Every result can also be downloaded in the others.",
+    label: "File format", help: "You can download every piece in the other formats, too.",
     names: { wav: "WAV", mp3: "MP3", flac: "FLAC", ogg: "Ogg Vorbis" },
   },
   multi_band_diffusion: {
@@ -72,19 +72,19 @@ const KNOWN = {
   },
   melody_audio: {
     label: "A second recording, for the melody",
-    help: "While your recording is continued, the tune of this one is followed.",
+    help: "Your first recording is continued to the melody of this one.",
   },
   melody_stems: {
-    label: "What to listen to for the melody",
-    help: "What is kept of the recording before its tune is read.",
+    label: "Take the melody from",
+    help: "The part of the recording that the melody is taken from.",
     names: {
       none: "Everything", harmonic: "Everything but the drums",
       demucs: "Voice and lead only (needs Demucs installed)",
     },
   },
   replicate_weights: {
-    label: "Weights from elsewhere",
-    help: "The address of a fine-tuned model's file. What you trained here is in the list of models.",
+    label: "External weights",
+    help: "The URL of a fine-tuned model’s weights. Models you trained here are in the model list.",
   },
 };
 

@@ -1,5 +1,5 @@
 // The recording to start from: dropped, chosen or sung, then trimmed on its waveform.
-import { api } from "../api.js";
+import { api, online } from "../api.js";
 import { IconButton } from "../ui/button.js";
 import { DropZone } from "../ui/dropzone.js";
 import { NumberField, Segmented } from "../ui/field.js";
@@ -9,20 +9,22 @@ import { Icon } from "../ui/icon.js";
 import { drawWave, identity } from "../ui/player.js";
 import { Progress } from "../ui/progress.js";
 import { colour } from "../ui/colours.js";
-import { endTurn, takeTurn } from "../ui/turn.js";
+import { endTurn, play, takeTurn } from "../ui/turn.js";
 import { Recorder } from "./record.js";
+import { uploadRecording } from "./upload.js";
 import { canFollow, chosenModel, faults, markedSeconds, needsCut, recording, setRecording } from "./state.js";
 
 const SHORTEST = 0.5;  // seconds that can be marked
 const LONG = 20;  // seconds from which on not all of a recording is continued, unless one says so
 const MARKED = 10;
 const HELP = {
-  continue: "The music goes on from the marked part, and begins with it.",
-  melody: "New music plays the tune of the marked part, with the sounds that you describe. Humming will do.",
+  continue: "The music starts with the selected part and continues from there.",
+  melody: "New music follows the melody of the selected part with the sounds you describe. Humming works, too.",
 };
-const NOT_SHOWN = "This browser can't show the recording. It can be used all the same, as a whole.";
+const NOT_SHOWN = "This browser can’t play this kind of file, but you can still use it.";
+const NOT_CUT = "This browser can’t cut this kind of file. Use the whole recording, or convert it to WAV or MP3.";
 
-const sending = signal(null);  // share that was sent; null while nothing is
+const sending = signal(null);  // {share} that was sent, null while it is read; null while nothing is
 const trouble = signal("");
 const tell = (text) => { trouble.value = text; };
 
@@ -33,14 +35,15 @@ const tell = (text) => { trouble.value = text; };
  */
 export async function takeFile(file, name = file.name) {
   tell("");
-  sending.value = 0;
+  sending.value = { share: 0 };
   try {
-    const sent = await api.uploadFile(file, (share) => { sending.value = share; });
+    const { seconds, ...sent } = await uploadRecording(file, (share) => { sending.value = { share }; });
     faults.value = {};
     recording.value = {
-      name, url: sent.urls.get, src: sent.urls.download, seconds: null,
+      ...sent, name, seconds: null,
       mode: recording.value?.mode ?? "continue", start: 0, end: null, fresh: true,
     };
+    measure(seconds);
   } catch (error) {
     tell(error.detail ?? error.message);
   } finally {
@@ -53,7 +56,11 @@ export async function cutPart() {
   if (!needsCut()) return;
   const { src, start, end, seconds } = recording.value;
   const { cut } = await import("./cut.js");
-  const sent = await api.uploadFile(await cut(api.url(src), start, end ?? seconds));
+  const part = await cut(api.url(src), start, end ?? seconds).catch((error) => {
+    if (!online.value || error.name !== "EncodingError") throw error;
+    throw new Error(NOT_CUT);
+  });
+  const sent = await api.uploadFile(part);
   setRecording({ part: { start, end, url: sent.urls.get } });
 }
 
@@ -63,10 +70,11 @@ export function Source() {
   return html`<section class="source" aria-labelledby="source-title">
     <h2 id="source-title">Start from a recording <i>optional</i></h2>
     ${sending.value !== null && html`<${Progress}
-      value=${sending.value} label="Sending the recording" note="Sending the recording"
+      value=${sending.value.share} label="Uploading the recording"
+      note=${sending.value.share === null ? "Checking the recording" : "Uploading the recording"}
     />`}
     ${sending.value === null && !recording.value && html`<${DropZone}
-      label="Choose a file" help="or drop one here: wav, mp3, m4a, flac, ogg" compact
+      label="Choose a file" help="or drop one here: WAV, MP3, M4A, FLAC or Ogg" compact
       accept="audio/*,video/mp4,.flac,.ogg,.m4a" onFiles=${([one]) => takeFile(one.file)}
     ><${Recorder} onFile=${(file) => takeFile(file, "Your recording")} onTrouble=${tell} /><//>`}
     ${sending.value === null && recording.value && html`<${Chosen} key=${identity(recording.value.url)} />`}
@@ -121,8 +129,8 @@ function Trimmer() {
       if (last && media.currentTime >= last) media.pause();
     };
     (async () => {
-      const { src, peaks, seconds: known } = recording.value;
-      const file = { src: api.url(src), peaks, seconds: known ?? undefined };
+      const { src, peaks, rms, seconds: known } = recording.value;
+      const file = { src: api.url(src), peaks, rms, seconds: known ?? undefined };
       const { default: Regions } = await import("wavesurfer/regions");
       wave = await drawWave(box.current, media, file, false, { dragToSeek: false });
       if (gone) return wave.destroy();
@@ -157,12 +165,12 @@ function Trimmer() {
     if (!media) return;
     if (!media.paused) return media.pause();
     media.currentTime = start;
-    media.play().catch(() => {});
+    play(media);
   };
   return html`<div class="player-row trimmer">
     <${IconButton}
       icon=${playing.value ? "pause" : "play"} kind="plain"
-      label=${playing.value ? "Pause the recording" : "Play the marked part"} onClick=${toggle}
+      label=${playing.value ? "Pause the recording" : "Play the selected part"} onClick=${toggle}
     />
     <div class="player-wave" ref=${box} aria-hidden="true"></div>
   </div>`;

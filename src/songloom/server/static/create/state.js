@@ -132,7 +132,7 @@ export function fill(item, changes = {}) {
   faults.value = {};
   recording.value = input_audio
     ? {
-      name: "The recording from before", url: input_audio, src: input_audio, seconds: null,
+      name: "The earlier recording", url: input_audio, src: input_audio, seconds: null,
       mode: continuation ? "continue" : "melody",
       start: Number(continuation_start ?? 0), end: continuation_end ?? null,
     }

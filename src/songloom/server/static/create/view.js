@@ -10,7 +10,7 @@ import { toastError } from "../ui/toast.js";
 import { cardActions } from "./actions.js";
 import { Example } from "./example.js";
 import { Form } from "./form.js";
-import { announced, cancel, loadPieces, pieces, remove } from "./jobs.js";
+import { announced, cancel, followLibrary, loadPieces, pieces, remove } from "./jobs.js";
 import { takeFile } from "./source.js";
 import { fields, loadFields } from "./schema.js";
 import { choose, loadModels } from "./state.js";
@@ -27,7 +27,10 @@ export default function Create({ route }) {
       trouble.value = error;
     }
   };
-  useEffect(() => { load(); }, []);
+  useEffect(() => {
+    load();
+    return followLibrary();
+  }, []);
   useSignalEffect(() => {
     if (online.value && trouble.peek()?.status === 0) load();  // it answers again
   });
@@ -63,18 +66,18 @@ function Results() {
   if (pieces.value === null) return html`<h2 id="results-title" class="unseen">Latest</h2>`;
   if (!pieces.value.length) {
     return html`
-      <h2 id="results-title">How it sounds</h2>
+      <h2 id="results-title" tabindex="-1">How it sounds</h2>
       <${Example} />
       <p class="muted results-hint">
-        What you create appears here, and stays in your library. Write a few words or tap an example,
-        then create: nano needs a few seconds.
+        Your music appears here and stays in your library. Describe something or pick an example,
+        then press Create. With nano it takes a few seconds.
       </p>
     `;
   }
   return html`
     <div class="results-head">
-      <h2 id="results-title">Latest</h2>
-      <a href="#/library">All in your library</a>
+      <h2 id="results-title" tabindex="-1">Latest</h2>
+      <a href="#/library">View library</a>
     </div>
     ${pieces.value.map((piece) => html`<${Piece} key=${piece.id} piece=${piece} />`)}
   `;
@@ -82,8 +85,17 @@ function Results() {
 
 function Piece({ piece }) {
   const guarded = (act) => (item) => act(item).catch(toastError);
+  const removeFocused = (item) => {
+    const card = [...document.querySelectorAll("#results > article")].find((one) => one.dataset.id === item.id);
+    const beside = card?.nextElementSibling ?? card?.previousElementSibling;
+    guarded(remove)(item).then(() => requestAnimationFrame(() => {
+      if (card?.isConnected) return;  // it could not be deleted
+      const next = beside?.isConnected && beside.querySelector(".piece-tools button");
+      (next || document.getElementById("results-title"))?.focus();
+    }));
+  };
   return html`<${Card}
     item=${piece.item.value} live=${piece.live.value} actions=${cardActions}
-    onChange=${(item) => { piece.item.value = item; }} onCancel=${guarded(cancel)} onRemove=${guarded(remove)}
+    onChange=${(item) => { piece.item.value = item; }} onCancel=${guarded(cancel)} onRemove=${removeFocused}
   />`;
 }

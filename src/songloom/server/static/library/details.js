@@ -21,13 +21,13 @@ export function Piece({ item, children }) {
 /** The way to a trained model, in its row. @param {{item: object}} props */
 export function Use({ item }) {
   if (item.status !== "succeeded" || item.deleted_at) return null;
-  return html`<div class="library-sound"><${Button} small icon="create" href=${createWith(item)}>Use it now<//></div>`;
+  return html`<div class="library-sound"><${Button} small icon="create" href=${createWith(item)}>Use this model<//></div>`;
 }
 
 /** What else there is to know of a trained model. @param {{item: object}} props */
 export function TrainedModel({ item }) {
   return html`<div class="library-details">
-    ${item.error && html`<${Problem} title="The training did not work">${item.error}<//>`}
+    ${item.error && html`<${Problem} title="The training failed">${item.error}<//>`}
     ${item.prompt && html`<p class="muted">${item.prompt}</p>`}
     <div class="row"><${Button} small icon="train" href=${`#/trainings/${item.id}`}>
       ${ended(item) ? "See how it was trained" : "Watch it learn"}

@@ -2,6 +2,8 @@
 import { api } from "../api.js";
 import { ended } from "../status.js";
 import { nameOf as nameOfPiece } from "../ui/card.js";
+import { drop } from "../ui/compare.js";
+import { cutAtWord } from "../ui/format.js";
 import { batch, signal } from "../ui/html.js";
 import { toast, toastError } from "../ui/toast.js";
 
@@ -111,6 +113,7 @@ export function toggleFavourite(item) {
  */
 export async function remove(item, { forever = false } = {}) {
   const putBack = takeOut(item);
+  drop(item);
   try {
     await api.del(path(item) + (forever ? "?forever=true" : ""));
   } catch (error) {
@@ -119,8 +122,8 @@ export async function remove(item, { forever = false } = {}) {
     return;
   }
   if (!forever && shelf.value === "bin") load();  // which was looked into before it arrived
-  if (forever) toast(`“${short(nameOf(item))}” is deleted`);
-  else toast(`“${short(nameOf(item))}” is in the bin`, { undo: () => bringBack(item, putBack) });
+  if (forever) toast(`“${short(nameOf(item))}” was deleted`);
+  else toast(`“${short(nameOf(item))}” was moved to the bin`, { undo: () => bringBack(item, putBack) });
 }
 
 /** Takes an item out of the bin. @param {object} item */
@@ -128,7 +131,7 @@ export async function restore(item) {
   const putBack = takeOut(item);
   try {
     await api.post(`${path(item)}/restore`);
-    toast(`“${short(nameOf(item))}” is back in the library`);
+    toast(`“${short(nameOf(item))}” was restored`);
   } catch (error) {
     putBack();
     toastError(error);
@@ -139,7 +142,7 @@ export async function restore(item) {
 export async function emptyBin() {
   try {
     await api.del("/v1/library?deleted=true");
-    toast("The bin is empty");
+    toast("The bin was emptied");
   } catch (error) {
     toastError(error);
   }
@@ -227,5 +230,5 @@ function takeOut(item) {
 }
 
 function short(text) {
-  return text.length > 40 ? `${text.slice(0, 39).trimEnd()}…` : text;
+  return text.length > 40 ? `${cutAtWord(text, 39)}…` : text;
 }

@@ -9,7 +9,7 @@ import { cancel, nameOf, remove, restore, toggleFavourite } from "./items.js";
 import { Name, NewName } from "./name.js";
 import { Sound } from "./sound.js";
 
-const STATUS = { starting: "Waiting", processing: "Being made", failed: "Failed", canceled: "Stopped" };
+const STATUS = { starting: "Waiting", processing: "In progress", failed: "Failed", canceled: "Cancelled" };
 
 /**
  * @param {{item: object, opened?: boolean}} props `opened` shows its details from the beginning
@@ -59,7 +59,7 @@ export function Row({ item, opened = false }) {
 
 function Usual({ item, name }) {
   return html`
-    ${!ended(item) && html`<${IconButton} icon="stop" label=${`Stop ${name}`} onClick=${() => cancel(item)} />`}
+    ${!ended(item) && html`<${IconButton} icon="stop" label=${`Cancel ${name}`} onClick=${() => cancel(item)} />`}
     <${IconButton}
       icon="heart" filled=${item.favorite} pressed=${item.favorite}
       label=${`${name} is a favourite`} class="library-heart" onClick=${() => toggleFavourite(item)}
@@ -69,18 +69,18 @@ function Usual({ item, name }) {
 
 function InBin({ item, name, row }) {
   const forever = async () => {
-    const what = item.kind === "training" ? "The model that was trained goes with it." : "Its recordings go with it.";
+    const what = item.kind === "training" ? "The trained model is deleted with it." : "Its recordings are deleted with it.";
     const sure = await confirm({
-      title: "Delete it for good?", text: `${what} This can't be undone.`, action: "Delete", danger: true,
+      title: "Delete permanently?", text: `${what} This can’t be undone.`, action: "Delete", danger: true,
     });
     if (sure) leave(row.current, () => remove(item, { forever: true }));
   };
   return html`
     <${IconButton}
-      icon="restore" label=${`Take ${name} out of the bin`}
+      icon="restore" label=${`Restore ${name}`}
       onClick=${() => leave(row.current, () => restore(item))}
     />
-    <${IconButton} icon="trash" label=${`Delete ${name} for good`} onClick=${forever} />
+    <${IconButton} icon="trash" label=${`Delete ${name} permanently`} onClick=${forever} />
   `;
 }
 

@@ -34,9 +34,9 @@ export function Storage({ after }) {
           <dt><i class=${`share-${part}`}></i>${PARTS[part]}</dt><dd>${bytes(told[part])}</dd>
         </div>`)}
       </dl>
-      <p class="muted">Everything lies on this machine, and nowhere else.</p>
-      <${Button} small icon="download" href=${api.url(told.urls.export)} download>Export all music<//>
-      <p class="field-help">One zip: every recording by its name, and a list of how each was made.</p>
+      <p class="muted">Everything is stored on this computer only.</p>
+      <${Button} small icon="download" href=${api.url(told.urls.export_music ?? told.urls.export)} download>Export all music<//>
+      <p class="field-help">A ZIP file with every recording by name and a list of how each was made.</p>
     </div>
   </details>`;
 }

@@ -7,6 +7,7 @@ import { plural } from "../ui/format.js";
 import { html, useEffect, useRef } from "../ui/html.js";
 import { Icon } from "../ui/icon.js";
 import { Loading } from "../ui/progress.js";
+import { useRecovery } from "../ui/recovery.js";
 import {
   SHELVES, emptyBin, hasMore, items, load, more, only, refresh, shelf, state, total, words,
 } from "./items.js";
@@ -20,11 +21,13 @@ const RUNNING_MS = 2000;
 export default function Library({ route }) {
   useEffect(() => {
     only.value = route.kind && route.id;
-    shelf.value = SHELVES[route.query.get("show")] ? route.query.get("show") : "all";
+    const show = route.query.get("show");
+    shelf.value = Object.hasOwn(SHELVES, show) ? show : "all";
     words.value = route.query.get("q") ?? "";
     load();
   }, [route]);
   useLooking();
+  useRecovery(state.value instanceof Error ? state.value : null, load);
   return html`<div class="view library">
     <div class="library-head">
       <h1>Library</h1>
@@ -32,7 +35,7 @@ export default function Library({ route }) {
     </div>
     ${only.value === null
       ? html`<${Search} /><${Shelves} />`
-      : html`<p><${Button} kind="quiet" small icon="back" href="#/library">All of the library<//></p>`}
+      : html`<p><${Button} kind="quiet" small icon="back" href="#/library">Show the whole library<//></p>`}
     <p class="unseen" role="status">${state.value === "ready" ? plural(total.value, "item") : ""}</p>
     <${Content} />
   </div>`;
@@ -66,7 +69,7 @@ function Search() {
   return html`<div class="library-search" role="search">
     <${Icon} name="search" />
     <input
-      class="input" type="search" aria-label="Search by name or words" placeholder="Search by name or words"
+      class="input" type="search" aria-label="Search names and descriptions" placeholder="Search names and descriptions"
       value=${words.value} onInput=${type}
     />
   </div>`;
@@ -90,8 +93,14 @@ function address(name) {
 
 function Content() {
   if (state.value instanceof Error) {
+    if (only.value !== null && state.value.status === 404) {
+      return html`<${Problem}
+        title="This is no longer in the library"
+        action=${html`<${Button} href="#/library">Show the whole library<//>`}
+      >It may have been deleted, or the link may be incomplete.<//>`;
+    }
     return html`<${Problem}
-      title="The library could not be read"
+      title="The library can’t be shown"
       action=${html`<${Button} icon="again" onClick=${load}>Try again<//>`}
     >${state.value.detail ?? state.value.message}<//>`;
   }
@@ -134,21 +143,21 @@ function Further() {
 function BinNote() {
   const empty = async () => {
     const sure = await confirm({
-      title: "Empty the bin?", text: "What is in it is deleted for good, trained models too.",
-      action: "Empty it", danger: true,
+      title: "Empty the bin?", text: "Everything in it is deleted permanently, including trained models.",
+      action: "Empty the bin", danger: true,
     });
     if (sure) emptyBin();
   };
   return html`<div class="library-bin">
-    <p class="muted">What is here goes for good after 30 days.</p>
+    <p class="muted">Items are deleted permanently after 30 days.</p>
     <${Button} kind="danger" small icon="trash" onClick=${empty}>Empty the bin<//>
   </div>`;
 }
 
 function Nothing() {
   if (words.value.trim()) {
-    return html`<${Empty} icon="search" title=${`Nothing has “${words.value.trim()}” in it`}>
-      Names are searched, and the words that music was asked for by. Try fewer words, or another shelf.
+    return html`<${Empty} icon="search" title=${`No results for “${words.value.trim()}”`}>
+      The search covers names and descriptions. Try fewer words, or another filter.
     <//>`;
   }
   const { icon, title, text, action } = NOTHING[shelf.value];
@@ -158,15 +167,15 @@ function Nothing() {
 const create = html`<${Button} kind="primary" icon="create" href="#/create">Create music<//>`;
 const NOTHING = {
   all: {
-    icon: "library", title: "Nothing is here yet", action: create,
-    text: "All that you create and train is kept here, until you delete it.",
+    icon: "library", title: "Nothing here yet", action: create,
+    text: "Everything you create and train is kept here until you delete it.",
   },
-  music: { icon: "create", title: "No music yet", action: create, text: "Say in words what you would like to hear." },
+  music: { icon: "create", title: "No music yet", action: create, text: "Describe what you would like to hear." },
   models: {
     icon: "train", title: "No trained models yet",
     action: html`<${Button} kind="primary" icon="train" href="#/train">Train on your songs<//>`,
-    text: "A model that has learnt from your songs writes music in their style.",
+    text: "A model trained on your songs writes music in their style.",
   },
-  favourites: { icon: "heart", title: "No favourites yet", text: "Press the heart beside what you like, and find it here." },
-  bin: { icon: "trash", title: "The bin is empty", text: "What you delete waits here for 30 days, in case you want it back." },
+  favourites: { icon: "heart", title: "No favourites yet", text: "Tap the heart next to anything you like to find it here." },
+  bin: { icon: "trash", title: "The bin is empty", text: "Deleted items stay here for 30 days in case you want them back." },
 };

@@ -18,7 +18,7 @@ export function Copyable({ label, text, code = false }) {
     } catch {
       // Browsers give the clipboard to https pages and to this machine only.
       getSelection().selectAllChildren(box.current);
-      toast("Copying is not allowed here. The text is selected: press Ctrl+C.");
+      toast("The browser doesn’t allow copying here. The text is selected: press Ctrl+C.");
     }
   };
   return html`

@@ -10,8 +10,8 @@ export function nonCommercial(model) {
   return {
     title: `Download ${model.name}?`,
     text: html`
-      Its weights are under ${model.licence}: <strong>no commercial use</strong>. That goes for the music it makes, and for models
-      that you train from it. nano, which is included, may be used for anything.
+      Its licence (${model.licence}) allows <strong>no commercial use</strong>, neither of the music it makes nor of models
+      you train from it. The included model, nano, may be used for anything.
       ${model.licence_url && html` <a href=${model.licence_url} target="_blank" rel="noopener">Read the licence</a>.`}
     `,
     action: "Download",

@@ -6,12 +6,13 @@ import { Button } from "../ui/button.js";
 import { Problem } from "../ui/empty.js";
 import { bytes } from "../ui/format.js";
 import { Loading } from "../ui/progress.js";
+import { useRecovery } from "../ui/recovery.js";
 
 const PARTS = [
-  ["results_bytes", "Results"],
+  ["results_bytes", "Music"],
   ["trained_bytes", "Trained models"],
   ["datasets_bytes", "Songs to train on"],
-  ["uploads_bytes", "Uploads"],
+  ["uploads_bytes", "Uploaded recordings"],
   ["downloaded_bytes", "Downloaded models"],
   ["bin_bytes", "In the bin"],
 ];
@@ -20,25 +21,28 @@ const PARTS = [
 export function Machine() {
   const told = useSignal(null);
   const failure = useSignal(null);
-  useEffect(() => {
-    Promise.all([api.get("/v1/machine"), api.get("/v1/storage")]).then(
-      ([machine, storage]) => { told.value = { machine, storage }; },
-      (error) => { failure.value = error; },
-    );
-  }, []);
-  if (failure.value) return html`<${Problem} title="The machine cannot be shown">${failure.value.detail}<//>`;
+  const load = () => Promise.all([api.get("/v1/machine"), api.get("/v1/storage")]).then(
+    ([machine, storage]) => {
+      told.value = { machine, storage };
+      failure.value = null;
+    },
+    (error) => { failure.value = error; },
+  );
+  useEffect(() => { load(); }, []);
+  useRecovery(failure.value, load);
+  if (failure.value) return html`<${Problem} title="This computer’s details can’t be shown">${failure.value.detail}<//>`;
   if (!told.value) return html`<${Loading} />`;
   const { machine, storage } = told.value;
   return html`
     <dl class="facts">
       ${machine.devices.map((device) => html`
         <div>
-          <dt>Computes on</dt>
+          <dt>Runs on</dt>
           <dd>${device.description || unready(device)}${device.memory_gb && `, ${device.memory_gb} GB of memory`}</dd>
         </div>
       `)}
-      <div><dt>Model used unless you choose</dt><dd>${machine.model}</dd></div>
-      <div><dt>Its files are in</dt><dd><code>${machine.folder}</code></dd></div>
+      <div><dt>Default model</dt><dd>${machine.model}</dd></div>
+      <div><dt>Files are stored in</dt><dd><code>${machine.folder}</code></dd></div>
       <div><dt>Version</dt><dd>${machine.version}</dd></div>
     </dl>
     <${Storage} storage=${storage} />
@@ -46,7 +50,7 @@ export function Machine() {
 }
 
 function unready({ name }) {
-  return `${name === "auto" ? "a device" : name} that is still being started`;
+  return `${name === "auto" ? "a device" : name} (starting)`;
 }
 
 function Storage({ storage }) {
@@ -54,7 +58,7 @@ function Storage({ storage }) {
   const used = parts.reduce((total, { size }) => total + size, 0);
   return html`
     <h3>Storage</h3>
-    <p>${bytes(used)} used; ${bytes(storage.free_bytes)} of the disk are free.</p>
+    <p>${bytes(used)} used; ${bytes(storage.free_bytes)} free.</p>
     ${used > 0 && html`
       <div class="storage-bar" aria-hidden="true">
         ${parts.map(({ name, size }) => html`<span class=${`part-${name}`} style=${{ flexGrow: size / used }}></span>`)}
@@ -66,8 +70,8 @@ function Storage({ storage }) {
       </ul>
     `}
     <div class="row">
-      <${Button} icon="library" href="#/library">Tidy up in the library<//>
-      <${Button} icon="download" href=${api.url(storage.urls.export)} download>Export all results<//>
+      <${Button} icon="library" href="#/library">Manage in the library<//>
+      <${Button} icon="download" href=${api.url(storage.urls.export)} download>Export everything<//>
     </div>
   `;
 }

@@ -5,8 +5,9 @@ import { api } from "../api.js";
 import { Button } from "../ui/button.js";
 import { confirm } from "../ui/dialog.js";
 import { Problem } from "../ui/empty.js";
-import { bytes, sentence } from "../ui/format.js";
+import { bytes, message } from "../ui/format.js";
 import { Loading, Progress } from "../ui/progress.js";
+import { useRecovery } from "../ui/recovery.js";
 import { toast, toastError } from "../ui/toast.js";
 import { nonCommercial } from "./licence.js";
 
@@ -25,7 +26,8 @@ export function Models() {
       stop?.();
     };
   }, []);
-  if (failure.value) return html`<${Problem} title="The models cannot be listed">${failure.value.detail}<//>`;
+  useRecovery(failure.value, load);
+  if (failure.value) return html`<${Problem} title="The models can’t be listed">${failure.value.detail}<//>`;
   if (!models.value) return html`<${Loading} />`;
   const here = models.value.filter((model) => model.installed || model.included);
   const others = models.value.filter((model) => !model.installed && !model.included);
@@ -34,8 +36,8 @@ export function Models() {
     ${others.length > 0 && html`
       <h3>To download</h3>
       <p class="muted">
-        The official MusicGen models know much more music than nano. A larger one sounds better, and needs more memory and time;
-        a graphics card helps a lot from medium on.
+        The official MusicGen models know much more music than nano. Larger models sound better but need more memory and time;
+        for medium and above, a graphics card helps a lot.
       </p>
       <ul class="models">${others.map((model) => html`<${Model} key=${model.name} model=${model} />`)}</ul>
     `}
@@ -50,10 +52,22 @@ function Model({ model }) {
         <strong id=${id}>${model.name}</strong>
         <p class="muted">${model.description}${model.parameters && ` ${model.parameters} parameters.`}</p>
         <p class="muted">${size(model)}${" · "}<${Licence} model=${model} /></p>
-        ${model.error && html`<p class="danger" role="alert">${sentence(model.error)}</p>`}
+        ${model.error && html`<${Fault} model=${model} />`}
       </div>
       <${Action} model=${model} />
     </li>
+  `;
+}
+
+/** What is wrong with a model, and what to do; the words of programs are folded away. */
+function Fault({ model }) {
+  return html`
+    <p class="danger" role="alert">
+      ${model.trained
+        ? "Some files of this model are missing. Train it again, or remove it."
+        : `${model.name} could not be downloaded. Check your internet connection and the free space on your disk, then try again; the part that has arrived is kept.`}
+    </p>
+    <details><summary>Technical details</summary><p class="muted">${message(model.error)}</p></details>
   `;
 }
 
@@ -77,7 +91,7 @@ function Action({ model }) {
     return html`
       <div class="model-download">
         <${Progress} value=${total ? done / total : null} label=${`Downloading ${model.name}`}
-          note=${total ? `${bytes(done)} of ${bytes(total)}` : "Beginning"} />
+          note=${total ? `${bytes(done)} of ${bytes(total)}` : "Starting"} />
         <${Button} small busy=${busy} onClick=${act(cancel)}>
           Cancel<span class="unseen"> the download of ${model.name}</span>
         <//>
@@ -108,15 +122,15 @@ async function remove(model) {
   const meant = await confirm({
     title: `Remove ${model.name}?`,
     text: model.trained
-      ? "It was trained here, and cannot be downloaded again. To keep the way back, delete its training in the library "
-        + "instead: that can be undone."
+      ? "It was trained here and can’t be downloaded again. To be able to undo this, delete its training in the library "
+        + "instead."
       : `This frees ${bytes(model.size_bytes)}. You can download it again at any time.`,
     action: "Remove",
     danger: true,
   });
   if (!meant) return;
   await api.del(`/v1/checkpoints/${model.name}`);
-  toast(`${model.name} is removed.`);
+  toast(`${model.name} was removed.`);
   await load();
 }
 
@@ -138,6 +152,6 @@ function take(model) {
 }
 
 function size(model) {
-  if (model.installed || model.included) return `${bytes(model.size_bytes)} on the disk`;
-  return model.download_bytes ? `${bytes(model.download_bytes)} to download` : "size told when the download begins";
+  if (model.installed || model.included) return `${bytes(model.size_bytes)} on disk`;
+  return model.download_bytes ? `${bytes(model.download_bytes)} to download` : "size shown when the download starts";
 }

@@ -16,7 +16,7 @@ const LANGUAGES = [
 const NEEDS = {
   python: html`With Replicate's client: <code>pip install replicate</code>.`,
   javascript: html`With Replicate's client: <code>npm install replicate</code>.`,
-  curl: html`In a terminal. The answer comes when the piece is done.`,
+  curl: html`In a terminal. It returns when the piece is finished.`,
 };
 
 /** For those who write programs. */
@@ -28,14 +28,14 @@ export function Programs() {
   }, []);
   const text = snippet(language.value, { base: api.url("/").replace(/\/$/, ""), tokens: required.value, ...shownRequest() });
   return html`
-    <p>All that this page does, programs can do too. Code that was written for Replicate works here with another base URL.</p>
-    <${Segmented} label="Code for what Create now shows" options=${LANGUAGES} value=${language.value}
+    <p>Programs can do everything this page does. Code written for Replicate works here with a different base URL.</p>
+    <${Segmented} label="Code for the current settings in Create" options=${LANGUAGES} value=${language.value}
       onChange=${(value) => { language.value = value; }} />
     <p class="muted">${NEEDS[language.value]}</p>
     <${Copyable} code label=${`${LANGUAGES.find(({ value }) => value === language.value).label} code`} text=${text} />
     <div class="row">
-      <${NewTab} icon="code" path="/docs">All of the API<//>
-      <${NewTab} icon="external" path="/openapi.json">Its OpenAPI document<//>
+      <${NewTab} icon="code" path="/docs">API reference<//>
+      <${NewTab} icon="external" path="/openapi.json">OpenAPI document<//>
     </div>
   `;
 }

@@ -8,6 +8,7 @@ import { Problem } from "../ui/empty.js";
 import { TextField } from "../ui/field.js";
 import { moment } from "../ui/format.js";
 import { Loading } from "../ui/progress.js";
+import { useRecovery } from "../ui/recovery.js";
 import { toast } from "../ui/toast.js";
 import { Copyable } from "./copyable.js";
 
@@ -17,14 +18,15 @@ const failure = signal(null);
 /** Who may use the server, and how to let others. */
 export function Tokens() {
   useEffect(() => { load(); }, []);
-  if (failure.value) return html`<${Problem} title="The tokens cannot be listed">${failure.value.detail}<//>`;
+  useRecovery(failure.value, load);
+  if (failure.value) return html`<${Problem} title="The tokens can’t be listed">${failure.value.detail}<//>`;
   if (!tokens.value) return html`<${Loading} />`;
   const { results, required } = tokens.value;
   return html`
     <p>
       ${required
-        ? "Whoever has one of these tokens can use this server. Anyone else is turned away."
-        : "Everyone on this machine can use it, and nobody else. Once there is a token, only those who have one can."}
+        ? "Only people with one of these tokens can use this server."
+        : "Anyone on this computer can use songloom, and nobody else. Once you create a token, only people with a token can."}
     </p>
     ${results.length > 0 && html`
       <ul class="tokens">${results.map((token) => html`<${Token} key=${token.name} token=${token} />`)}</ul>
@@ -39,7 +41,7 @@ function Token({ token }) {
   const revoke = async () => {
     const meant = await confirm({
       title: `Revoke “${token.name}”?`,
-      text: "Whoever uses it is turned away within a second. This cannot be undone; a new token can be made at any time.",
+      text: "Anyone using it loses access within a second. This can’t be undone, but you can create a new token at any time.",
       action: "Revoke",
       danger: true,
     });
@@ -47,7 +49,7 @@ function Token({ token }) {
     setBusy(true);
     try {
       await api.del(`/v1/tokens/${encodeURIComponent(token.name)}`);
-      toast(`“${token.name}” is revoked.`);
+      toast(`“${token.name}” was revoked.`);
       await load();
     } catch (error) {
       setProblem(error.detail || error.message);
@@ -59,7 +61,7 @@ function Token({ token }) {
       <div>
         <strong>${token.name}</strong>
         <p class="muted">
-          ${token.from_environment ? "set where the server is started (SONGLOOM_TOKENS)" : `made ${moment(token.created_at)}`}
+          ${token.from_environment ? "set by the SONGLOOM_TOKENS environment variable" : `created ${moment(token.created_at)}`}
         </p>
         ${problem && html`<p class="danger" role="alert">${problem}</p>`}
       </div>
@@ -78,7 +80,7 @@ function NewToken({ first }) {
   const create = async (event) => {
     event.preventDefault();
     if (!name.trim()) {
-      setProblem("Give it a name first, such as the device it is for.");
+      setProblem("Enter a name first, such as the device it is for.");
       return;
     }
     setBusy(true);
@@ -97,15 +99,15 @@ function NewToken({ first }) {
   };
   return html`
     <form class="new-token" onSubmit=${create}>
-      <${TextField} label="A new token for" placeholder="laptop, phone, my app" value=${name} onChange=${setName}
+      <${TextField} label="New token for" placeholder="laptop, phone, my app" value=${name} onChange=${setName}
         error=${problem} maxlength="100" autocomplete="off" />
       <${Button} type="submit" icon="plus" busy=${busy}>Create token<//>
     </form>
     <${Dialog} open=${made !== null} onClose=${() => setMade(null)} title=${`Token for ${made?.name ?? ""}`}
-      actions=${html`<${Button} kind="primary" onClick=${() => setMade(null)}>I have it<//>`}>
-      <p>This is the only time it is shown. Keep it like a password; one that is lost is replaced, not found again.</p>
+      actions=${html`<${Button} kind="primary" onClick=${() => setMade(null)}>Done<//>`}>
+      <p>This token is shown only once. Keep it like a password; if you lose it, create a new one.</p>
       <${Copyable} label="Token" text=${made?.token ?? ""} />
-      ${first && html`<p class="muted">This browser remembers it already.</p>`}
+      ${first && html`<p class="muted">This browser has saved it.</p>`}
     <//>
   `;
 }

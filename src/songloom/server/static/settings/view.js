@@ -10,10 +10,10 @@ import { Tokens } from "./tokens.js";
 
 const SECTIONS = [
   ["models", "Models", Models],
-  ["machine", "This machine", Machine],
-  ["tokens", "Who may use it", Tokens],
+  ["machine", "This computer", Machine],
+  ["tokens", "Access", Tokens],
   ["appearance", "Appearance", Appearance],
-  ["programs", "For programs", Programs],
+  ["programs", "API", Programs],
 ];
 
 /**
@@ -52,11 +52,11 @@ function Appearance() {
   return html`<${Segmented}
     label="Colours" value=${theme.value} onChange=${setTheme}
     options=${[
-      { value: "auto", label: "As the system" },
+      { value: "auto", label: "Same as system" },
       { value: "light", label: "Light" },
       { value: "dark", label: "Dark" },
     ]}
-    help="Kept in this browser."
+    help="Saved in this browser."
   />`;
 }
 

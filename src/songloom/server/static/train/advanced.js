@@ -27,10 +27,10 @@ export function Advanced({ values, suggested, onChange }) {
     <details class="advanced" open=${open.value} onToggle=${(event) => { open.value = event.currentTarget.open; }}>
       <summary>Advanced${changed > 0 && `: ${plural(changed, "change")}`}</summary>
       <div class="advanced-head">
-        <p class="muted">What you leave as it is follows from the slider and the model.</p>
-        ${changed > 0 && html`<${Button} small icon="restore" onClick=${() => onChange({})}>Undo all changes here<//>`}
+        <p class="muted">Settings you don’t change follow from the slider and the model.</p>
+        ${changed > 0 && html`<${Button} small icon="restore" onClick=${() => onChange({})}>Reset to defaults<//>`}
       </div>
-      ${schema.value?.error && html`<p class="danger">The settings could not be listed: ${schema.value.error}</p>`}
+      ${schema.value?.error && html`<p class="danger">The settings can’t be shown: ${schema.value.error}</p>`}
       <div class="advanced-fields">
         ${grouped(schema.value?.inputs ?? []).map(({ group, inputs }) => html`
           <h3 key=${group}>${group}</h3>
@@ -59,16 +59,16 @@ function Setting({ input, value, suggested, onChange }) {
   if (input.enum || input.type === "boolean") {
     const words = (choice) => (choice === true ? "on" : choice === false ? "off" : choice);
     const choices = input.enum ?? [true, false];
-    // Some defaults depend on the machine, so "as usual" is a choice of its own.
+    // Some defaults depend on the machine, so "default" is a choice of its own.
     const options = [
-      { value: "", label: usual == null || plain?.depends ? "as usual" : `as usual (${words(usual)})` },
+      { value: "", label: usual == null || plain?.depends ? "default" : `default (${words(usual)})` },
       ...choices.map((choice) => ({ value: String(choice), label: words(choice) })),
     ];
     const read = (text) => (text === "" ? null : choices.find((choice) => String(choice) === text));
     return html`<${Select} label=${label} help=${help} options=${options} value=${value === undefined ? "" : String(value)}
       onChange=${(text) => onChange(read(text))} />`;
   }
-  const shared = { label, help, value, onChange, placeholder: usual == null ? "as usual" : String(usual) };
+  const shared = { label, help, value, onChange, placeholder: usual == null ? "default" : String(usual) };
   if (input.type === "string") return html`<${TextField} ...${shared} />`;
   const whole = input.type === "integer";
   return html`<${NumberField} ...${shared} min=${input.minimum} max=${input.maximum} step=${whole ? 1 : "any"} />`;

@@ -1,6 +1,7 @@
 // Starting a training over the API.
 
 import { api } from "../api.js";
+import { cutAtWord } from "../ui/format.js";
 
 const LONGEST = 56; // of a destination's name, which may have a number behind it
 
@@ -32,7 +33,7 @@ export async function startTraining({ dataset, name, model, input }) {
 /** An address for the result that no other has. */
 function destination(owner, name, taken) {
   const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9]+/g, "-").toLowerCase();
-  const stem = plain.slice(0, LONGEST).replace(/^-+|-+$/g, "") || "my-style";
+  const stem = cutAtWord(plain.replaceAll("-", " ").trim(), LONGEST).replaceAll(" ", "-") || "my-style";
   for (let number = 1; ; number += 1) {
     const found = `${owner}/${stem}${number > 1 ? `-${number}` : ""}`;
     if (!taken.has(found)) return found;

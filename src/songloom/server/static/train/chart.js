@@ -1,6 +1,7 @@
 // The chart of a training: how much the songs surprise the model, update by update.
 
 import { html, useEffect, useRef, useState } from "../ui/html.js";
+import { tickText, ticks } from "./ticks.js";
 import { curveText } from "./words.js";
 
 const HEIGHT = 240;
@@ -39,14 +40,15 @@ function Picture({ curve, width, label }) {
   const right = width - EDGE.right, bottom = HEIGHT - EDGE.bottom;
   const x = (step) => EDGE.left + (step / Math.max(1, steps)) * (right - EDGE.left);
   const y = (loss) => EDGE.top + ((high - clamp(loss, low, high)) / (high - low)) * (bottom - EDGE.top);
+  const levels = ticks(low, high, 3);
   const path = (line) => line.map(({ step, loss }, i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
   return html`
     <svg role="img" aria-label=${`Chart of the training. ${label}`} width=${width} height=${HEIGHT}>
-      ${ticks(low, high, 4).map((loss) => html`
+      ${levels.map((loss) => html`
         <line class="grid" x1=${EDGE.left} x2=${right} y1=${y(loss)} y2=${y(loss)} />
-        <text x=${EDGE.left - 8} y=${y(loss) + 4} text-anchor="end">${short(loss)}</text>
+        <text x=${EDGE.left - 8} y=${y(loss) + 4} text-anchor="end">${tickText(loss, levels)}</text>
       `)}
-      ${ticks(0, steps, width < 500 ? 3 : 6).map((step) => html`
+      ${ticks(0, steps, width < 500 ? 3 : 4, { whole: true }).map((step) => html`
         <text x=${x(step)} y=${bottom + 18} text-anchor=${step ? "middle" : "start"}>${step}</text>
       `)}
       <text x=${right} y=${bottom + 34} text-anchor="end">updates</text>
@@ -72,7 +74,7 @@ function Numbers({ curve }) {
   rows.sort((one, other) => one.step - other.step);
   return html`
     <details>
-      <summary>The same in numbers</summary>
+      <summary>Show as numbers</summary>
       <table>
         <caption>Loss in nats; lower is better</caption>
         <thead><tr><th scope="col">Updates</th><th scope="col">Your songs</th><th scope="col">Kept aside</th></tr></thead>
@@ -108,19 +110,8 @@ function smoothed(points) {
   });
 }
 
-function ticks(low, high, count) {
-  const rough = (high - low) / count;
-  const unit = 10 ** Math.floor(Math.log10(rough || 1));
-  const step = [1, 2, 5, 10].map((factor) => factor * unit).find((size) => size >= rough) ?? unit;
-  const found = [];
-  for (let i = Math.ceil(low / step); i * step <= high + step * 1e-6; i++) found.push(+(i * step).toPrecision(6));
-  return found;
-}
 
 function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }
 
-function short(loss) {
-  return String(+loss.toFixed(2));
-}

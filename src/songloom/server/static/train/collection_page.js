@@ -23,9 +23,9 @@ export function CollectionPage({ id }) {
   if (error) {
     const gone = error.status === 404;
     return html`<${Problem}
-      title=${gone ? "These songs are not here any more" : "The songs cannot be shown"}
+      title=${gone ? "These songs no longer exist" : "The songs can’t be shown"}
       action=${html`<${Button} href="#/train">Back to Train<//>`}
-    >${gone ? "They were removed. Trainings that used them keep what they need." : error.detail || error.message}<//>`;
+    >${gone ? "They may have been removed. Trainings that used them keep what they need." : error.detail || error.message}<//>`;
   }
   if (!collection.about.value) return html`<${Loading} label="Loading the songs" />`;
   const state = uploadOf(id).value;
@@ -35,7 +35,7 @@ export function CollectionPage({ id }) {
       <a class="back" href="#/train">All trainings</a>
       <${Name} collection=${collection} />
       <p class="muted"><${Summary} collection=${collection} /></p>
-      <${Button} class="to-start" icon="down" onClick=${toStart}>Name, model and start<//>
+      <${Button} class="to-start" icon="down" onClick=${toStart}>Name, model and training<//>
     </header>
     <div class="collection">
       <section class="songs" aria-label="Songs">
@@ -44,7 +44,7 @@ export function CollectionPage({ id }) {
           ${collection.order.value.map((song) => html`<${Song} key=${song} collection=${collection} id=${song} />`)}
         </ol>
         ${!collection.order.value.length && !uploading && html`
-          <p class="muted">There are no songs yet. Add some here.</p>
+          <p class="muted">No songs yet. Add some here.</p>
         `}
         <${Chooser} compact onFiles=${(files) => upload(id, files)} />
       </section>
@@ -89,7 +89,7 @@ function Summary({ collection }) {
     plural(songs.length, "song"),
     seconds > 0 && clock(seconds),
     songs.length > 0 && `${described} described`,
-    bad > 0 && `${bad} that cannot be used`,
+    bad > 0 && `${bad} unusable`,
   ].filter(Boolean).join(" · ");
 }
 
@@ -114,9 +114,9 @@ function Arriving({ id, state }) {
         </div>
       `}
       ${aside.length > 0 && html`
-        <p class="muted">Left aside, as ${aside.length === 1 ? "it is no song" : "they are no songs"}: ${named(aside)}.</p>
+        <p class="muted">Skipped because ${aside.length === 1 ? "it is not a song" : "they are not songs"}: ${named(aside)}.</p>
       `}
-      ${ended && html`<${Button} small icon="check" onClick=${() => clearUpload(id)}>Understood<//>`}
+      ${ended && html`<${Button} small icon="check" onClick=${() => clearUpload(id)}>OK<//>`}
     </div>
   `;
 }

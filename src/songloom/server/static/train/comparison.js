@@ -28,7 +28,7 @@ export function Comparison({ run, training }) {
         </details>`}
       `}
       <div class="row">
-        <${Button} kind="primary" icon="create" href=${createWith(training)}>Use it now<//>
+        <${Button} kind="primary" icon="create" href=${createWith(training)}>Use this model<//>
         ${comparison?.report && html`<${Button}
           icon="external" href=${api.url(comparison.report)} target="_blank" rel="noopener"
         >Open the report<span class="unseen"> in a new tab</span><//>`}
@@ -37,7 +37,7 @@ export function Comparison({ run, training }) {
     ${comparison?.clips.length > 0 && html`
       <section class="card" aria-labelledby="compare-title">
         <h2 id="compare-title">Before and after</h2>
-        <p class="muted">From the same words and the same seed, by the model as it was and as it is now.</p>
+        <p class="muted">The same description and seed, before and after training.</p>
         <ol class="pairs">
           ${comparison.clips.map(({ prompt, before, after }, i) => html`
             <li key=${prompt}>
@@ -55,7 +55,7 @@ export function Comparison({ run, training }) {
     ${songs.length > 0 && html`
       <section class="card" aria-labelledby="ears-title">
         <h2 id="ears-title">Your songs through the model’s ears</h2>
-        <p class="muted">What the model’s codec makes of a song is the best that any training could come to.</p>
+        <p class="muted">This is how the model itself can reproduce a song: the best that any training could reach.</p>
         <ol class="pairs">
           ${songs.map(({ title, original, heard }) => html`
             <li key=${title}>

@@ -33,7 +33,7 @@ export function Ears({ collection, song, name }) {
       Hear it through ${model}<span class="unseen">: ${name}</span>
     <//>`}
     <div role="status">
-      ${error && html`<p class="danger">It could not be put through ${model}: ${error}</p>`}
+      ${error && html`<p class="danger">It could not be played through ${model}: ${error}</p>`}
       ${text && html`<p class="finding"><${Icon} name=${ICONS[grade]} /><span>
         ${text} <span class="muted">${figures}.</span>
         ${grade !== "well" && html` <a href="#/settings/models">More models</a>`}

@@ -29,11 +29,11 @@ export function Home() {
   return html`
     <header class="view-head">
       <h1>Train</h1>
-      <p>Teach a model the sound of your songs. What it learns from them stays yours, on this machine.</p>
+      <p>Teach a model the sound of your songs. Everything stays on this computer.</p>
     </header>
     <div class="stack">
       <${Chooser} onFiles=${begin} />
-      ${failure.value && html`<${Problem} title="The trainings cannot be shown">${failure.value.detail}<//>`}
+      ${failure.value && html`<${Problem} title="The trainings can’t be shown">${failure.value.detail}<//>`}
       ${!lists.value && !failure.value && html`<${Loading} />`}
       ${fresh && html`<${Advice} />`}
       ${trainings?.length > 0 && html`
@@ -65,29 +65,29 @@ function Advice() {
       <div>
         <h3>How many songs?</h3>
         <p>
-          One is enough to begin, ten or more are better. From four on, one in ten is kept aside to measure how well it
-          goes. Songs that have a sound in common teach that sound.
+          One is enough to start; ten or more are better. With four or more, one in ten is kept aside to measure the
+          result. Songs that share a sound teach that sound.
         </p>
       </div>
       <div>
-        <h3>Whose?</h3>
+        <h3>Which songs?</h3>
         <p>
-          Yours, or such that you may use for this. It cannot learn to sing, so instrumentals suit it best.
+          Your own, or songs you have permission to use. The model can’t learn to sing, so instrumentals work best.
         </p>
       </div>
       <div>
-        <h3>Say what is in them</h3>
+        <h3>Describe them</h3>
         <p>
-          It learns to connect words with sounds. Describe each song the way you would ask for it later: “Clockwork
-          waltz: a celesta melody over plucked strings, A minor”. Use the same words for what they have in common. A
+          The model learns to connect words with sounds. Describe each song as you would ask for it later: “Clockwork
+          waltz: a celesta melody over plucked strings, A minor”. Use the same words for what the songs share. A
           text file beside a song (waltz.txt for waltz.mp3) becomes its description.
         </p>
       </div>
       <div>
-        <h3>Only trying?</h3>
+        <h3>Just trying it out?</h3>
         <p>
-          Four pieces of your own and the quick setting are enough for a first impression. The project's source has
-          eight short example songs, in examples/songs.
+          Four songs and the Quick setting are enough for a first impression. The songloom source code includes
+          eight short example songs in examples/songs.
         </p>
       </div>
     </div>
@@ -103,7 +103,7 @@ function TrainingItem({ training }) {
         <span class="muted">${training.input?.model ?? training.model} · ${moment(training.created_at)}</span>
       </a>
       <span class=${`status status-${training.status}`}>${STATUS[training.status]}</span>
-      ${training.status === "succeeded" && html`<${Button} small href=${createWith(training)}>Use it<//>`}
+      ${training.status === "succeeded" && html`<${Button} small href=${createWith(training)}>Use this model<//>`}
       ${running && html`<${Progress} value=${training.share} label=${`Training ${nameOf(training)}`} />`}
     </li>
   `;
@@ -139,7 +139,7 @@ const hidden = new Set(); // collections that are about to be removed
 async function begin(files) {
   const { usable } = sorted(files);
   if (!usable.length) {
-    toastError("There are no songs in it. Choose wav, flac, mp3, ogg, m4a or the like, or a zip of them.");
+    toastError("No songs were found. Choose WAV, FLAC, MP3, Ogg or M4A files, or a ZIP of them.");
     return;
   }
   try {

@@ -11,7 +11,7 @@ export function Previews({ clips }) {
   const latestFirst = [...clips].sort((one, other) => other.step - one.step);
   return html`
     <section class="card" aria-labelledby="previews-title">
-      <h2 id="previews-title">How it sounds on the way</h2>
+      <h2 id="previews-title">How it sounds so far</h2>
       <p class="muted">“${latestFirst[0].prompt}”</p>
       <ol class="previews">
         ${latestFirst.map(({ step, prompt, url }) => html`

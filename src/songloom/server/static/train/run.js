@@ -3,7 +3,7 @@
 import { signal } from "../ui/html.js";
 import { api } from "../api.js";
 import { toastError } from "../ui/toast.js";
-import { isRunning } from "./words.js";
+import { isRunning, isStage } from "./words.js";
 
 const CURVE_PAUSE = 4000;
 const MOST_LIVE = 4000; // losses that are kept between two looks at the curve
@@ -21,6 +21,7 @@ export class Run {
     this.previews = signal([]);
     this.comparison = signal(null);
     this.log = signal("");
+    this.resumedAt = 0; // where the log of the present run begins
   }
 
   /** Fetch it, and follow it until it ends. */
@@ -57,7 +58,10 @@ export class Run {
         return isRunning(training);
       },
       progress: (progress) => this.takeProgress(progress),
-      log: ({ text }) => { this.log.value += `${text}\n`; },
+      log: ({ text }) => {
+        this.log.value += `${text}\n`;
+        if (isStage(text)) this.progress.value = null; // that of the stage before
+      },
       preview: (clip) => clip.url && this.takePreview(clip),
       // It has ended, perhaps while nobody was connected.
       closed: () => this.refresh(),
@@ -105,6 +109,11 @@ export class Run {
     this.previews.value = [...others, clip];
   }
 
+  /** What the log says since it was last resumed on this page. */
+  recentLog() {
+    return this.log.value.slice(this.resumedAt);
+  }
+
   /** End it; what is learned is saved. */
   async stop() {
     try {
@@ -120,6 +129,7 @@ export class Run {
   async resume() {
     try {
       this.progress.value = null;
+      this.resumedAt = this.log.value.length;
       this.take(await api.post(`${this.path}/resume`));
       this.follow();
     } catch (error) {

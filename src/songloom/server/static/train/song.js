@@ -46,7 +46,7 @@ export function Song({ collection, id }) {
         <${IconButton} icon="trash" label=${`Remove ${name}`} onClick=${remove} />
       </div>
       ${song.status === "failed"
-        ? html`<p class="song-error">${sentence(song.error || "it could not be read")}. Trainings go without it.</p>`
+        ? html`<p class="song-error">${sentence(song.error || "it could not be read")}. It is left out of trainings.</p>`
         : html`
           <${SongWave} song=${song} label=${name} />
           <${Ears} collection=${collection} song=${song} name=${name} />
@@ -99,7 +99,7 @@ function Tempo({ bpm, edit }) {
 
 function Key({ value, edit }) {
   const keys = !value || KEYS.includes(value) ? KEYS : [value, ...KEYS];
-  const options = [{ value: "", label: "not known" }, ...keys.map((key) => ({ value: key, label: pretty(key) }))];
+  const options = [{ value: "", label: "unknown" }, ...keys.map((key) => ({ value: key, label: pretty(key) }))];
   return html`<div class="song-key">
     <${Select} label="Key" value=${value ?? ""} options=${options} onChange=${(key) => edit({ key: key || null })} />
   </div>`;
@@ -124,8 +124,8 @@ function about({ file, seconds, status }) {
   return [
     file.split("/").slice(0, -1).join("/"),
     seconds != null && clock(seconds),
-    status === "waiting" && "waiting to be listened to",
-    status === "analysing" && "listening for tempo and key",
+    status === "waiting" && "waiting to be analysed",
+    status === "analysing" && "detecting tempo and key",
   ].filter(Boolean).join(" · ");
 }
 

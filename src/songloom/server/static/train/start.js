@@ -13,7 +13,7 @@ import { span } from "./words.js";
 
 const EFFORTS = ["quick", "normal", "thorough"];
 const EFFORT_TEXT = {
-  quick: "A first impression. Good for trying out songs and words.",
+  quick: "A first impression. Good for trying out songs and descriptions.",
   normal: "The right amount for most songs.",
   thorough: "Learns more detail. Worth it with many songs, or when Normal learned too little.",
 };
@@ -69,10 +69,10 @@ export function Start({ collection, uploading }) {
   return html`
     <form class="start card" onSubmit=${start} aria-labelledby="start-title">
       <h2 id="start-title" tabindex="-1">Train a model on these songs</h2>
-      <${TextField} label="What will you call it?" value=${name} maxlength="60" required
+      <${TextField} label="Name of the model" value=${name} maxlength="60" required
         onChange=${(value) => set({ name: value })} />
       <${Select}
-        label="Which model learns?" value=${chosen?.name} onChange=${(value) => set({ model: value })}
+        label="Model to train" value=${chosen?.name} onChange=${(value) => set({ model: value })}
         options=${choices.map((choice) => ({ value: choice.name, label: choice.label }))}
         help=${html`${chosen?.about} <a href="#/settings/models">More models</a>`} error=${modelsError}
       />
@@ -89,7 +89,7 @@ export function Start({ collection, uploading }) {
         onAgain=${() => { tries.value += 1; }} />
       ${silent > 0 && songs.length > 0 && html`<${TextField}
         label=${`A description for ${silent === songs.length ? "all songs" : `the ${plural(silent, "song")} without one`}`}
-        help="Optional. Say what they have in common, in the words you would ask for it with."
+        help="Optional. Describe what they have in common, in the words you would use to ask for it."
         value=${phrase} onChange=${(value) => set({ phrase: value })}
       />`}
       <${Advanced}
@@ -108,7 +108,7 @@ export function Start({ collection, uploading }) {
 }
 
 function Time({ seconds_low, seconds_high }) {
-  return html`<strong>Takes ${span(seconds_low, seconds_high)}</strong>, preparing and comparing included.`;
+  return html`<strong>Takes ${span(seconds_low, seconds_high)}</strong>, including preparation and comparison.`;
 }
 
 function Estimate({ estimate, changed, onAgain }) {
@@ -116,7 +116,7 @@ function Estimate({ estimate, changed, onAgain }) {
   const { answer, error } = estimate;
   if (error) {
     return html`<${Problem}
-      title="How long it takes cannot be worked out"
+      title="The training time can’t be estimated"
       action=${html`<${Button} small icon="again" onClick=${onAgain}>Try again<//>`}
     >${error}<//>`;
   }
@@ -125,11 +125,11 @@ function Estimate({ estimate, changed, onAgain }) {
   return html`
     <div class="estimate">
       <p class=${answer.fits ? "muted" : "danger"}>
-        Needs ${gigabytes(answer.memory_gb)} of memory; ${gigabytes(answer.free_gb)} are free.
-        ${!answer.fits && " That is too little: choose a smaller model, or close other programs."}
+        Needs ${gigabytes(answer.memory_gb)} of memory; ${gigabytes(answer.free_gb)} is free.
+        ${!answer.fits && " That is not enough: choose a smaller model, or close other programs."}
       </p>
       <p class="muted">
-        The time is reckoned from ${answer.basis}${changed && "; your advanced settings may change it"}.
+        This estimate is based on ${answer.basis}${changed && "; your advanced settings may change it"}.
       </p>
     </div>
   `;
@@ -137,11 +137,11 @@ function Estimate({ estimate, changed, onAgain }) {
 
 /** Why it cannot start yet; empty when it can. */
 function blockedBy({ songs, uploading, name, chosen, estimate }) {
-  if (uploading) return "It can start once all songs have arrived.";
+  if (uploading) return "You can start when all songs have been uploaded.";
   if (!songs.length) return "Add at least one song first.";
-  if (!name.trim()) return "Give it a name first.";
+  if (!name.trim()) return "Enter a name first.";
   if (!chosen) return "There is no model to train on yet.";
-  if (estimate?.error) return "It can start once the time is worked out.";
-  if (!estimate?.answer) return "Working out how long it takes.";
+  if (estimate?.error) return "You can start once the time has been estimated.";
+  if (!estimate?.answer) return "Estimating how long it takes…";
   return "";
 }

@@ -22,9 +22,9 @@ export function Training({ id }) {
   if (error) {
     const gone = error.status === 404;
     return html`<${Problem}
-      title=${gone ? "There is no such training" : "The training cannot be shown"}
+      title=${gone ? "This training no longer exists" : "The training can’t be shown"}
       action=${html`<${Button} href="#/train">All trainings<//>`}
-    >${gone ? "It may have been deleted for good." : error.detail || error.message}<//>`;
+    >${gone ? "It may have been deleted, or the link may be incomplete." : error.detail || error.message}<//>`;
   }
   if (!training) return html`<${Loading} label="Loading the training" />`;
   const curve = run.curve.value;
@@ -44,7 +44,7 @@ export function Training({ id }) {
       ${curve?.points.length > 0 && html`
         <section class="card" aria-labelledby="curve-title">
           <h2 id="curve-title">How it learns</h2>
-          <p class="muted">How much the songs surprise the model. Lower means that it foretells their tokens better; listen for the rest.</p>
+          <p class="muted">How much your songs surprise the model. Lower means that it predicts them better; how it sounds is for your ears to judge.</p>
           <${LossChart} curve=${curve} ended=${!isRunning(training)} />
         </section>
       `}
@@ -66,20 +66,20 @@ function Now({ run, training }) {
     const share = training.status === "starting" || !progress?.total ? null : progress.done / progress.total;
     return html`
       <section class="card now" aria-label="Progress">
-        <${Progress} value=${share} label="Training" note=${stageText(training, progress, run.log.value)} />
+        <${Progress} value=${share} label="Training" note=${stageText(training, progress, run.recentLog())} />
         <div class="row">
-          <${Button} icon="stop" busy=${busy} onClick=${act(run.stop)}>Stop<//>
-          <p class="muted">Stopping keeps what is learned: you can go on later. Nothing is lost if you close this page.</p>
+          <${Button} icon="close" busy=${busy} onClick=${act(run.stop)}>Cancel<//>
+          <p class="muted">What was learned is kept if you cancel, and you can continue later. You can close this page; training goes on.</p>
         </div>
       </section>
     `;
   }
   if (training.status === "succeeded") return null;
-  const again = html`<${Button} kind="primary" icon="again" busy=${busy} onClick=${act(run.resume)}>Go on<//>`;
+  const again = html`<${Button} kind="primary" icon="again" busy=${busy} onClick=${act(run.resume)}>Continue<//>`;
   if (training.status === "canceled") {
     return html`
       <section class="card now" aria-label="Progress">
-        <p>It was stopped. What it learned so far is saved, and it can go on from there.</p>
+        <p>This training was cancelled. What it learned so far is saved, and you can continue from there.</p>
         <div class="row">${again}</div>
       </section>
     `;
@@ -92,7 +92,7 @@ function Details({ training, log }) {
   const collection = /\/v1\/datasets\/([^/?]+)/.exec(dataset_path ?? "")?.[1];
   return html`
     <section class="training-details">
-      ${collection && html`<p><a href=${`#/train/${collection}`}>The songs it learns from</a></p>`}
+      ${collection && html`<p><a href=${`#/train/${collection}`}>Songs it learns from</a></p>`}
       ${Object.keys(settings).length > 0 && html`
         <details>
           <summary>Settings</summary>

@@ -3,6 +3,7 @@
 import { ended as hasEnded } from "../status.js";
 
 const NOTEWORTHY = 0.02; // a change of the loss below this says little
+const UNTRAINED = 5; // updates in which a model is still much as it was
 
 /** Whether a training has still something to do. */
 export const isRunning = (training) => !hasEnded(training);
@@ -13,7 +14,7 @@ export const STATUS = {
   processing: "Training",
   succeeded: "Finished",
   failed: "Failed",
-  canceled: "Stopped",
+  canceled: "Cancelled",
 };
 
 /**
@@ -56,12 +57,12 @@ export function span(low, high) {
  * How far a training is, in a line.
  * @param {{status: string}} training
  * @param {{stage: string, done: number, total: number, unit: string, values?: object}|null} progress
- * @param {string} log  what it said so far, from which the stage is told while there is no progress
+ * @param {string} log  what this run of it said so far; its last stage is shown while there is no progress
  * @returns {string}
  */
 export function stageText(training, progress, log) {
-  if (training.status === "starting") return "Waiting for its turn";
-  if (!progress) return unmeasured(log);
+  if (training.status === "starting") return "Waiting in the queue";
+  if (!progress) return STAGES.get(lastStage(log)) ?? "Getting ready";
   const { stage, done, total } = progress;
   if (stage === "preparing") return `Listening to your songs: ${done} of ${total}`;
   if (stage === "training") {
@@ -70,13 +71,26 @@ export function stageText(training, progress, log) {
     return `Learning: ${done} of ${total} updates${time}`;
   }
   if (stage.startsWith("downloading")) return `Downloading the model ${stage.replace("downloading ", "")}`;
-  if (stage.startsWith("generating")) return "Making pieces to compare";
-  return stage[0].toUpperCase() + stage.slice(1);
+  return STAGES.get(stage.split(" ")[0]) ?? stage[0].toUpperCase() + stage.slice(1);
 }
 
-function unmeasured(log) {
-  if (/^training$/m.test(log)) return "Learning";
-  return /^preparing/m.test(log) ? "Listening to your songs" : "Getting ready";
+/** Stages by the first word of what the log calls them. */
+const STAGES = new Map([
+  ["loading", "Loading the model"],
+  ["preparing", "Listening to your songs"],
+  ["tuning", "Tuning the decoder"],
+  ["training", "Learning"],
+  ["measuring", "Measuring what was learned"],
+  ["generating", "Making pieces to compare"],
+  ["writing", "Saving the model"],
+]);
+const STAGE_LINE = /^(loading|preparing|tuning|training|measuring|generating|writing)(?: [^:]*)?$/;
+
+/** Whether a line of the log begins a stage. @param {string} line */
+export const isStage = (line) => STAGE_LINE.test(line);
+
+function lastStage(log) {
+  return log.split(/[\r\n]+/).findLast(isStage)?.split(" ")[0];
 }
 
 /**
@@ -87,9 +101,11 @@ function unmeasured(log) {
  */
 export function curveText({ points, held_out, steps }, ended) {
   const place = ended ? `In ${points.at(-1).step} updates` : `After ${points.at(-1).step} of ${steps} updates`;
-  const edge = Math.max(1, Math.floor(points.length / 10));
-  const change = mean(points.slice(-edge)) / mean(points.slice(0, edge)) - 1;
-  const trained = points.length < 10 ? "" : `${place}, your songs surprise the model ${compared(change)}.`;
+  // Compared with the model as it was: a later beginning would hide the first, steepest part.
+  const untrained = points.filter(({ step }) => step <= UNTRAINED);
+  const latest = points.slice(-Math.max(UNTRAINED, Math.floor(points.length / 10)));
+  const change = mean(latest) / mean(untrained.length ? untrained : points.slice(0, 1)) - 1;
+  const trained = points.length < 2 * UNTRAINED ? "" : `${place}, your songs surprise the model ${compared(change)}.`;
   if (held_out.length < 2) return trained || `${place}, it is too early to say.`;
   return `${trained} ${heldOutText(held_out, ended)}`.trim();
 }
@@ -97,11 +113,11 @@ export function curveText({ points, held_out, steps }, ended) {
 function heldOutText(held_out, ended) {
   const [first, latest] = [held_out[0], held_out.at(-1)];
   const best = held_out.reduce((low, point) => (point.loss < low.loss ? point : low));
-  const told = `What was kept aside surprises it ${compared(latest.loss / first.loss - 1)}.`;
+  const told = `The music kept aside surprises it ${compared(latest.loss / first.loss - 1)}.`;
   if (latest.loss <= best.loss * 1.01) return told;
   if (best === first) return ended ? told : `${told} That may pass: the first updates are rough.`;
-  const turn = `It did so least after ${best.step} updates; since then it learns your songs by heart.`;
-  return `${told} ${turn} The model keeps that state.`;
+  const turn = `It did so least after ${best.step} updates; since then the model has been memorising your songs.`;
+  return `${told} ${turn} The model from that point is kept.`;
 }
 
 /**
@@ -112,15 +128,15 @@ function heldOutText(held_out, ended) {
 export function outcome({ verdict, tone, held_out_loss_before: before, held_out_loss_after: after }) {
   if (verdict) return { text: verdict, tone: tone ?? "plain" };
   if (before == null || after == null) {
-    return { tone: "plain", text: "Nothing was kept aside to measure with, so let your ears decide." };
+    return { tone: "plain", text: "No music was kept aside to measure with, so let your ears decide." };
   }
   const losses = `${before.toFixed(2)} to ${after.toFixed(2)}`;
-  return { tone: "plain", text: `The loss on what was kept aside went from ${losses} nats. Let your ears decide.` };
+  return { tone: "plain", text: `The loss on the music kept aside went from ${losses} nats. Let your ears decide.` };
 }
 
 function compared(change) {
-  if (Math.abs(change) < NOTEWORTHY) return "about as much as at first";
-  return `${percent(change)} ${change < 0 ? "less" : "more"} than at first`;
+  if (Math.abs(change) < NOTEWORTHY) return "about as much as before training";
+  return `${percent(change)} ${change < 0 ? "less" : "more"} than before training`;
 }
 
 function percent(change) {

@@ -3,7 +3,7 @@ import { api } from "../api.js";
 import { ended } from "../status.js";
 import { Button, IconButton } from "./button.js";
 import { letterOf } from "./compare.js";
-import { clock, message, moment, plural } from "./format.js";
+import { clock, cutAtWord, message, moment, plural } from "./format.js";
 import { html, useRef, useState } from "./html.js";
 import { Icon } from "./icon.js";
 import { LivePlayer } from "./live.js";
@@ -26,9 +26,9 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
   const [listening, setListening] = useState(false);
   const running = !ended(item);
   const name = nameOf(item);
-  // Who listens to a piece that has just been finished hears it to its end.
-  const growing = running || listening;
-  return html`<article class="piece card" aria-label=${name} data-status=${item.status}>
+  // Listening live goes on to the end of a piece that has just been finished.
+  const growing = running || (listening && item.status === "succeeded");
+  return html`<article class="piece card" aria-label=${name} data-id=${item.id} data-status=${item.status}>
     <header class="piece-head">
       <div>
         <h3 title=${name}>${name}</h3>
@@ -43,21 +43,21 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
       </div>
     </header>
     ${growing && html`<${Growing} ...${{ item, live, name, running, onCancel }} onState=${setListening} />`}
-    ${item.status === "succeeded" && !listening && item.outputs.map((output, i) => html`<${Take}
+    ${item.status === "succeeded" && item.outputs.map((output, i) => html`<${Take}
       key=${output.name} ...${{ item, output, actions }}
       label=${item.outputs.length > 1 ? `${name}, take ${i + 1}` : name}
       number=${item.outputs.length > 1 ? i + 1 : 0}
     />`)}
     ${item.status === "succeeded" && !item.outputs.length && html`<p class="muted">
-      Its sound was removed to save room. What it was made from is still here.
+      The recording was removed to save space. The settings it was made with are still here.
     </p>`}
     ${item.status === "failed" && html`<div class="piece-fault">
-      <${Icon} name="alert" /><p><strong>This did not work.</strong> ${message(item.error)}</p>
+      <${Icon} name="alert" /><p><strong>This didn’t work.</strong> ${message(item.error)}</p>
     </div>`}
     ${item.status === "canceled" && html`<p class="muted">Cancelled before it was finished.</p>`}
     ${!running && html`<footer class="piece-foot">
       <${Button} small icon="again" onClick=${() => actions.again(item)}>
-        ${item.status === "succeeded" ? "Again with another seed" : "Try again"}
+        ${item.status === "succeeded" ? "Make another version" : "Try again"}
       <//>
       ${item.outputs.length === 1 && html`<${Downloads} output=${item.outputs[0]} label=${name} />`}
       <${Settings} item=${item} actions=${actions} />
@@ -68,7 +68,7 @@ export function Card({ item, live, actions, onChange, onCancel, onRemove, childr
 /** What a card is called: its title, or the words it was made from. @param {any} item */
 export function nameOf(item) {
   if (item.title || item.prompt) return item.title || item.prompt;
-  return item.input.continuation ? "A recording, continued" : "A recording's melody, played anew";
+  return item.input.continuation ? "A continued recording" : "A new take on a recording’s melody";
 }
 
 function facts(item) {
@@ -91,7 +91,7 @@ function Favorite({ item, actions, onChange }) {
   };
   return html`<${IconButton}
     icon="heart" filled=${item.favorite} pressed=${item.favorite} class="piece-heart"
-    label=${item.favorite ? "A favourite" : "Make it a favourite"} onClick=${press}
+    label=${item.favorite ? "Remove from favourites" : "Add to favourites"} onClick=${press}
   />`;
 }
 
@@ -101,8 +101,8 @@ function Growing({ item, live, name, running, onState, onCancel }) {
   const begun = item.status === "processing" && share > 0;
   const made = `${(share * total).toFixed(1)} of ${total} seconds`;
   const left = live?.left ? ` · ${Math.max(1, Math.ceil(live.left))} s left` : "";
-  const note = !running ? "Ready. Still playing what was heard." : begun ? made + left
-    : item.status === "processing" ? "Getting ready" : "Waiting for its turn";
+  const note = !running ? "Finished. You are still listening live." : begun ? made + left
+    : item.status === "processing" ? "Getting ready" : "Waiting in the queue";
   return html`<div class="piece-growing">
     <${Progress} value=${running && !begun ? null : share} label=${`Progress of ${name}`} note=${note} />
     <div class="row">
@@ -153,7 +153,8 @@ function Downloads({ output, label }) {
 
 /** A name that every system takes for a file. */
 function fileName(label) {
-  return label.replace(/[^\p{L}\p{N} ,.-]+/gu, " ").trim().slice(0, 80) || "songloom";
+  const name = label.replace(/[^\p{L}\p{M}\p{N} ,.-]+/gu, " ").replace(/ +/g, " ").trim();
+  return cutAtWord(name, 80) || "songloom";
 }
 
 function Settings({ item, actions }) {

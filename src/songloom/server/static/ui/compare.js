@@ -5,7 +5,7 @@ import { Segmented } from "./field.js";
 import { clock } from "./format.js";
 import { html, signal, useCallback, useEffect, useRef, useSignal } from "./html.js";
 import { identity } from "./player.js";
-import { endTurn, takeTurn } from "./turn.js";
+import { endTurn, play, takeTurn } from "./turn.js";
 
 /** What is compared: up to two of {src, label}. @type {{value: {src: string, label: string}[]}} */
 export const compared = signal([]);
@@ -20,6 +20,13 @@ export function compare(one) {
     return;
   }
   compared.value = [...compared.value.slice(-1), one];
+}
+
+/** Takes the recordings of an item that was deleted out of the comparison. @param {any} item */
+export function drop(item) {
+  const gone = new Set((item.outputs ?? []).map(({ url }) => identity(url)));
+  const left = compared.value.filter(({ src }) => !gone.has(identity(src)));
+  if (left.length < compared.value.length) compared.value = left;
 }
 
 /** Which letter a recording has in the comparison; empty for none. @param {string} src */
@@ -37,7 +44,7 @@ export function Comparison() {
       <b class="comparison-letter">A</b>
       <div class="comparison-middle" role="status">
         <p>${both[0].label}</p>
-        <p class="muted">Now choose “Compare A/B” on another one.</p>
+        <p class="muted">Now choose “Compare A/B” on another recording.</p>
       </div>
       <${End} />
     </section>`;
@@ -83,7 +90,8 @@ function Switcher({ both }) {
       sound.currentTime = Math.min(from, sound.duration || from);
     });
     playing.value = true;
-    await Promise.all(sounds.current.map((sound) => sound.play().catch(() => {})));
+    const started = await Promise.all(sounds.current.map((sound) => play(sound)));
+    if (!started.every(Boolean) && playing.value) silence();  // one alone is no comparison
   };
   const listenTo = (letter) => {
     const from = lead().currentTime;

@@ -7,7 +7,9 @@
  */
 export function clock(seconds, { tenths = false } = {}) {
   if (!Number.isFinite(seconds) || seconds < 0) return "0:00";
-  const whole = tenths ? Math.floor(seconds * 10) / 10 : Math.round(seconds);
+  // Rounded down, as clocks do, after the noise of binary fractions: 2.3 * 10 is 22.999….
+  const unit = tenths ? 10 : 1;
+  const whole = Math.floor(Math.round(seconds * unit * 1000) / 1000) / unit;
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor((whole % 3600) / 60);
   const rest = whole % 60;
@@ -78,6 +80,20 @@ export function moment(moment, now = new Date()) {
   if (days === 1) return `yesterday, ${time}`;
   const year = date.getFullYear() === now.getFullYear() ? undefined : "numeric";
   return `${date.toLocaleDateString([], { day: "numeric", month: "long", year })}, ${time}`;
+}
+
+/**
+ * The beginning of a text, cut between words where it is longer; one without spaces between letters.
+ * @param {string} text
+ * @param {number} characters
+ */
+export function cutAtWord(text, characters) {
+  const letters = [...text];
+  if (letters.length <= characters) return text;
+  const start = letters.slice(0, characters).join("");
+  const words = /[\s,;:.!?)]/.test(letters[characters]) ? start : start.replace(/\s+\S*$/, "");
+  // One very long word at the end is worth more than the few letters before it.
+  return (words.length * 4 >= start.length ? words : start).replace(/[^\p{L}\p{N}\p{M}]+$/u, "");
 }
 
 /**

@@ -3,7 +3,10 @@ import { api } from "../api.js";
 import { Button } from "./button.js";
 import { html, useCallback, useEffect, useRef, useSignal } from "./html.js";
 import { toast } from "./toast.js";
-import { endTurn, takeTurn } from "./turn.js";
+import { endTurn, play, takeTurn } from "./turn.js";
+
+const BROKEN_OFF = "The sound broke off. You can play the piece when it is finished.";
+const explain = ({ name, message }) => `This browser can’t play music while it is being made (${message || name}). You can play it when it is finished.`;
 
 /**
  * @param {{src: string, label: string, onState?: (playing: boolean) => void}} props `src` grows
@@ -17,7 +20,7 @@ export function LivePlayer({ src, label, onState }) {
     onState?.(next === "playing" || next === "waiting");
   };
   const silence = useCallback(() => {
-    // What has been heard is not kept by the browser: it stops, and starts at the beginning.
+    // The browser does not keep what it has played: listening starts again at the beginning.
     sound.current?.pause();
     sound.current?.removeAttribute("src");
     sound.current = null;
@@ -27,6 +30,11 @@ export function LivePlayer({ src, label, onState }) {
   const latest = useRef(tell);
   latest.current = tell;
   useEffect(() => silence, []);
+  const breakOff = () => {
+    if (!sound.current) return;
+    silence();
+    toast(BROKEN_OFF, { kind: "danger" });
+  };
   const toggle = () => {
     if (sound.current) return silence();
     takeTurn(silence);
@@ -34,21 +42,18 @@ export function LivePlayer({ src, label, onState }) {
     sound.current = audio;
     audio.onplaying = () => tell("playing");
     audio.onwaiting = () => tell("waiting");
-    audio.onended = audio.onerror = () => {
-      sound.current = null;
-      tell("idle");
-    };
+    const isCurrent = () => sound.current === audio;
+    audio.onended = () => isCurrent() && silence();
     tell("waiting");
-    audio.play().catch((error) => {
-      if (error.name === "AbortError") return;  // it was stopped before it began
-      sound.current = null;
-      tell("idle");
-      toast(`This browser doesn't play it while it is made (${error.message || error.name}). It can be played once it is done.`, { kind: "danger" });
+    play(audio, explain).then((started) => {
+      if (!isCurrent()) return;
+      if (!started) silence();
+      else audio.onerror = breakOff;
     });
   };
   const on = state.value !== "idle";
   return html`<${Button}
     icon=${on ? "stop" : "play"} small pressed=${on} onClick=${toggle}
-    aria-label=${`${on ? "Stop" : "Listen to"} ${label} while it is made`}
+    aria-label=${`${on ? "Stop" : "Listen to"} ${label} while it is being made`}
   >${{ idle: "Listen now", waiting: "Waiting for more", playing: "Listening" }[state.value]}<//>`;
 }

@@ -1,27 +1,27 @@
 // A recording: its waveform, which is also where one seeks, and the buttons to hear it.
 import { api } from "../api.js";
+import { barRenderer } from "./bars.js";
 import { colour, onTheme } from "./colours.js";
 import { IconButton } from "./button.js";
 import { clock } from "./format.js";
 import { classes, html, useEffect, useRef, useSignal } from "./html.js";
 import { Spectrogram } from "./spectrogram.js";
-import { toast } from "./toast.js";
-import { endTurn, takeTurn } from "./turn.js";
+import { endTurn, play, reportUnplayable, takeTurn } from "./turn.js";
 
 const STEP_SECONDS = 2;
 
 /**
  * @param {{
- *   src: string, label: string, peaks?: string|number[], seconds?: number, loop?: boolean,
+ *   src: string, label: string, peaks?: string|number[], rms?: number[], seconds?: number, loop?: boolean,
  *   spectrogram?: boolean, compact?: boolean, onTime?: (seconds: number) => void,
  *   handle?: {current: any}, children?: any,
  * }} props `label` names the recording to screen readers; `peaks` are numbers from 0 to 1 or the
- *   URL of `{"peaks", "seconds"}`, and without them the file itself is read; `loop` and
+ *   URL of `{"peaks", "rms", "seconds"}`, and without them the file itself is read; `loop` and
  *   `spectrogram` offer these buttons; `handle.current` becomes {media, seek, wave}; children are
  *   further buttons
  */
 export function Player({
-  src, label, peaks, seconds, loop = true, spectrogram = false, compact = false, onTime, handle,
+  src, label, peaks, rms, seconds, loop = true, spectrogram = false, compact = false, onTime, handle,
   children,
 }) {
   const box = useRef(null);
@@ -32,7 +32,7 @@ export function Player({
   const time = useSignal(0);
   const length = useSignal(seconds ?? 0);
   const latest = useRef({});
-  latest.current = { src: api.url(src), peaks, seconds, onTime };
+  latest.current = { src: api.url(src), peaks, rms, seconds, onTime };
 
   useEffect(() => {
     let gone = false;
@@ -55,9 +55,7 @@ export function Player({
     });
     on("durationchange", () => { if (Number.isFinite(media.duration)) length.value = media.duration; });
     on("error", () => {
-      if (!gone && media.error && media.getAttribute("src")) {
-        toast("This recording can't be played: its link may be too old. Load the page anew.", { kind: "danger" });
-      }
+      if (!gone && media.error && media.getAttribute("src")) reportUnplayable();
     });
     const forget = whenSeen(box.current, async () => {
       const wave = await drawWave(box.current, media, latest.current, compact);
@@ -90,7 +88,7 @@ export function Player({
   const toggle = async () => {
     const { media } = player.current;
     if (!media.getAttribute("src")) media.src = latest.current.src;
-    if (media.paused) await media.play().catch(() => {});
+    if (media.paused) await play(media);
     else media.pause();
   };
   const toggleLoop = () => {
@@ -168,7 +166,7 @@ export function whenSeen(element, act) {
  * @param {object} [options] further ones of wavesurfer
  */
 export async function drawWave(container, media, recording, compact, options = {}) {
-  const [{ default: WaveSurfer }, { peaks, seconds }] = await Promise.all([
+  const [{ default: WaveSurfer }, { peaks, rms, seconds }] = await Promise.all([
     import("wavesurfer"),
     readPeaks(recording),
   ]);
@@ -181,6 +179,8 @@ export async function drawWave(container, media, recording, compact, options = {
     barRadius: 3,
     barMinHeight: 2,
     cursorWidth: 2,
+    // What an earlier version wrote has no average levels: its bars are all filling.
+    ...(peaks && !rms ? {} : { renderFunction: barRenderer(rms ?? null, rms ? Math.max(...peaks) : null) }),
     normalize: true,
     hideScrollbar: true,
     dragToSeek: true,
@@ -196,11 +196,11 @@ export async function drawWave(container, media, recording, compact, options = {
   }));
   wave.on("destroy", restyle);
   wave.on("error", () => {});  // the player tells what can't be played
-  wave.load(recording.src, peaks ? [peaks] : undefined, peaks ? seconds : undefined).catch(() => {});
+  wave.load(recording.src, peaks ? [peaks, rms].filter(Boolean) : undefined, peaks ? seconds : undefined).catch(() => {});
   return wave;
 }
 
-async function readPeaks({ peaks, seconds }) {
-  if (typeof peaks !== "string") return { peaks, seconds };
+async function readPeaks({ peaks, rms, seconds }) {
+  if (typeof peaks !== "string") return { peaks, rms, seconds };
   return api.get(peaks).catch(() => ({}));
 }

@@ -8,7 +8,7 @@ const COLUMNS = 480;
 const LOWEST = 50;  // Hz
 const HIGHEST = 12_000;
 const RANGE_DB = 72;
-const TOLD = { reading: "Listening…", failed: "This recording can't be read; load the page anew." };
+const TOLD = { reading: "Analysing…", failed: "This recording can’t be read. Reload the page." };
 
 /**
  * @param {{src: string, label: string, share: number, onSeek: (share: number) => void}} props

@@ -30,7 +30,7 @@ export function ThemeSwitch() {
     label="Colours" hideLabel value=${chosen.value} onChange=${setTheme}
     options=${[
       { value: "light", label: picture("sun", "Light") },
-      { value: "auto", label: picture("auto", "As the system") },
+      { value: "auto", label: picture("auto", "Same as system") },
       { value: "dark", label: picture("moon", "Dark") },
     ]}
   /></div>`;

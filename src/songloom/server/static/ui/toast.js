@@ -11,11 +11,12 @@ let number = 0;
  * Says something in passing, at the lower edge.
  * @param {string} text
  * @param {{undo?: () => void, kind?: "good"|"danger"}} [options] `undo` adds a button that takes
- *   back what was done
+ *   back what was done; the same text without one is not shown twice
  */
 export function toast(text, { undo, kind } = {}) {
   const id = (number += 1);
-  shown.value = [...shown.value.slice(-2), { id, text, undo, kind }];
+  const others = shown.value.filter((one) => undo || one.undo || one.text !== text);
+  shown.value = [...others.slice(-2), { id, text, undo, kind }];
   setTimeout(() => close(id), undo ? WITH_UNDO_MS : SHOWN_MS);
 }
 
