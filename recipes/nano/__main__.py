@@ -28,6 +28,7 @@ from recipes.nano.pack import pack, verify
 from recipes.nano.reading import ReadingSettings, teach_reading
 from recipes.nano.runs import GoesOn, before, forever
 from recipes.nano.sampler import Sampler
+from recipes.nano.sounds.mastering import master_mixes
 from recipes.nano.sounds.pool import PoolSizes, build_pools
 from recipes.nano.tokenizer import train_tokenizer
 from recipes.nano.train_lm import TrainingSettings, evaluate_lm, load_model, train_lm
@@ -102,8 +103,11 @@ class Recipe:
     def codec(self, recordings: Path, goes_on: GoesOn = forever) -> None:
         """Fit the codec, and train it."""
         pools = build_pools(self._work, SOUND_FONT, self._sizes.pools)
-        fit = self._fit(pools[0])
-        start = start_codec(fit, self._sizes.codec.width, self._sizes.codec.kernel, pools[0])
+        mixes = master_mixes(
+            np.concatenate([pools[0][:FITTED_MIXES], pools[1][: FITTED_MIXES // 3]]), seed=0
+        )
+        fit = self._fit(mixes)
+        start = start_codec(fit, self._sizes.codec.width, self._sizes.codec.kernel, mixes)
         pieces = list(read_pieces(recordings)) if recordings.is_dir() else []
         train_codec(self._work / "codec.pt", start, fit, pools, pieces, self._sizes.codec, goes_on)
 
@@ -148,7 +152,7 @@ class Recipe:
     def _fit(self, mixes: np.ndarray) -> Fit:
         path = self._work / "fit.pt"
         if not path.exists():
-            save_fit(path, fit_codec(mixes[:FITTED_MIXES], self._sizes.fit))
+            save_fit(path, fit_codec(mixes, self._sizes.fit))
         return load_fit(path)
 
     def _model(self) -> ModelSettings:

@@ -33,10 +33,10 @@ class FitSettings:
     bands: int = 16
     codebooks: int = 4
     size: int = 2048
-    emphasis: float = 0.3
+    emphasis: float = 0.0
     """0 weighs all errors alike; with 1 every frequency counts as much as any other."""
     component_scale: float = 0.2
-    band_scale: float = 0.045
+    band_scale: float = 0.03
     """A nat of a band's loudness beside coefficients: how codes are shared out between both."""
     sample: int = 120_000
     """Frames that k-means sees."""

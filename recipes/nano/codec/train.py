@@ -21,6 +21,7 @@ from recipes.nano.codec.losses import LossWeights, measure_losses
 from recipes.nano.codec.network import FrameCodec
 from recipes.nano.codec.probe import measure_fidelity
 from recipes.nano.runs import Clock, GoesOn, Log, forever, load_checkpoint, save_checkpoint
+from recipes.nano.sounds.mastering import master
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def train_codec(
         weights = settings.weights
         loss = (
             losses.mel + losses.other_mel + weights.tones * losses.tones
+            + weights.pitch * losses.pitch
             + weights.wave * 0.5 * (losses.wave + losses.weighted_wave)
             + weights.commitment * commitment + weights.loudness * off.square().mean()
         )  # fmt: skip
@@ -138,7 +140,9 @@ def train_codec(
         optimizer.step()
         codec.update_codebooks(coded.latents, coded.codes)
         step += 1
-        recent.append([x.item() for x in (losses.mel, losses.tones, losses.wave, commitment)])
+        recent.append(
+            [x.item() for x in (losses.mel, losses.tones, losses.pitch, losses.wave, commitment)]
+        )
     save()
     log.write(_report(codec, pieces, step, clock.seconds, recent))
     return codec
@@ -155,14 +159,14 @@ def shape_of(codec: FrameCodec) -> dict[str, int]:
 
 
 def draw_excerpts(pools: Sequence[np.ndarray], batch: int, frames: int, step: int) -> Tensor:
-    """Excerpts (B, frames * HOP) of a step; the same step draws the same."""
+    """Excerpts (B, frames * HOP) of a step, mastered; the same step draws the same."""
     random = np.random.default_rng(step)
     rows = []
     for _ in range(batch):
         pool = pools[random.integers(len(pools))]
         start = random.integers(pool.shape[1] - frames * HOP + 1)
         rows.append(pool[random.integers(len(pool)), start : start + frames * HOP])
-    return torch.from_numpy(np.stack(rows).astype(np.float32) / 32767)
+    return master(torch.from_numpy(np.stack(rows).astype(np.float32) / 32767), random)
 
 
 def _find_emphasis(fit: Fit) -> Tensor:
@@ -175,8 +179,10 @@ def _find_emphasis(fit: Fit) -> Tensor:
 def _report(
     codec: FrameCodec, pieces: list[Tensor], step: int, seconds: float, recent: list[list[float]]
 ) -> str:
-    means = np.mean(recent, axis=0) if recent else np.full(4, np.nan)
-    trained = "mel {:.3f}, tones {:.3f}, wave {:.2f} dB, commitment {:.3f}".format(*means)
+    means = np.mean(recent, axis=0) if recent else np.full(5, np.nan)
+    trained = "mel {:.3f}, tones {:.3f}, pitch {:.3f}, wave {:.2f} dB, commitment {:.3f}".format(
+        *means
+    )
     now = time.strftime("%Y-%m-%d %H:%M")
     carried = measure_fidelity(pieces, lambda audio: codec(audio).audio) if pieces else "none"
     return f"{now} step {step}, {seconds:.0f} s: training {trained} | recordings {carried}"
