@@ -1,12 +1,11 @@
 """Sequences of all kinds for tiny models, and an engine that decodes them together."""
 
-from collections.abc import Sequence
-
 import torch
 from hypothesis import strategies as st
 
-from songloom.generation.engine import Conditions, Engine, Job, steps_needed
+from songloom.generation.engine import Engine
 from songloom.generation.sampling import SamplingParams
+from songloom.generation.sequence import Conditions, Sequence
 from songloom.models.adapter_bank import AdapterBank
 from songloom.models.delay import delays_for
 from songloom.models.lm import LM, LMConfig
@@ -29,43 +28,44 @@ def tiny(config: LMConfig) -> LM:
 
 def decode(
     lm: LM,
-    jobs: Sequence[Job],
-    at: Sequence[int] | None = None,
+    sequences: list[Sequence],
+    at: list[int] | None = None,
     adapters: AdapterBank | None = None,
 ) -> list[torch.Tensor]:
-    """Decode jobs together, job i joining after `at[i]` steps, each leaving when it is done."""
-    at = at or [0] * len(jobs)
+    """Decode sequences together, number i joining after `at[i]` steps, each until it is done."""
+    at = at or [0] * len(sequences)
     engine = Engine(
         lm,
-        rows=sum(job.rows for job in jobs),
-        max_steps=max(steps_needed(lm, job) for job in jobs),
+        rows=sum(sequence.rows_needed for sequence in sequences),
+        max_steps=max(sequence.steps_needed(lm.config) for sequence in sequences),
         adapters=adapters,
     )
-    waiting, slots, results = dict(enumerate(jobs)), {}, {}
+    waiting, active, results = dict(enumerate(sequences)), {}, {}
     for step in range(10_000):
         for i in [i for i in waiting if at[i] <= step]:
-            slots[i] = engine.admit(waiting.pop(i))
-        for i in [i for i, slot in slots.items() if slot.done]:
-            slot = slots.pop(i)
-            engine.release(slot)
-            results[i] = slot.codes(lm.config.delays)
-        if not slots and not waiting:
+            active[i] = waiting.pop(i)
+            engine.admit(active[i])
+        for i in [i for i, sequence in active.items() if sequence.done]:
+            sequence = active.pop(i)
+            engine.release(sequence)
+            results[i] = sequence.codes(lm.config.delays)
+        if not active and not waiting:
             assert engine.active == ()
-            return [results[i] for i in range(len(jobs))]
-        if slots:
+            return [results[i] for i in range(len(sequences))]
+        if active:
             engine.advance()
     raise AssertionError("the engine never finished")
 
 
 @st.composite
-def jobs_for(draw: st.DrawFn, config: LMConfig) -> Job:
+def sequences_for(draw: st.DrawFn, config: LMConfig) -> Sequence:
     frames = draw(st.integers(1, 18))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 10_000)))
     text = draw(st.integers(0, 4))
     has_melody = config.melody and draw(st.booleans())
     prompt = draw(st.integers(0, frames - 1))
     melody = torch.randint(12, (1, 5), generator=generator)
-    return Job(
+    return Sequence(
         frames=frames,
         conditions=Conditions(
             torch.randn(1, text, 12, generator=generator) if text else None,

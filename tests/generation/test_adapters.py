@@ -25,7 +25,7 @@ from songloom.models.lora import (
     merge_state,
     remove_lora,
 )
-from tests.generation.sequences import MELODY, TEXT, decode, jobs_for, tiny
+from tests.generation.sequences import MELODY, TEXT, decode, sequences_for, tiny
 from tests.tiny import tiny_model
 
 ADAPTERS = {
@@ -73,15 +73,16 @@ def test_in_any_mixture_each_is_as_if_alone_and_merged(
 ) -> None:
     lm, bank = banked(config)
     names = st.sampled_from([None, *ADAPTERS])
-    jobs = [
-        replace(job, adapter=data.draw(names))
-        for job in data.draw(st.lists(jobs_for(config), min_size=2, max_size=5))
+    sequences = [
+        replace(sequence, adapter=data.draw(names))
+        for sequence in data.draw(st.lists(sequences_for(config), min_size=2, max_size=5))
     ]
-    at = data.draw(st.lists(st.integers(0, 12), min_size=len(jobs), max_size=len(jobs)))
-    together = decode(lm, jobs, at, bank)
-    for job, codes in zip(jobs, together, strict=True):
-        assert torch.equal(codes, decode(lm, [job], adapters=bank)[0])
-        alone = decode(merged(config, job.adapter), [replace(job, adapter=None)])[0]
+    count = len(sequences)
+    at = data.draw(st.lists(st.integers(0, 12), min_size=count, max_size=count))
+    together = decode(lm, sequences, at, bank)
+    for sequence, codes in zip(sequences, together, strict=True):
+        assert torch.equal(codes, decode(lm, [sequence], adapters=bank)[0])
+        alone = decode(merged(config, sequence.adapter), [replace(sequence, adapter=None)])[0]
         assert torch.equal(codes, alone)
 
 

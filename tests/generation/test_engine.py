@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from songloom.checkpoints.reference import read_lm
-from songloom.generation.engine import Conditions, Engine, Job, steps_needed
+from songloom.generation.engine import Engine
 from songloom.generation.sampling import SamplingParams
+from songloom.generation.sequence import Conditions, Sequence
 from songloom.models.chroma import chroma
 from songloom.models.delay import apply_delay
 from songloom.models.lm import LMConfig
-from tests.generation.sequences import GREEDY, MELODY, TEXT, decode, jobs_for, tiny
+from tests.generation.sequences import GREEDY, MELODY, TEXT, decode, sequences_for, tiny
 from tests.golden_values import golden_folder
 
 
@@ -26,8 +27,8 @@ def test_golden_tokens(name: str, key: str) -> None:
     melodies = [None, None]
     if lm.config.melody:
         melodies = chroma(golden["melody_wav"][:, 0], 32_000).split(1)
-    jobs = [
-        Job(
+    sequences = [
+        Sequence(
             frames=golden[key].shape[-1],
             conditions=Conditions(golden["text_embeddings"][i : i + 1], melodies[i]),
             sampling=GREEDY,
@@ -37,8 +38,8 @@ def test_golden_tokens(name: str, key: str) -> None:
         )
         for i in range(2)
     ]
-    together = decode(lm, jobs)
-    alone = [decode(lm, [job])[0] for job in jobs]
+    together = decode(lm, sequences)
+    alone = [decode(lm, [sequence])[0] for sequence in sequences]
     for i in range(2):
         assert torch.equal(alone[i], golden[key][i])
         assert torch.equal(together[i], golden[key][i])
@@ -50,16 +51,17 @@ def test_golden_tokens(name: str, key: str) -> None:
 @given(data=st.data())
 def test_in_a_batch_or_alone_the_tokens_are_the_same(config: LMConfig, data: st.DataObject) -> None:
     lm = tiny(config)
-    jobs = data.draw(st.lists(jobs_for(config), min_size=2, max_size=5))
-    at = data.draw(st.lists(st.integers(0, 12), min_size=len(jobs), max_size=len(jobs)))
-    together = decode(lm, jobs, at)
-    for job, codes in zip(jobs, together, strict=True):
-        assert codes.shape == (config.num_codebooks, job.frames)
+    sequences = data.draw(st.lists(sequences_for(config), min_size=2, max_size=5))
+    count = len(sequences)
+    at = data.draw(st.lists(st.integers(0, 12), min_size=count, max_size=count))
+    together = decode(lm, sequences, at)
+    for sequence, codes in zip(sequences, together, strict=True):
+        assert codes.shape == (config.num_codebooks, sequence.frames)
         assert codes.min() >= 0
         assert codes.max() < config.codebook_size
-        assert torch.equal(codes, decode(lm, [job])[0])
-        if job.prompt is not None:
-            assert torch.equal(codes[:, : job.prompt.shape[1]], job.prompt)
+        assert torch.equal(codes, decode(lm, [sequence])[0])
+        if sequence.prompt is not None:
+            assert torch.equal(codes[:, : sequence.prompt.shape[1]], sequence.prompt)
 
 
 @torch.inference_mode()
@@ -68,7 +70,7 @@ def test_the_cache_changes_nothing(guidance: float) -> None:
     """Greedy decoding by teacher forcing on ever longer sequences, against the engine."""
     lm, frames = tiny(TEXT), 12
     text = torch.randn(1, 3, 12)
-    job = Job(frames, Conditions(text), GREEDY, guidance, torch.zeros(frames, 4))
+    whole = Sequence(frames, Conditions(text), GREEDY, guidance, torch.zeros(frames, 4))
     codes = torch.full((1, 4, frames), -1)
     sequence = apply_delay(codes, TEXT.delays, TEXT.special_token)
     for step in range(1, sequence.shape[-1]):
@@ -78,7 +80,7 @@ def test_the_cache_changes_nothing(guidance: float) -> None:
         column = sequence[..., step]
         drawn = guided[:, :, -1].argmax(-1)
         sequence[..., step] = torch.where(column == -1, drawn, column)
-    (engine_codes,) = decode(lm, [job])
+    (engine_codes,) = decode(lm, [whole])
     expected = [sequence[0, k, 1 + d : 1 + d + frames] for k, d in enumerate(TEXT.delays)]
     assert torch.equal(engine_codes, torch.stack(expected))
 
@@ -87,7 +89,7 @@ def test_guidance_takes_a_second_row_only_where_it_is_needed() -> None:
     text, uniforms = torch.randn(1, 3, 12), torch.zeros(4, 4)
 
     def rows(conditions: Conditions, guidance: float) -> int:
-        return Job(4, conditions, GREEDY, guidance, uniforms).rows
+        return Sequence(4, conditions, GREEDY, guidance, uniforms).rows_needed
 
     assert rows(Conditions(text), 3.0) == 2
     assert rows(Conditions(text), 1.0) == 1
@@ -99,7 +101,7 @@ def test_seeds_matter_and_repeat() -> None:
 
     def codes(seed: int) -> torch.Tensor:
         uniforms = torch.rand(frames, 4, generator=torch.Generator().manual_seed(seed))
-        return decode(lm, [Job(frames, Conditions(), SamplingParams(), 1.0, uniforms)])[0]
+        return decode(lm, [Sequence(frames, Conditions(), SamplingParams(), 1.0, uniforms)])[0]
 
     assert torch.equal(codes(0), codes(0))
     assert not torch.equal(codes(0), codes(1))
@@ -107,10 +109,15 @@ def test_seeds_matter_and_repeat() -> None:
 
 def test_full_rows_are_refused_until_one_leaves() -> None:
     lm = tiny(TEXT)
-    job = Job(3, Conditions(torch.randn(1, 2, 12)), GREEDY, 3.0, torch.zeros(3, 4))
-    engine = Engine(lm, rows=3, max_steps=steps_needed(lm, job))
-    assert engine.fits(job)
-    slot = engine.admit(job)
-    assert not engine.fits(job)
-    engine.release(slot)
-    assert engine.fits(job)
+    first, second = (
+        Sequence(3, Conditions(torch.randn(1, 2, 12)), GREEDY, 3.0, torch.zeros(3, 4))
+        for _ in range(2)
+    )
+    engine = Engine(lm, rows=3, max_steps=first.steps_needed(TEXT))
+    assert engine.fits(first)
+    engine.admit(first)
+    assert not engine.fits(second)
+    engine.release(first)
+    assert engine.fits(second)
+    assert first.rows == []
+    assert first.cross is None  # a finished piece keeps no keys and values of its text

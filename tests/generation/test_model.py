@@ -146,11 +146,12 @@ def test_long_pieces_slide_the_window(models: dict[str, songloom.Model]) -> None
     first = model.generate(request(duration=WINDOW, temperature=0))
     assert torch.equal(track.tokens[:, :100], first.tokens)
     # Two windows of two seconds, 1.2 s apart: the second keeps 0.8 s.
-    from songloom.generation.engine import Conditions, Engine, Job, steps_needed
+    from songloom.generation.engine import Engine
     from songloom.generation.sampling import SamplingParams
+    from songloom.generation.sequence import Conditions, Sequence
 
     parts = model._components
-    job = Job(
+    second = Sequence(
         90,
         Conditions(parts.text("warm felt piano")),
         SamplingParams(250, 0.0, 0),
@@ -158,11 +159,11 @@ def test_long_pieces_slide_the_window(models: dict[str, songloom.Model]) -> None
         torch.zeros(90, 4),
         first.tokens[:, 60:],
     )
-    engine = Engine(parts.lm, 2, steps_needed(parts.lm, job))
-    slot = engine.admit(job)
-    while not slot.done:
+    engine = Engine(parts.lm, 2, second.steps_needed(parts.lm.config))
+    engine.admit(second)
+    while not second.done:
         engine.advance()
-    assert torch.equal(slot.codes(parts.lm.config.delays), track.tokens[:, 60:])
+    assert torch.equal(second.codes(parts.lm.config.delays), track.tokens[:, 60:])
 
 
 def test_the_melody_is_heard_and_follows_the_window(

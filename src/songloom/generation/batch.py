@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from songloom.checkpoints.components import Components
-from songloom.generation.engine import Engine, Job, Slot, steps_needed
+from songloom.generation.engine import Engine
 from songloom.generation.precision import limited_threads, threads_for
-from songloom.generation.prepare import Piece, job_of
-from songloom.generation.windows import Window
+from songloom.generation.prepare import Piece
+from songloom.generation.sequence import Sequence
 from songloom.models.adapter_bank import AdapterBank
 from songloom.models.delay import sequence_length
 from songloom.models.lm import KVCache
@@ -57,19 +57,19 @@ class Batch:
         self._rows = min(rows, MAX_ROWS)
         self._steps = steps or window_steps(components)
         self._engine: Engine | None = None  # the cache is large: it is made for the first piece
-        self._waiting: deque[_Task] = deque()
-        self._active: list[tuple[_Task, Slot]] = []
+        self._waiting: deque[Piece] = deque()
+        self._active: list[Piece] = []
 
     @staticmethod
     def from_pieces(
         pieces: Iterable[Piece], components: Components, adapters: AdapterBank
     ) -> Batch:
         """A batch of these pieces and no others, with a cache of just their size."""
-        tasks = [task for piece in pieces if (task := _Task.next_of(piece, components))]
-        lm = components.lm
-        steps = max((steps_needed(lm, task.job) for task in tasks), default=1)
-        batch = Batch(components, adapters, sum(task.job.rows for task in tasks), steps)
-        batch._waiting.extend(tasks)
+        waiting = [piece for piece in pieces if piece.begin_window(components)]
+        steps = [piece.sequence.steps_needed(components.lm.config) for piece in waiting]
+        rows = sum(piece.sequence.rows_needed for piece in waiting)
+        batch = Batch(components, adapters, rows, max(steps, default=1))
+        batch._waiting.extend(waiting)
         return batch
 
     @property
@@ -80,20 +80,19 @@ class Batch:
     @property
     def rows(self) -> int:
         """Rows that are being decoded."""
-        return sum(task.job.rows for task, _ in self._active)
+        return sum(piece.sequence.rows_needed for piece in self._active)
 
     def add(self, piece: Piece) -> None:
         """Let a piece join at the next step that has room for it; first come, first served."""
-        task = _Task.next_of(piece, self._components)
-        if task is not None:
-            self._waiting.append(task)
+        if piece.begin_window(self._components):
+            self._waiting.append(piece)
 
     def remove(self, piece: Piece) -> None:
         """Let a piece leave, wherever it is; its tokens so far stay in it."""
-        self._waiting = deque(task for task in self._waiting if task.piece is not piece)
-        for task, slot in list(self._active):
-            if task.piece is piece:
-                self._leave(task, slot)
+        if piece in self._waiting:
+            self._waiting.remove(piece)
+        elif piece in self._active:
+            self._leave(piece)
 
     def advance(self) -> StepCount:
         """Admit what fits, then draw a few steps of every active piece and fill in its codes.
@@ -107,30 +106,31 @@ class Batch:
         admitted_rows = 0
         delays = self._components.lm.config.delays
         with limited_threads(threads_for(self._components.lm, self.rows)):
-            while self._waiting and self._has_room(engine, self._waiting[0].job):
-                task = self._waiting.popleft()
-                self._active.append((task, engine.admit(task.job)))
-                admitted_rows += task.job.rows  # admitting draws a first step
-            steps = min(STEPS_AT_ONCE, *(slot.steps_left for _, slot in self._active))
+            while self._waiting and self._has_room(engine, self._waiting[0].sequence):
+                piece = self._waiting.popleft()
+                engine.admit(piece.sequence)
+                self._active.append(piece)
+                admitted_rows += piece.sequence.rows_needed  # admitting draws a first step
+            steps = min(STEPS_AT_ONCE, *(piece.sequence.steps_left for piece in self._active))
             for _ in range(steps):
                 engine.advance()
         count = StepCount(steps + bool(admitted_rows), admitted_rows + steps * self.rows)
-        for task, slot in list(self._active):
-            task.take(slot, delays)
-            if slot.done:
-                self._leave(task, slot)
-                following = _Task.next_of(task.piece, self._components)
-                if following is not None:
-                    self._waiting.appendleft(following)
+        for piece in list(self._active):
+            piece.collect_codes(delays)
+            if piece.sequence.done:
+                self._leave(piece)
+                if piece.begin_window(self._components):
+                    self._waiting.appendleft(piece)
         return count
 
-    def _leave(self, task: _Task, slot: Slot) -> None:
+    def _leave(self, piece: Piece) -> None:
         assert self._engine is not None
-        self._engine.release(slot)
-        self._active.remove((task, slot))
+        self._engine.release(piece.sequence)
+        self._active.remove(piece)
 
-    def _has_room(self, engine: Engine, job: Job) -> bool:
-        return engine.fits(job) and steps_needed(self._components.lm, job) <= self._steps
+    def _has_room(self, engine: Engine, sequence: Sequence) -> bool:
+        steps = sequence.steps_needed(self._components.lm.config)
+        return engine.fits(sequence) and steps <= self._steps
 
     def _fitting_engine(self) -> Engine | None:
         """The engine, made anew where nobody is in it and the next piece would not fit into it."""
@@ -138,11 +138,12 @@ class Batch:
             return None
         lm = self._components.lm
         if not self._active:
-            needed = steps_needed(lm, self._waiting[0].job)
+            following = self._waiting[0].sequence
+            needed = following.steps_needed(lm.config)
             if self._engine is None or needed > self._steps:
                 self._steps = max(self._steps, needed)
                 fitting = CACHE_BYTES // KVCache.bytes_per_row(lm.config, self._steps, lm.dtype)
-                rows = max(self._waiting[0].job.rows, min(self._rows, fitting))
+                rows = max(following.rows_needed, min(self._rows, fitting))
                 self._engine = None  # its memory first
                 self._engine = Engine(lm, rows, self._steps, self._adapters)
         return self._engine
@@ -154,27 +155,3 @@ def window_steps(components: Components) -> int:
     frames = round(info.window_seconds * info.frame_rate)
     steps = sequence_length(frames, config.delays)
     return steps if config.cross_attention else steps + config.chroma_frames + LONGEST_TEXT
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """One window of a piece, as the engine's job."""
-
-    piece: Piece
-    window: Window
-    job: Job
-
-    @staticmethod
-    def next_of(piece: Piece, components: Components) -> _Task | None:
-        window = next(piece.windows, None)
-        if window is None:
-            return None
-        return _Task(piece, window, job_of(piece, window, components))
-
-    def take(self, slot: Slot, delays: tuple[int, ...]) -> None:
-        """Copy the frames that were decided since the last time into the piece."""
-        piece, decided = self.piece, self.window.start + slot.frames_done(delays)
-        if decided > piece.done:
-            codes = slot.codes(delays)[:, piece.done - self.window.start :]
-            piece.codes[:, piece.done : decided] = codes.cpu()
-            piece.done = decided

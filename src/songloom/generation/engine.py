@@ -10,87 +10,18 @@ Shapes: K codebooks, T frames, S steps of the delayed sequence, R active rows, V
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from songloom.generation.sampling import SamplingParams, guide, sample
+from songloom.generation.sequence import Sequence
 from songloom.models.adapter_bank import AdapterBank
-from songloom.models.delay import apply_delay, sequence_length, undo_delay
+from songloom.models.delay import apply_delay
 from songloom.models.lm import LM, CachePlace, CrossStates, KVCache
 
 UNKNOWN = -1
 """Stands in a sequence where a token is still to be drawn."""
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """The conditions of a sequence: text and melody."""
-
-    text: Tensor | None = None
-    """(1, E, text_size) states of the text encoder; None for no text."""
-    chroma: Tensor | None = None
-    """(1, frames, chroma_bins) one-hot melody; None for none."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing that guidance could strengthen."""
-        return self.text is None and self.chroma is None
-
-
-@dataclass(frozen=True)
-class Job:
-    """One sequence to decode."""
-
-    frames: int
-    """T: frames of the result, the prompt included."""
-    conditions: Conditions
-    sampling: SamplingParams
-    guidance: float
-    uniforms: Tensor
-    """(T, K) the random numbers of its draws."""
-    prompt: Tensor | None = None
-    """(K, t) codes that the result begins with."""
-    adapter: str | None = None
-    """The adapter that it is decoded with; None for the model alone."""
-
-    @property
-    def rows(self) -> int:
-        """Rows of the cache that it takes: two while guidance has something to strengthen."""
-        return 1 if self.guidance == 1 or self.conditions.empty else 2
-
-
-@dataclass(eq=False)
-class Slot:
-    """A sequence while it is decoded."""
-
-    job: Job
-    sequence: Tensor
-    """(K, S) delayed tokens, UNKNOWN where they are still to be drawn."""
-    step: int
-    """Steps that are filled."""
-    cross: CrossStates | None
-    rows: list[int] = field(default_factory=list)
-    """Rows of the cache: with conditions, then, for guidance, without."""
-
-    @property
-    def done(self) -> bool:
-        """Whether every step is filled."""
-        return self.steps_left == 0
-
-    @property
-    def steps_left(self) -> int:
-        """Steps that are still to be filled."""
-        return self.sequence.shape[1] - self.step
-
-    def frames_done(self, delays: tuple[int, ...]) -> int:
-        """Frames whose tokens are decided in all codebooks."""
-        return max(0, self.step - 1 - max(delays))
-
-    def codes(self, delays: tuple[int, ...]) -> Tensor:
-        """The decided frames, (K, t)."""
-        return undo_delay(self.sequence[:, : self.step], delays)
 
 
 class Engine:
@@ -100,7 +31,7 @@ class Engine:
         lm: the model, on its device, in evaluation mode.
         rows: sequences' rows that fit at once (two for a sequence with guidance).
         max_steps: longest sequence, the prefix included.
-        adapters: those that jobs can name.
+        adapters: those that sequences can name.
     """
 
     def __init__(
@@ -111,62 +42,61 @@ class Engine:
         self._device, self._dtype = lm.device, lm.dtype
         self._cache = KVCache(lm.config, rows, max_steps, lm.device, lm.dtype)
         self._capacity = rows
-        self._slots: list[Slot] = []
-        self._owners: list[Slot] = []  # of the active rows, in their order
+        self._active: list[Sequence] = []
+        self._owners: list[Sequence] = []  # of the active rows, in their order
         self._lengths: list[int] = []  # steps held by the active rows
         self._cross: CrossStates | None = None
 
     @property
-    def active(self) -> tuple[Slot, ...]:
+    def active(self) -> tuple[Sequence, ...]:
         """The sequences being decoded."""
-        return tuple(self._slots)
+        return tuple(self._active)
 
-    def fits(self, job: Job) -> bool:
+    def fits(self, sequence: Sequence) -> bool:
         """Whether a sequence could join now."""
-        return len(self._owners) + job.rows <= self._capacity
+        return len(self._owners) + sequence.rows_needed <= self._capacity
 
     @torch.inference_mode()
-    def admit(self, job: Job) -> Slot:
+    def admit(self, sequence: Sequence) -> None:
         """Let a sequence join: read its conditions and prompt, and draw its first step."""
         config = self._lm.config
-        self._adapters.use([job.adapter])
-        slot = self._new_slot(job)
-        first = len(self._owners)
-        slot.rows = list(range(first, first + job.rows))
-        tokens = slot.sequence[:, : slot.step].expand(job.rows, -1, -1)
-        prefix = None if config.cross_attention else self._prefix(job)
-        rows = slice(first, first + job.rows)
-        cross = _stack_cross_states([slot.cross, None][: job.rows])
+        self._adapters.use([sequence.adapter])
+        self._begin(sequence)
+        first, count = len(self._owners), sequence.rows_needed
+        sequence.rows = list(range(first, first + count))
+        tokens = sequence.tokens[:, : sequence.step].expand(count, -1, -1)
+        prefix = None if config.cross_attention else self._prefix(sequence)
+        rows = slice(first, first + count)
+        cross = _stack_cross_states([sequence.cross, None][:count])
         logits = self._lm.prefill(tokens, self._cache, rows, prefix, cross)
-        held = slot.step + (0 if prefix is None else prefix.shape[1])
-        self._slots.append(slot)
-        self._owners += [slot] * job.rows
-        self._lengths += [held] * job.rows
+        held = sequence.step + (0 if prefix is None else prefix.shape[1])
+        self._active.append(sequence)
+        self._owners += [sequence] * count
+        self._lengths += [held] * count
         self._cross = self._joined_cross()
-        self._draw([(slot, _guide_logits(slot, logits, first))])
-        return slot
+        self._draw([(sequence, _guide_logits(sequence, logits, first))])
 
     @torch.inference_mode()
     def advance(self) -> None:
         """Draw one further step of every active sequence."""
-        self._adapters.use([slot.job.adapter for slot in self._owners])
-        tokens = torch.stack([slot.sequence[:, slot.step - 1] for slot in self._owners])
+        self._adapters.use([sequence.adapter for sequence in self._owners])
+        tokens = torch.stack([sequence.tokens[:, sequence.step - 1] for sequence in self._owners])
         rows = slice(0, len(self._owners))
         place = CachePlace.from_lengths(rows, self._lengths, self._cache.keys[0])
         logits = self._lm.step(tokens, self._cache, place, self._cross)
         self._lengths = [length + 1 for length in self._lengths]
-        self._draw([(slot, _guide_logits(slot, logits)) for slot in self._slots])
+        self._draw([(sequence, _guide_logits(sequence, logits)) for sequence in self._active])
 
-    def release(self, slot: Slot) -> None:
+    def release(self, sequence: Sequence) -> None:
         """Let a sequence leave, finished or not; the last rows move into its place."""
-        for row in sorted(slot.rows, reverse=True):
+        for row in sorted(sequence.rows, reverse=True):
             last = len(self._owners) - 1
             if row != last:
                 self._move(last, row)
             self._owners.pop()
             self._lengths.pop()
-        slot.rows = []
-        self._slots.remove(slot)
+        sequence.rows, sequence.cross = [], None
+        self._active.remove(sequence)
         self._cross = self._joined_cross()
 
     def _move(self, source: int, target: int) -> None:
@@ -176,23 +106,23 @@ class Engine:
         owner.rows[owner.rows.index(source)] = target
         self._owners[target], self._lengths[target] = owner, length
 
-    def _new_slot(self, job: Job) -> Slot:
-        config = self._lm.config
-        known = 0 if job.prompt is None else job.prompt.shape[1]
-        codes = torch.full((config.num_codebooks, job.frames), UNKNOWN, device=self._device)
-        if job.prompt is not None:
-            codes[:, :known] = job.prompt.to(self._device)
-        sequence = apply_delay(codes, config.delays, config.special_token)
-        cross = None
-        if config.cross_attention and job.conditions.text is not None:
-            cross = self._lm.cross_states(job.conditions.text.to(self._device, self._dtype))
+    def _begin(self, sequence: Sequence) -> None:
+        """Lay out a sequence's steps, with the tokens of its prompt, and read its text."""
+        config, prompt, text = self._lm.config, sequence.prompt, sequence.conditions.text
+        known = 0 if prompt is None else prompt.shape[1]
+        codes = torch.full((config.num_codebooks, sequence.frames), UNKNOWN, device=self._device)
+        if prompt is not None:
+            codes[:, :known] = prompt.to(self._device)
+        sequence.tokens = apply_delay(codes, config.delays, config.special_token)
         # The first step with a token to draw is that of frame `known` in the fastest codebook;
         # what the slower codebooks hold there is known from the prompt and kept.
-        return Slot(job, sequence, 1 + known + min(config.delays), cross)
+        sequence.step = 1 + known + min(config.delays)
+        if config.cross_attention and text is not None:
+            sequence.cross = self._lm.cross_states(text.to(self._device, self._dtype))
 
-    def _prefix(self, job: Job) -> Tensor:
+    def _prefix(self, sequence: Sequence) -> Tensor:
         """(rows, P, D): the conditions, then, for guidance, equally many steps without them."""
-        config, conditions = self._lm.config, job.conditions
+        config, conditions = self._lm.config, sequence.conditions
         text, kept = conditions.text, 1.0
         if text is None:
             # No text is one dropped token, as the reference's text encoder gives for "".
@@ -203,46 +133,49 @@ class Engine:
         if chroma is not None:
             chroma = chroma.to(self._device, self._dtype)
         prefix = self._lm.prefix(text, mask, chroma)
-        if job.rows == 1:
+        if sequence.rows_needed == 1:
             return prefix
         return torch.cat([prefix, self._lm.prefix(text, torch.zeros_like(mask), None)])
 
     def _joined_cross(self) -> CrossStates | None:
         """The texts of all active rows; the rows without conditions have none."""
         return _stack_cross_states(
-            [slot.cross if slot.rows[0] == row else None for row, slot in enumerate(self._owners)]
+            [
+                owner.cross if owner.rows[0] == row else None
+                for row, owner in enumerate(self._owners)
+            ]
         )
 
-    def _draw(self, ready: list[tuple[Slot, Tensor]]) -> None:
-        """Fill the next step of each slot from its logits (K, V)."""
-        groups: dict[SamplingParams, list[tuple[Slot, Tensor]]] = defaultdict(list)
-        for slot, logits in ready:
-            groups[slot.job.sampling].append((slot, logits))
+    def _draw(self, ready: list[tuple[Sequence, Tensor]]) -> None:
+        """Fill the next step of each sequence from its logits (K, V)."""
+        groups: dict[SamplingParams, list[tuple[Sequence, Tensor]]] = defaultdict(list)
+        for sequence, logits in ready:
+            groups[sequence.sampling].append((sequence, logits))
         for params, members in groups.items():
             stacked = torch.cat([logits for _, logits in members])
-            uniforms = torch.cat([self._uniforms(slot) for slot, _ in members])
+            uniforms = torch.cat([self._uniforms(sequence) for sequence, _ in members])
             drawn = sample(stacked, params, uniforms.to(self._device))
-            for (slot, _), tokens in zip(members, drawn.view(len(members), -1), strict=True):
-                column = slot.sequence[:, slot.step]
-                slot.sequence[:, slot.step] = torch.where(column == UNKNOWN, tokens, column)
-                slot.step += 1
+            for (sequence, _), tokens in zip(members, drawn.view(len(members), -1), strict=True):
+                column = sequence.tokens[:, sequence.step]
+                sequence.tokens[:, sequence.step] = torch.where(column == UNKNOWN, tokens, column)
+                sequence.step += 1
 
-    def _uniforms(self, slot: Slot) -> Tensor:
+    def _uniforms(self, sequence: Sequence) -> Tensor:
         """(K,) random numbers of the frames that the next step belongs to."""
         config = self._lm.config
-        frames = [slot.step - 1 - delay for delay in config.delays]
-        last = slot.job.frames - 1
+        frames = [sequence.step - 1 - delay for delay in config.delays]
+        last = sequence.frames - 1
         # Steps before the first or past the last frame of a codebook draw nothing.
         rows = torch.tensor([min(max(frame, 0), last) for frame in frames])
-        return slot.job.uniforms[rows, torch.arange(config.num_codebooks)]
+        return sequence.uniforms[rows, torch.arange(config.num_codebooks)]
 
 
-def _guide_logits(slot: Slot, logits: Tensor, first: int = 0) -> Tensor:
-    """A slot's logits (K, V) of (R, K, V), guided where it has a second row."""
-    conditional = logits[slot.rows[0] - first].float()
-    if len(slot.rows) == 1:
+def _guide_logits(sequence: Sequence, logits: Tensor, first: int = 0) -> Tensor:
+    """A sequence's logits (K, V) of (R, K, V), guided where it has a second row."""
+    conditional = logits[sequence.rows[0] - first].float()
+    if len(sequence.rows) == 1:
         return conditional
-    return guide(conditional, logits[slot.rows[1] - first].float(), slot.job.guidance)
+    return guide(conditional, logits[sequence.rows[1] - first].float(), sequence.guidance)
 
 
 def _stack_cross_states(texts: list[CrossStates | None]) -> CrossStates | None:
@@ -269,13 +202,3 @@ def _stack_cross_states(texts: list[CrossStates | None]) -> CrossStates | None:
         [batch([None if text is None else text.values[i] for text in texts]) for i in layers],
         None if mask.all() else mask.to(known[0].keys[0].device)[:, None, None, :],
     )
-
-
-def steps_needed(lm: LM, job: Job) -> int:
-    """Steps of the cache that a job takes, its prefix included."""
-    config = lm.config
-    steps = sequence_length(job.frames, config.delays)
-    if config.cross_attention:
-        return steps
-    text = job.conditions.text
-    return steps + config.chroma_frames + (1 if text is None else text.shape[1])

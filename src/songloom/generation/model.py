@@ -198,8 +198,11 @@ class Model:
                 for request, adapter in zip(several, chosen, strict=True)
             ]
             _tell_notices(pieces, on_event)
-            for _ in self._decode(pieces, on_event, cancelled):
-                pass
+            batch = Batch.from_pieces(pieces, self._components, self._adapters)
+            while not batch.empty:
+                _check_cancelled(cancelled)
+                batch.advance()
+                self._report(pieces, on_event)
         decoding = Decoding(pieces, self._components, self._codec_of, on_event, cancelled)
         tracks = [self._track(piece, decoding) for piece in pieces]
         return tracks[0] if isinstance(requests, GenerationRequest) else tracks
@@ -318,18 +321,18 @@ class Model:
         on_event: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[Tensor]:
-        if piece.request.multi_band_diffusion:
-            for _ in self._decode([piece], on_event, cancelled):
-                pass
-            yield self.track(piece, on_event=on_event, cancelled=cancelled).audio
-            return
-        codec = self._components.codec
         decoder = self.decoder(piece.adapter)
-        least = round(STREAM_SECONDS * codec.frame_rate)
+        least = round(STREAM_SECONDS * self._components.codec.frame_rate)
+        needs_whole = piece.request.multi_band_diffusion
         decoded = 0
         left = piece.samples
-        for _ in self._decode([piece], on_event, cancelled):
-            if piece.done - decoded < least and piece.done < piece.frames:
+        batch = Batch.from_pieces([piece], self._components, self._adapters)
+        while not batch.empty:
+            _check_cancelled(cancelled)
+            batch.advance()
+            self._report([piece], on_event)
+            enough = piece.done - decoded >= least or piece.done == piece.frames
+            if needs_whole or not enough:
                 continue
             with limited_threads(self._threads):
                 chunk = decoder.push(piece.codes[:, decoded : piece.done]).cpu()[:, :left]
@@ -337,33 +340,25 @@ class Model:
             left -= chunk.shape[-1]
             if chunk.shape[-1]:
                 yield chunk
+        if needs_whole:
+            yield self.track(piece, on_event=on_event, cancelled=cancelled).audio
+            return
         with limited_threads(self._threads):
             rest = decoder.finish().cpu()[:, :left]
         if rest.shape[-1]:
             yield rest
 
-    def _decode(
-        self,
-        pieces: list[Piece],
-        on_event: ProgressCallback | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> Iterator[None]:
-        """Fill the codes of all pieces, window after window; yields as frames are decided."""
-        batch = Batch.from_pieces(pieces, self._components, self._adapters)
-        while not batch.empty:
-            if cancelled is not None and cancelled():
-                raise Cancelled("the generation was cancelled")
-            batch.advance()
-            if on_event is not None:
-                on_event(self._progress(pieces))
-            yield
+    def _report(self, pieces: Sequence[Piece], on_event: ProgressCallback | None) -> None:
+        if on_event is not None:
+            rate = self.info.frame_rate
+            done = sum(piece.done - piece.prompt_frames for piece in pieces) / rate
+            total = sum(piece.frames - piece.prompt_frames for piece in pieces) / rate
+            on_event(GenerationProgress(seconds_done=done, seconds_total=total))
 
-    def _progress(self, pieces: list[Piece]) -> GenerationProgress:
-        rate = self.info.frame_rate
-        return GenerationProgress(
-            seconds_done=sum(piece.done - piece.prompt_frames for piece in pieces) / rate,
-            seconds_total=sum(piece.frames - piece.prompt_frames for piece in pieces) / rate,
-        )
+
+def _check_cancelled(cancelled: Callable[[], bool] | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("the generation was cancelled")
 
 
 def _tell_notices(pieces: Sequence[Piece], on_event: ProgressCallback | None) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from songloom.checkpoints.components import Components
 from songloom.errors import RequestError
-from songloom.generation.engine import Conditions, Job
 from songloom.generation.inputs import InputAudio, InputFormat, read_inputs
 from songloom.generation.sampling import SamplingParams
+from songloom.generation.sequence import Conditions, Sequence
 from songloom.generation.windows import Window, windows
 from songloom.models.chroma import chroma
 from songloom.models.text import MAX_TOKENS
@@ -22,7 +22,10 @@ from songloom.request import GenerationRequest
 
 @dataclass(eq=False)
 class Piece:
-    """A request while it is turned into music: its conditions, and its tokens so far."""
+    """A request while it is turned into music: its conditions, and its tokens so far.
+
+    It is decoded window after window, each of them a sequence.
+    """
 
     request: GenerationRequest
     seed: int
@@ -44,11 +47,45 @@ class Piece:
     """The adapter that it is decoded with."""
     notices: tuple[str, ...] = ()
     """Notices for the user, such as a prompt that is not read to its end."""
+    window: Window = field(init=False)
+    """The window that is decoded, set by `begin_window`."""
+    sequence: Sequence = field(init=False, repr=False)
+    """What decodes it."""
 
     @property
     def frames(self) -> int:
         """T: frames of the whole."""
         return self.codes.shape[1]
+
+    def begin_window(self, components: Components) -> bool:
+        """Begin with the next window; return whether there is one."""
+        window = next(self.windows, None)
+        if window is None:
+            return False
+        request, melody = self.request, None
+        if self.melody is not None:
+            melody = _chroma_of(self.melody, window, self.frames, components)
+        known = window.start + window.known
+        self.window = window
+        self.sequence = Sequence(
+            frames=window.frames,
+            conditions=Conditions(self.text, melody),
+            sampling=SamplingParams(request.top_k, request.top_p, request.temperature),
+            guidance=request.classifier_free_guidance,
+            uniforms=self.uniforms[window.start : window.end],
+            prompt=self.codes[:, window.start : known] if window.known else None,
+            adapter=self.adapter,
+        )
+        return True
+
+    def collect_codes(self, delays: tuple[int, ...]) -> None:
+        """Copy the frames that were decided since the last time out of the sequence."""
+        start = self.window.start
+        decided = start + self.sequence.frames_done(delays)
+        if decided > self.done:
+            codes = self.sequence.codes(delays)[:, self.done - start :]
+            self.codes[:, self.done : decided] = codes.cpu()
+            self.done = decided
 
 
 def input_format(components: Components) -> InputFormat:
@@ -127,24 +164,6 @@ def _notices(request: GenerationRequest, components: Components) -> Iterator[str
             f"the prompt is longer than {MAX_TOKENS} tokens: its last {unread} characters, after "
             f"{read[-40:]!r}, are not read; shorten it"
         )
-
-
-def job_of(piece: Piece, window: Window, components: Components) -> Job:
-    """The sequence that decodes one window of a piece."""
-    request = piece.request
-    melody = None
-    if piece.melody is not None:
-        melody = _chroma_of(piece.melody, window, piece.frames, components)
-    known = window.start + window.known
-    return Job(
-        frames=window.frames,
-        conditions=Conditions(piece.text, melody),
-        sampling=SamplingParams(request.top_k, request.top_p, request.temperature),
-        guidance=request.classifier_free_guidance,
-        uniforms=piece.uniforms[window.start : window.end],
-        prompt=piece.codes[:, window.start : known] if window.known else None,
-        adapter=piece.adapter,
-    )
 
 
 def _chroma_of(melody: Tensor, window: Window, frames: int, components: Components) -> Tensor:
