@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from tests.chromium import ARGUMENTS
-from tests.server.processes import ServerProcess, serving
+from tests.server.server_process import ServerProcess, serving
 from tests.tools import find_chromium
 
 ROOT = Path(__file__).parent.parent

@@ -27,8 +27,8 @@ from starlette.routing import Match
 
 from songloom.cli import main
 from songloom.server import cog
-from songloom.server.replicate.routes import routers
-from songloom.server.studio.routes import routers as studio_routers
+from songloom.server.replicate import routers
+from songloom.server.studio import routers as studio_routers
 from tests.test_docs import DOCUMENTS, ROOT, blocks, name_of, stand_in_for_the_work
 
 READ = [

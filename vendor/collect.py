@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
-TARGET = HERE.parent / "src/songloom/server/static/vendor"
+TARGET = HERE.parent / "src/songloom/web/vendor"
 
 FILES = {
     "preact": {"dist/preact.mjs": "preact.js", "hooks/dist/hooks.mjs": "preact-hooks.js"},

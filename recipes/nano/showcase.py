@@ -14,7 +14,7 @@ from songloom.audio.peaks import outline
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "clips"
-PAGE = ROOT / "src" / "songloom" / "server" / "static" / "examples"
+PAGE = ROOT / "src" / "songloom" / "web" / "examples"
 PAGE_SECONDS, PAGE_SEED = 12, 3
 PAGE_BITS = 80_000  # a second: it is heard before anything else, by phones too
 PAGE_PEAKS = 160
@@ -52,9 +52,7 @@ def write_page_example(model: Model) -> None:
     step = len(drawn.peaks) / PAGE_PEAKS
     parts = [slice(int(i * step), int((i + 1) * step)) for i in range(PAGE_PEAKS)]
     peaks = [round(max(drawn.peaks[part]), 2) for part in parts]
-    levels = [
-        round(math.sqrt(fmean(level**2 for level in drawn.rms[part])), 2) for part in parts
-    ]
+    levels = [round(math.sqrt(fmean(level**2 for level in drawn.rms[part])), 2) for part in parts]
     lines = [
         "// Written by `python -m recipes.nano.showcase`.",
         f"export const PROMPT = {json.dumps(PROMPTS[0])};",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.watching import Watch
 from tests.chromium import chromium
-from tests.server.processes import ServerProcess, serving
+from tests.server.server_process import ServerProcess, serving
 from tests.waiting import PATIENCE
 
 MILLISECONDS = 1000 * PATIENCE

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.conftest import LONG_TIMERS
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide, until
-from tests.server.processes import ServerProcess
+from tests.server.server_process import ServerProcess
 
 pytestmark = pytest.mark.browser
 Opened = Callable[..., Any]

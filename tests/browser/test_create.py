@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.browser.looking import until
-from tests.server.processes import ServerProcess
+from tests.server.server_process import ServerProcess
 
 pytestmark = pytest.mark.browser
 Opened = Callable[..., Any]

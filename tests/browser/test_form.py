@@ -11,7 +11,7 @@ import pytest
 from tests.browser.conftest import watched_page
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
 from tests.server.fakes import write_tone
-from tests.server.processes import ServerProcess, pretending
+from tests.server.server_process import ServerProcess, pretending
 
 pytestmark = pytest.mark.browser
 SONG = Path(__file__).parents[2] / "examples/songs/01-brass-key.ogg"

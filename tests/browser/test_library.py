@@ -11,7 +11,7 @@ import pytest
 from tests.browser.conftest import LONG_TIMERS, watched_page
 from tests.browser.looking import DESKTOP, PHONE, faults, patiently, smoothness, too_wide
 from tests.browser.seeding import fill_library, prompts
-from tests.server.processes import ServerProcess, pretending
+from tests.server.server_process import ServerProcess, pretending
 
 pytestmark = pytest.mark.browser
 MANY = 500

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.conftest import MILLISECONDS
 from tests.browser.looking import DESKTOP, until
-from tests.server.processes import ServerProcess
+from tests.server.server_process import ServerProcess
 
 pytestmark = pytest.mark.browser
 SONG = Path(__file__).parents[2] / "examples/songs/01-brass-key.ogg"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser.conftest import watched_page
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
-from tests.server.processes import ServerProcess, pretending
+from tests.server.server_process import ServerProcess, pretending
 
 pytestmark = pytest.mark.browser
 

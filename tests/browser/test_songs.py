@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser.conftest import LONG_TIMERS, watched_page
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide
-from tests.server.processes import ServerProcess
+from tests.server.server_process import ServerProcess
 
 pytestmark = pytest.mark.browser
 EXAMPLES = Path(__file__).parents[2] / "examples" / "songs"

@@ -11,7 +11,7 @@ import soundfile
 
 from tests.browser.conftest import watched_page
 from tests.browser.looking import DESKTOP, PHONE, faults, too_wide, until
-from tests.server.processes import ServerProcess, serving
+from tests.server.server_process import ServerProcess, serving
 
 pytestmark = pytest.mark.browser
 EXAMPLES = Path(__file__).parents[2] / "examples" / "songs"

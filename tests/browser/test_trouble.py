@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import watched_page
-from tests.server.processes import pretending, serving
+from tests.server.server_process import pretending, serving
 
 pytestmark = pytest.mark.browser
 TOKEN = "a-token-of-the-tests"

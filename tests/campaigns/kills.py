@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.server.processes import Hook, ServerProcess
+from tests.server.server_process import Hook, ServerProcess
 
 POISON = Path(__file__).parent / "poison"
 HANG_SECONDS = 8.0

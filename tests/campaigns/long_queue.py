@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.server.processes import ServerProcess
+from tests.server.server_process import ServerProcess
 
 AT_ONCE = 200
 """Jobs between two looks at how long an answer takes."""

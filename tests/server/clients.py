@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from songloom.server.library import ORIGINAL_IDS
+from songloom.server.inputs.model_index import ORIGINAL_IDS
 from songloom.settings import ORIGINAL
-from tests.server.processes import Hook
+from tests.server.server_process import Hook
 from tests.tools import JAVASCRIPT_CLIENT
 from tests.waiting import PATIENCE
 

@@ -22,7 +22,7 @@ from songloom.jobs.messages import (
     WorkEvent,
 )
 from songloom.jobs.store.records import JobKind
-from songloom.server.studio.dataset_analysis import Heard
+from songloom.server.datasets.analysis import Heard
 
 RATE = 32_000
 

@@ -13,7 +13,7 @@ from songloom.errors import OutputError
 from songloom.jobs.store.records import Job
 from songloom.jobs.store.schema import jobs
 from songloom.jobs.store.store import Store
-from songloom.server.contract import wire_inputs
+from songloom.server.inputs.contract import wire_inputs
 from tests.server.fakes import FakeExecutor
 from tests.server.serving import Serving, serving
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.songs import write_song
-from tests.server.processes import Hook, serving
+from tests.server.server_process import Hook, serving
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow

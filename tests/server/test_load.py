@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.processes import serving
+from tests.server.server_process import serving
 
 pytestmark = pytest.mark.slow
 CLIENTS, EACH = 24, 2

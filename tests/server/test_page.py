@@ -15,7 +15,11 @@ from tests.server.serving import Serving, serving
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FIRST_PAINT = 200_000
 """Bytes on the wire of all that is fetched before the page can be used."""
-FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file())
+FILES = sorted(
+    path.relative_to(FOLDER).as_posix()
+    for path in FOLDER.rglob("*")
+    if path.is_file() and path.suffix not in (".py", ".pyc")
+)
 OUR_IMPORT = r'^(?:import|export) (?:[^;"=(]* from )?"([^"]+)";'
 OURS = [name for name in FILES if not name.startswith("vendor/")]
 
@@ -65,6 +69,11 @@ def test_scripts_and_styles_stand_in_files() -> None:
     page = (FOLDER / "index.html").read_text()
     assert not re.search(r"\son\w+=|\sstyle=|<style", page)
     assert re.findall(r"<script(?![^>]*(?:src|importmap))", page) == []
+
+
+def test_the_folder_is_a_package_and_serves_no_code(server: Serving) -> None:
+    assert (FOLDER / "__init__.py").is_file()
+    assert server.client.get(f"{ASSETS}__init__.py").status_code == 404
 
 
 def test_each_file_has_its_type(server: Serving) -> None:
@@ -163,9 +172,9 @@ def test_what_is_vendored_is_as_it_was_published() -> None:
 
 
 def test_all_files_are_packaged() -> None:
-    settings = tomllib.loads((FOLDER.parents[3] / "pyproject.toml").read_text())
+    settings = tomllib.loads((FOLDER.parents[2] / "pyproject.toml").read_text())
     patterns = settings["tool"]["setuptools"]["package-data"]["songloom"]
-    assert "server/static/**/*" in patterns
+    assert "web/**/*" in patterns
 
 
 def loaded_with(name: str) -> set[str]:
@@ -202,5 +211,5 @@ def imported(name: str, *, later: bool = True) -> list[str]:
 def test_the_report_has_the_color_of_the_page() -> None:
     style = (FOLDER / "style.css").read_text()
     light, dark = re.findall(r"--accent: light-dark\((#\w+), (#\w+)\)", style)[0]
-    report = (FOLDER.parents[1] / "assets" / "report.html").read_text()
+    report = (FOLDER.parent / "assets" / "report.html").read_text()
     assert re.findall(r"--after: (#\w+)", report) == [light, dark]

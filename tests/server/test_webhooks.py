@@ -19,11 +19,12 @@ from songloom.errors import OutputError
 from songloom.jobs.store.records import Delivery, Job
 from songloom.jobs.store.store import Store
 from songloom.server import webhooks
-from songloom.server.addresses import FetchRules
-from songloom.server.fetch import Fetcher
-from songloom.server.library import Library
-from songloom.server.signing import Signer
-from songloom.server.webhooks import WebhookSender, base_url, check_webhook, render_delivery
+from songloom.server.files.addresses import FetchRules
+from songloom.server.files.fetch import Fetcher
+from songloom.server.http.signing import Signer
+from songloom.server.inputs.model_index import Library
+from songloom.server.inputs.webhook_urls import check_webhook
+from songloom.server.webhooks import WebhookSender, base_url, render_delivery
 from songloom.settings import ServeSettings
 from tests.server.loopback import HOST, Answer, Server, Visit
 from tests.waiting import PATIENCE, wait_until_async

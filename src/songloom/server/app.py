@@ -13,15 +13,15 @@ from starlette.exceptions import HTTPException
 
 from songloom.errors import OutputError, SongloomError
 from songloom.server import cog, page
-from songloom.server.auth import Authentication
-from songloom.server.bodies import explain_body
-from songloom.server.documents import add_documents
-from songloom.server.limits import BodyLimits
-from songloom.server.logs import RequestLog
-from songloom.server.replicate.problems import UNREADABLE, ProblemError, problem_response
-from songloom.server.replicate.routes import routers
+from songloom.server.http.auth import Authentication
+from songloom.server.http.bodies import explain_body
+from songloom.server.http.limits import BodyLimits
+from songloom.server.http.logs import RequestLog
+from songloom.server.http.problems import UNREADABLE, ProblemError, problem_response
+from songloom.server.openapi import add_documents
+from songloom.server.replicate import routers
 from songloom.server.services import Services
-from songloom.server.studio.routes import routers as studio_routers
+from songloom.server.studio import routers as studio_routers
 from songloom.version import __version__
 
 V1 = "/v1/"
@@ -35,8 +35,7 @@ def make_app(services: Services) -> FastAPI:
     add_documents(app)
     app.include_router(cog.router)
     app.include_router(page.router)
-    # The studio's come first: some of its paths would be ids to the others.
-    for router in (*studio_routers, *routers):
+    for router in (*routers, *studio_routers):
         app.include_router(router)
     _add_operations(app, services)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -52,7 +51,7 @@ def make_app(services: Services) -> FastAPI:
         max_file=int(settings.max_file_mb * 1e6),
     )
     app.add_middleware(Authentication, store=services.store, settings=settings,
-                       tokens=services.tokens)  # fmt: skip
+                       tokens=services.tokens, is_open=page.is_open)  # fmt: skip
     app.add_middleware(RequestLog, answered=services.metrics.answered)
     return app
 

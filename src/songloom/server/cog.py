@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import mimetypes
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Request
@@ -16,11 +13,11 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
 from songloom.errors import DuplicateError, QueueFullError
 from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, JobKind, WebhookEvent, new_id
-from songloom.server.inputs import InputError, as_taken, check_prediction, check_training
+from songloom.server.inputs.inputs import InputError, check_prediction, check_training
+from songloom.server.inputs.webhook_urls import check_webhook
 from songloom.server.page import page_response, wants_page
-from songloom.server.schema import input_defaults
+from songloom.server.render.cog import render
 from songloom.server.services import Services
-from songloom.server.webhooks import check_webhook
 from songloom.version import __version__
 
 ASYNCHRONOUS = "respond-async"
@@ -225,49 +222,6 @@ async def _answer(services: Services, job: Job, status: int) -> JSONResponse:
     """A job's JSON; large results take a while to encode, for which nobody else should wait."""
     folder = services.dispatcher.folder(job.id)
     return await asyncio.to_thread(lambda: JSONResponse(render(job, folder), status))
-
-
-def render(job: Job, folder: Path) -> dict[str, Any]:
-    """A job in Cog's form; its files as `data:` URLs, or where they were uploaded to.
-
-    Args:
-        job: the job.
-        folder: where its files lie.
-    """
-    return {
-        "input": input_defaults(job.kind) | as_taken(job.kind, job.input),
-        "output": _output(job, folder),
-        "id": job.id,
-        "version": None,
-        "created_at": job.created_at.isoformat(),
-        "started_at": job.started_at and job.started_at.isoformat(),
-        "completed_at": job.completed_at and job.completed_at.isoformat(),
-        "logs": job.logs,
-        "error": job.error,
-        "status": job.status,
-        "metrics": dict(job.metrics) if job.status == "succeeded" else None,
-        "webhook": job.webhook or None,
-        "webhook_events_filter": list(job.webhook_events),
-        "output_file_prefix": None,  # it may be the server's own, with a secret in it
-    }
-
-
-def _output(job: Job, folder: Path) -> Any:
-    if job.output is None:
-        return None
-    urls = job.output.get("urls") or [_data_url(folder / name) for name in job.output["files"]]
-    if job.kind == "training":
-        return {"weights": urls[0]}
-    return urls[0] if len(urls) == 1 else urls
-
-
-def _data_url(path: Path) -> str | None:
-    """A file's bytes; None where they have been removed."""
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    try:
-        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except OSError:
-        return None
 
 
 router.include_router(_routes("prediction"))

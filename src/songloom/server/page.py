@@ -18,7 +18,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.types import Scope
 
-FOLDER = Path(__file__).parent / "static"
+from songloom import web
+
+FOLDER = Path(web.__file__).parent
 INDEX = "index.html"
 ASSETS = "/assets/"
 TYPES = {

@@ -19,9 +19,9 @@ from songloom.errors import OutputError
 from songloom.jobs.paths import locks_folder, server_folder
 from songloom.jobs.supervisor import Supervisor, SupervisorSettings
 from songloom.server.app import make_app
-from songloom.server.auth import check_binding
-from songloom.server.logs import configure_logging
-from songloom.server.protocol import TimedProtocol
+from songloom.server.http.auth import check_binding
+from songloom.server.http.logs import configure_logging
+from songloom.server.http.protocol import TimedProtocol
 from songloom.server.services import Services, open_services
 from songloom.settings import ServeSettings, split_list
 

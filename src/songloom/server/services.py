@@ -21,21 +21,21 @@ from songloom.jobs.paths import (
 from songloom.jobs.retention import Retention
 from songloom.jobs.store.store import Store
 from songloom.jobs.trash import Trash
-from songloom.server.addresses import FetchRules
-from songloom.server.auth import Tokens
-from songloom.server.downloads import Downloads
-from songloom.server.fetch import Fetcher
-from songloom.server.inputs import Resolver
-from songloom.server.library import Library
-from songloom.server.metrics import Metrics
-from songloom.server.outputs import Uploader
-from songloom.server.signing import Signer
-from songloom.server.sounds import Sounds
-from songloom.server.studio.dataset_analysis import DatasetAnalysis, Ear, ProcessEar
-from songloom.server.studio.dataset_store import DatasetStore
-from songloom.server.studio.estimates import Estimator
-from songloom.server.studio.fidelity_meter import FidelityMeter
-from songloom.server.uploads import FileFolder
+from songloom.server.datasets.analysis import DatasetAnalysis, Ear, ProcessEar
+from songloom.server.datasets.estimates import Estimator
+from songloom.server.datasets.fidelity import FidelityMeter
+from songloom.server.datasets.store import DatasetStore
+from songloom.server.files.addresses import FetchRules
+from songloom.server.files.fetch import Fetcher
+from songloom.server.files.outputs import Uploader
+from songloom.server.files.uploads import FileFolder
+from songloom.server.http.auth import Tokens
+from songloom.server.http.metrics import Metrics
+from songloom.server.http.signing import Signer
+from songloom.server.inputs.inputs import Resolver
+from songloom.server.inputs.model_index import Library
+from songloom.server.processes.downloads import Downloads
+from songloom.server.processes.sounds import Sounds
 from songloom.server.webhooks import WebhookSender, render_delivery
 from songloom.settings import ServeSettings, split_list
 

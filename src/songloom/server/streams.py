@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from fastapi.responses import Response, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from songloom.jobs.messages import Logged, Previewed, Progressed, Sampled, Started, WorkEvent
@@ -18,6 +19,11 @@ from songloom.jobs.store.records import Job
 
 PING_SECONDS = 15.0
 """Silence after which a comment is sent, so that proxies keep the connection."""
+EVENT_STREAM = "text/event-stream"
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-Sent Events.", "content": {EVENT_STREAM: {}}},
+    204: {"description": "It has ended, and its events were told."},
+}
 LAST_EVENT = "end"
 """Id of the last event. A browser that connects again after it is told not to."""
 _PIECE = 64 * 1024
@@ -140,6 +146,13 @@ async def server_sent(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
             yield format_sse_event(event=name, data_str=text, id=str(number))
     finally:
         upcoming.cancel()
+
+
+def event_response(events: AsyncIterator[Event]) -> Response:
+    """The answer that carries events as long as there are any."""
+    # A proxy that collects an answer before it passes it on would spoil it: nginx is told not to.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(server_sent(events), media_type=EVENT_STREAM, headers=headers)
 
 
 async def growing_audio(

@@ -14,18 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
-
 from songloom.errors import FetchError, OutputError
 from songloom.jobs.paths import job_folder
 from songloom.jobs.store.records import Delivery
 from songloom.jobs.store.store import Store
-from songloom.server.addresses import RefusedError
-from songloom.server.fetch import Fetcher
-from songloom.server.library import Library
-from songloom.server.replicate.links import Links
-from songloom.server.replicate.render import render_job
-from songloom.server.signing import Signer
+from songloom.server.files.addresses import RefusedError
+from songloom.server.files.fetch import Fetcher
+from songloom.server.http.links import Links
+from songloom.server.http.signing import Signer
+from songloom.server.inputs.model_index import Library
+from songloom.server.render import cog
+from songloom.server.render.replicate import render_job
 from songloom.settings import ServeSettings
 
 AT_ONCE = 16
@@ -187,8 +186,6 @@ def render_delivery(
         library: knows what models are called.
         jobs: the folder of the jobs' folders.
     """
-    from songloom.server import cog  # whose routes need this module
-
     links = Links(base_url(settings), signer.sign)
 
     def render(delivery: Delivery) -> dict[str, Any]:
@@ -206,24 +203,3 @@ def base_url(settings: ServeSettings) -> str:
         return settings.public_url.rstrip("/")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-
-
-async def check_webhook(fetcher: Fetcher, url: str, place: tuple[str, ...]) -> None:
-    """Refuse a request whose webhook could never be sent; an empty one passes.
-
-    Args:
-        fetcher: knows the rules.
-        url: of the webhook.
-        place: of the URL in the request, such as `("body", "webhook")`.
-
-    Raises:
-        RequestValidationError: the rules forbid the URL.
-    """
-    if not url:
-        return
-    try:
-        await fetcher.check(url)
-    except RefusedError as error:
-        raise RequestValidationError(
-            [{"loc": place, "msg": str(error), "type": "value_error"}]
-        ) from None

@@ -7,7 +7,7 @@ import pytest
 
 from songloom.errors import AudioError
 from songloom.jobs.workers.analysis import analyze_song
-from songloom.server.studio.dataset_analysis import ProcessEar
+from songloom.server.datasets.analysis import ProcessEar
 
 SONG = Path(__file__).parents[3] / "examples" / "songs" / "01-brass-key.ogg"
 

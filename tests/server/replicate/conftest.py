@@ -9,7 +9,7 @@ import replicate
 
 from tests.server.clients import TOKEN, pretending_server
 from tests.server.fakes import write_tone
-from tests.server.processes import Hook
+from tests.server.server_process import Hook
 
 
 @pytest.fixture(scope="session")

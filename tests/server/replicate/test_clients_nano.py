@@ -11,7 +11,7 @@ import soundfile
 
 from tests.dataset.songs import write_song
 from tests.server.clients import javascript, needs_javascript, sound_at
-from tests.server.processes import ServerProcess, serving
+from tests.server.server_process import ServerProcess, serving
 
 pytestmark = pytest.mark.slow
 TOKEN = "a-real-token"

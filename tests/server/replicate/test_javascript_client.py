@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import replicate
 
-from songloom.server.library import ORIGINAL_IDS
+from songloom.server.inputs.model_index import ORIGINAL_IDS
 from tests.server.clients import ALIAS, javascript, needs_javascript, sound_at, told
-from tests.server.processes import Hook
+from tests.server.server_process import Hook
 
 pytestmark = [pytest.mark.slow, needs_javascript]
 

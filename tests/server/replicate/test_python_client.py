@@ -15,7 +15,7 @@ from replicate.webhook import Webhooks, WebhookSigningSecret
 
 from songloom.settings import ORIGINAL
 from tests.server.clients import ALIAS, TOKEN, sound_at, told
-from tests.server.processes import Hook
+from tests.server.server_process import Hook
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow

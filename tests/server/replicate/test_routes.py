@@ -13,7 +13,7 @@ import pytest
 
 from songloom.jobs.store.records import Version
 from songloom.server import streams
-from songloom.server.library import ORIGINAL_IDS
+from songloom.server.inputs.model_index import ORIGINAL_IDS
 from songloom.server.replicate.jobs import LONGEST_LISTED
 from songloom.settings import ORIGINAL
 from tests.server.fake_server import TrainingExecutor
@@ -203,7 +203,7 @@ def test_giving_up_after_a_while(shared: Serving, monkeypatch: pytest.MonkeyPatc
         headers={"Cancel-After": "2s"},
     )
     assert problem(refused, 422)["invalid_fields"][0]["field"] == "Cancel-After"
-    monkeypatch.setattr("songloom.server.replicate.headers.LEAST_CANCEL_AFTER", 0.1)
+    monkeypatch.setattr("songloom.server.http.headers.LEAST_CANCEL_AFTER", 0.1)
     id = made(shared, "hang", **{"Cancel-After": "0.2s"})["id"]
     assert shared.ended(id).status == "canceled"
 

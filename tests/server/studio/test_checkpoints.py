@@ -14,13 +14,13 @@ from songloom.checkpoints.downloaded import repository_folder
 from songloom.checkpoints.home import models_folder, trained_model
 from songloom.jobs.store.records import Version
 from songloom.server.app import make_app
-from songloom.server.downloads import Downloads
+from songloom.server.processes.downloads import Downloads
 from songloom.server.services import open_services
 from songloom.server.studio.checkpoints import checkpoint_events
 from songloom.settings import ServeSettings
 from tests.server.fakes import FakeExecutor
+from tests.server.server_process.test_downloads import SCRIPTS
 from tests.server.serving import HOST, Serving
-from tests.server.test_downloads import SCRIPTS
 from tests.tiny import tiny_model
 from tests.waiting import wait_until
 

@@ -15,7 +15,7 @@ import soundfile
 
 from songloom.dataset.files import AUDIO
 from songloom.jobs.messages import Work
-from songloom.server.replicate.links import Links
+from songloom.server.http.links import Links
 from songloom.server.studio.datasets import dataset_events
 from tests.server.serving import Serving, serving
 from tests.waiting import PATIENCE, wait_until, wait_until_async
@@ -258,7 +258,7 @@ def test_names_never_collide_and_edits_stay(server: Serving, names: list[str], w
 
 
 def test_the_page_takes_the_songs_that_are_read() -> None:
-    script = (files("songloom.server") / "static/train/files.js").read_text(encoding="utf-8")
+    script = (files("songloom.web") / "train/files.js").read_text(encoding="utf-8")
     [listed] = re.findall(r"const ENDINGS = (.*?);", script, re.DOTALL)
     endings = "".join(re.findall(r'"([^"]*)"', listed)).split()
     assert {f".{ending}" for ending in endings} == AUDIO

@@ -9,8 +9,8 @@ import pytest
 
 from songloom.errors import AudioError
 from songloom.jobs.paths import EXCERPT_SIDES, FIGURES_FILE
-from songloom.server.line_process import ProcessEndedError
-from songloom.server.studio.fidelity_meter import FidelityMeter
+from songloom.server.datasets.fidelity import FidelityMeter
+from songloom.server.processes.line_process import ProcessEndedError
 from tests.server.serving import Serving
 from tests.server.studio.test_datasets import analysed, made, put
 

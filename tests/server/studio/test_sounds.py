@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from songloom.jobs.store.records import Job, LibraryItem
-from songloom.server.studio.items import readable_name
+from songloom.server.render.library import readable_name
 from tests.server.serving import Serving
 from tests.server.studio.test_library import made, trained
 

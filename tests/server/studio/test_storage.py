@@ -11,8 +11,8 @@ from songloom.checkpoints.home import models_folder, runs_folder
 from songloom.jobs.paths import folder_size
 from songloom.jobs.store.records import Job
 from songloom.jobs.store.store import Store
-from songloom.server.studio import exports
-from songloom.server.studio.exports import export
+from songloom.server.render import exports
+from songloom.server.render.exports import export
 from tests.server.serving import Serving
 from tests.server.studio.test_library import made, trained
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from songloom.jobs.store.api_tokens import hash_token
 from songloom.jobs.store.records import Token
-from songloom.server.auth import VARIABLE
+from songloom.server.http.auth import VARIABLE
 from tests.server.serving import Serving, serving
 
 PUBLIC = {"public_url": "https://music.example"}

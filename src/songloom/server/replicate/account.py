@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from songloom.server.replicate.access import Serving
+from songloom.server.dependencies import Serving
 from songloom.settings import split_list
 
 router = APIRouter(prefix="/v1", tags=["account"])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, status
+from fastapi import APIRouter, Request, status
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from songloom.jobs.store.records import StoredFile
-from songloom.server.replicate.access import Linking, Serving, url_of
-from songloom.server.replicate.outputs import SAFE
-from songloom.server.replicate.pages import Paging, page
-from songloom.server.replicate.problems import ProblemError
-from songloom.server.replicate.render import render_file
+from songloom.server.dependencies import KnownFile, Linking, Serving, url_of
+from songloom.server.http.file_responses import SAFE
+from songloom.server.http.pages import Paging, page
+from songloom.server.http.problems import ProblemError
+from songloom.server.render.replicate import render_file
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 _FORM = {
@@ -35,17 +34,6 @@ _FORM = {
         },
     }
 }
-
-
-def known_file(id: str, services: Serving) -> StoredFile:
-    """The file that a request's path names, or a 404."""
-    file = services.store.file(id)
-    if file is None:
-        raise ProblemError(404, f"there is no file {id!r}; GET /v1/files lists those there are")
-    return file
-
-
-Known = Annotated[StoredFile, Depends(known_file)]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_FORM)
@@ -76,13 +64,13 @@ def list_files(
 
 
 @router.get("/{id}")
-def get_file(file: Known, links: Linking) -> dict[str, Any]:
+def get_file(file: KnownFile, links: Linking) -> dict[str, Any]:
     """What is known of a file."""
     return render_file(file, links)
 
 
 @router.delete("/{id}", status_code=status.HTTP_204_NO_CONTENT)
-def delete_file(file: Known, services: Serving) -> None:
+def delete_file(file: KnownFile, services: Serving) -> None:
     """Forget a file; what has it as an input already keeps it."""
     services.store.remove_file(file.id)
     services.files.remove(file.id)
@@ -90,7 +78,7 @@ def delete_file(file: Known, services: Serving) -> None:
 
 @router.head("/{id}/download", include_in_schema=False)
 @router.get("/{id}/download", response_class=FileResponse)
-def download_file(file: Known, services: Serving) -> Response:
+def download_file(file: KnownFile, services: Serving) -> Response:
     """A file's bytes; ranges of them may be asked for."""
     path = services.files.path(file.id)
     if not path.is_file():

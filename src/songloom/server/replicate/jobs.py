@@ -1,48 +1,19 @@
 """Routes that predictions and trainings have alike: one, all of them, cancelling, events."""
 
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from songloom.jobs.store.records import Job, JobKind
-from songloom.server.replicate.access import Linking, Serving, url_of
-from songloom.server.replicate.links import Links
-from songloom.server.replicate.pages import Paging, page
-from songloom.server.replicate.problems import ProblemError
-from songloom.server.replicate.render import render_job
-from songloom.server.services import Services
-from songloom.server.streams import client_events, job_events, server_sent
+from songloom.server.dependencies import Linking, Serving, known_job, shown, url_of
+from songloom.server.http.pages import Paging, page
+from songloom.server.streams import EVENTS, client_events, event_response, job_events
 
-EVENT_STREAM = "text/event-stream"
-EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Server-Sent Events.", "content": {EVENT_STREAM: {}}},
-    204: {"description": "It has ended, and its events were told."},
-}
 LONGEST_LISTED = 10_000
 """Characters of a log in a list: its end, where progress is read. The job itself has all of it."""
-
-
-def shown(job: Job, links: Links, services: Services) -> dict[str, Any]:
-    """A job as JSON."""
-    return render_job(job, links, model=services.library.model_of(job))
-
-
-def known_job(kind: JobKind) -> Callable[..., Job]:
-    """A dependency: the job of a kind that a request's path names, or a 404."""
-
-    def known(id: str, services: Serving) -> Job:
-        job = services.store.job(id)
-        if job is None or job.kind != kind:
-            raise ProblemError(
-                404, f"there is no {kind} {id!r}; GET /v1/{kind}s lists those that there are"
-            )
-        return job
-
-    return known
 
 
 def job_routes(kind: JobKind) -> APIRouter:
@@ -106,7 +77,7 @@ def job_routes(kind: JobKind) -> APIRouter:
             return shown(job, links, services)
 
         events = job_events(services.dispatcher, job.id, render, links.signed)
-        return _told(server_sent(events))
+        return event_response(events)
 
     @router.get("/{id}/stream", response_class=Response, responses=EVENTS)
     async def tell_clients(
@@ -116,15 +87,9 @@ def job_routes(kind: JobKind) -> APIRouter:
         if job.ended and last_event_id:
             return Response(status_code=204)
         events = client_events(services.dispatcher, job.id, lambda job: shown(job, links, services))
-        return _told(server_sent(events))
+        return event_response(events)
 
     return router
-
-
-def _told(pieces: AsyncIterator[bytes]) -> Response:
-    # A proxy that collects an answer before it passes it on would spoil it: nginx is told not to.
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(pieces, media_type=EVENT_STREAM, headers=headers)
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -12,13 +12,13 @@ from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.home import remove_model
 from songloom.jobs.trash import is_used
-from songloom.server.library import OWNER, LibraryModel, LibraryVersion
-from songloom.server.replicate.access import Linking, Serving
-from songloom.server.replicate.links import Links
-from songloom.server.replicate.pages import whole
-from songloom.server.replicate.problems import ProblemError
-from songloom.server.replicate.render import render_model, render_version
-from songloom.server.schema import cog_document
+from songloom.server.dependencies import Linking, Serving
+from songloom.server.http.links import Links
+from songloom.server.http.pages import whole
+from songloom.server.http.problems import ProblemError
+from songloom.server.inputs.model_index import OWNER, LibraryModel, LibraryVersion
+from songloom.server.inputs.schema import cog_document
+from songloom.server.render.replicate import render_model, render_version
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 _LONGEST_QUERY = 10_000

@@ -11,15 +11,15 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from songloom.jobs.store.records import Job
-from songloom.server.library import LibraryVersion
-from songloom.server.replicate.access import Linking, Serving
-from songloom.server.replicate.creation import PredictionBody, new_job
-from songloom.server.replicate.headers import wait_seconds
-from songloom.server.replicate.jobs import job_routes, known_job, shown
-from songloom.server.replicate.links import Links
-from songloom.server.replicate.live_audio import ended_stream, head_response, live_response
-from songloom.server.replicate.outputs import file_response
-from songloom.server.replicate.problems import InvalidField, ProblemError
+from songloom.server.creation import PredictionBody, new_job
+from songloom.server.dependencies import Linking, Serving, known_job, shown
+from songloom.server.http.file_responses import file_response
+from songloom.server.http.headers import wait_seconds
+from songloom.server.http.links import Links
+from songloom.server.http.problems import InvalidField, ProblemError
+from songloom.server.inputs.model_index import LibraryVersion
+from songloom.server.live_audio import ended_stream, head_response, live_response
+from songloom.server.replicate.jobs import job_routes
 from songloom.server.services import Services
 
 router = APIRouter(tags=["predictions"])

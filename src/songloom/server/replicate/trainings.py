@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, status
+from fastapi import APIRouter, Header, Query, status
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from songloom.server.replicate.access import Linking, Serving
-from songloom.server.replicate.creation import JobBody, new_job
-from songloom.server.replicate.jobs import job_routes, shown
+from songloom.checkpoints.catalogue import NANO
+from songloom.server.creation import JobBody, new_job
+from songloom.server.datasets.estimates import Effort
+from songloom.server.dependencies import Linking, Serving, shown
+from songloom.server.http.problems import ProblemError
+from songloom.server.replicate.jobs import job_routes
 from songloom.server.replicate.models import KnownVersion, check_destination
 
-router = APIRouter(tags=["trainings"])
+router = APIRouter()
+trainings = APIRouter(tags=["trainings"])
+estimates = APIRouter(tags=["studio"])
 
 
 class TrainingBody(JobBody):
@@ -22,7 +27,7 @@ class TrainingBody(JobBody):
     destination: str = Field(description="owner/name of the model that it makes a version of.")
 
 
-@router.post(
+@trainings.post(
     "/v1/models/{owner}/{name}/versions/{version}/trainings", status_code=status.HTTP_201_CREATED
 )
 async def create_training(
@@ -41,4 +46,24 @@ async def create_training(
     return await run_in_threadpool(shown, job, links, services)
 
 
+@estimates.get("/v1/trainings/estimate")
+async def estimate_training(
+    services: Serving,
+    dataset: Annotated[str, Query(description="A data set's id.")],
+    model: Annotated[str, Query(description="What is to be trained.")] = NANO,
+    effort: Effort = "normal",
+) -> dict[str, Any]:
+    """What a training would take, and the inputs to ask for it with."""
+    songs = services.datasets.get(dataset)
+    if songs is None:
+        raise ProblemError(
+            404, f"there is no data set {dataset!r}; GET /v1/datasets lists those that there are"
+        )
+    version = await run_in_threadpool(services.library.resolve, model)
+    name = model if version is None or version.model is None else version.model
+    return await services.estimator.estimate(name, songs, effort)
+
+
+router.include_router(trainings)
+router.include_router(estimates)  # before the ids, of which it would be one
 router.include_router(job_routes("training"))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, status
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.bases import find_dependents
@@ -15,13 +15,12 @@ from songloom.checkpoints.catalogue import NANO, known_model
 from songloom.checkpoints.downloaded import remove_download
 from songloom.checkpoints.home import remove_model, trained_model, trained_models
 from songloom.jobs.trash import is_used
-from songloom.server.downloads import EVERY
-from songloom.server.replicate.access import Serving
-from songloom.server.replicate.jobs import EVENT_STREAM
-from songloom.server.replicate.problems import ProblemError
+from songloom.server.dependencies import Serving
+from songloom.server.http.problems import ProblemError
+from songloom.server.processes.downloads import EVERY
+from songloom.server.render.checkpoints import checkpoint, checkpoints
 from songloom.server.services import Services
-from songloom.server.streams import Event, server_sent
-from songloom.server.studio.checkpoint_list import checkpoint, checkpoints
+from songloom.server.streams import EVENTS, Event, event_response
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["studio"])
 LOOK_SECONDS = 1.0
@@ -49,13 +48,11 @@ def list_checkpoints(services: Serving) -> dict[str, Any]:
 @router.get(
     "/events",
     response_class=Response,
-    responses={200: {"description": "Server-Sent Events.", "content": {EVENT_STREAM: {}}}},
+    responses={200: EVENTS[200]},
 )
 async def tell_checkpoints(services: Serving) -> Response:
     """What changes, as Server-Sent Events: each `checkpoint` is a model as the list has it."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    events = server_sent(checkpoint_events(services))
-    return StreamingResponse(events, media_type=EVENT_STREAM, headers=headers)
+    return event_response(checkpoint_events(services))
 
 
 @router.post("/{name}/download", status_code=status.HTTP_202_ACCEPTED)

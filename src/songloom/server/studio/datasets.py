@@ -7,23 +7,22 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, status
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from songloom.dataset.values import label_value, text_value
 from songloom.errors import DatasetError
-from songloom.server.filenames import safe_name
-from songloom.server.replicate.access import Linking, Serving
-from songloom.server.replicate.jobs import EVENT_STREAM
-from songloom.server.replicate.links import Links
-from songloom.server.replicate.outputs import SAFE, UNKNOWN_TYPE
-from songloom.server.replicate.problems import InvalidField, ProblemError
-from songloom.server.replicate.render import stamp
+from songloom.server.datasets.intake import take_upload
+from songloom.server.datasets.records import EDITABLE, DatasetSong, SongDataset
+from songloom.server.datasets.store import unedited
+from songloom.server.dependencies import Linking, Serving
+from songloom.server.files.filenames import safe_name
+from songloom.server.http.file_responses import SAFE, UNKNOWN_TYPE
+from songloom.server.http.links import Links
+from songloom.server.http.problems import InvalidField, ProblemError
+from songloom.server.render.replicate import stamp
 from songloom.server.services import Services
-from songloom.server.streams import Event, server_sent
-from songloom.server.studio.dataset_intake import take_upload
-from songloom.server.studio.dataset_records import EDITABLE, DatasetSong, SongDataset
-from songloom.server.studio.dataset_store import unedited
+from songloom.server.streams import EVENTS, Event, event_response
 
 router = APIRouter(prefix="/v1/datasets", tags=["studio"])
 
@@ -206,7 +205,7 @@ async def get_song_peaks(dataset: Known, song: KnownSong, services: Serving) -> 
 @router.get(
     "/{id}/events",
     response_class=Response,
-    responses={200: {"description": "Server-Sent Events.", "content": {EVENT_STREAM: {}}}},
+    responses={200: EVENTS[200]},
 )
 async def tell_dataset(dataset: Known, services: Serving, links: Linking) -> Response:
     """What happens to it, as Server-Sent Events: `dataset` is the whole, `song` one of its songs.
@@ -214,9 +213,7 @@ async def tell_dataset(dataset: Known, services: Serving, links: Linking) -> Res
     `dataset` comes first, and when songs were removed or the name was changed; `song` when one was
     added or changed.
     """
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    events = dataset_events(services, dataset.id, links)
-    return StreamingResponse(server_sent(events), media_type=EVENT_STREAM, headers=headers)
+    return event_response(dataset_events(services, dataset.id, links))
 
 
 async def dataset_events(services: Services, id: str, links: Links) -> AsyncIterator[Event]:

@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from songloom.checkpoints.catalogue import NANO
 from songloom.jobs.paths import EXCERPT_SIDES, derived_path
-from songloom.server.replicate.access import Linking, Serving
-from songloom.server.replicate.links import Links
-from songloom.server.replicate.outputs import SAFE, TYPES
-from songloom.server.replicate.problems import ProblemError
+from songloom.server.dependencies import Linking, Serving
+from songloom.server.http.file_responses import SAFE, TYPES
+from songloom.server.http.links import Links
+from songloom.server.http.problems import ProblemError
 from songloom.server.studio.datasets import Known, KnownSong
 
 router = APIRouter(prefix="/v1/datasets/{id}/songs/{song}/fidelity", tags=["studio"])

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from songloom.jobs.store.records import Job, JobKind, LibraryItem
-from songloom.server.replicate.access import Linking, Serving
-from songloom.server.replicate.links import Links
-from songloom.server.replicate.problems import InvalidField, ProblemError
+from songloom.server.dependencies import Linking, Serving
+from songloom.server.http.links import Links
+from songloom.server.http.problems import InvalidField, ProblemError
+from songloom.server.render.library import render_item
 from songloom.server.services import Services
-from songloom.server.studio.items import render_item
 
 router = APIRouter(prefix="/v1/library", tags=["studio"])
 LONGEST_TITLE = 200

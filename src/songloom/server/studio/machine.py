@@ -8,9 +8,9 @@ from fastapi import APIRouter
 
 from songloom.checkpoints.listing import list_models
 from songloom.jobs.paths import server_folder
-from songloom.server.auth import admits_all
-from songloom.server.library import OWNER
-from songloom.server.replicate.access import Serving
+from songloom.server.dependencies import Serving
+from songloom.server.http.auth import admits_all
+from songloom.server.inputs.model_index import OWNER
 from songloom.server.services import Services
 from songloom.settings import split_list
 from songloom.version import __version__

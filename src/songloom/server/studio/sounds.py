@@ -1,21 +1,24 @@
-"""The library's sounds: their outlines, and downloads in any format by names that people know."""
+"""Sounds: outlines of results and of uploads, and downloads in any format by names people know."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from songloom.jobs.store.records import LibraryItem
-from songloom.server.replicate.access import Serving
-from songloom.server.replicate.outputs import SAFE, TYPES
-from songloom.server.replicate.problems import ProblemError
-from songloom.server.studio.items import readable_name, result_names
+from songloom.server.dependencies import KnownFile, Serving
+from songloom.server.http.file_responses import SAFE, TYPES
+from songloom.server.http.problems import ProblemError
+from songloom.server.render.library import readable_name, result_names
 from songloom.server.studio.library import known_item
 
 router = APIRouter(prefix="/v1/library/{id}/sounds/{name}", tags=["studio"])
+recordings = APIRouter(tags=["studio"])
+"""Routes of uploads, judged before anything is made of them."""
 _KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 """A result never changes."""
 
@@ -61,3 +64,12 @@ async def download_sound(
         filename=f"{readable_name(item, sound.name)}.{format}",
         headers=SAFE | _KEPT_BY_BROWSERS,
     )
+
+
+@recordings.get("/v1/files/{id}/peaks")
+async def get_file_peaks(file: KnownFile, services: Serving) -> dict[str, Any]:
+    """Seconds, peaks and levels of an uploaded recording; 400 where it can't be read as audio."""
+    path = services.files.path(file.id)
+    if not await run_in_threadpool(path.is_file):
+        raise ProblemError(410, f"the bytes of file {file.id!r} are gone; upload it again")
+    return await services.sounds.read_outline(path)

@@ -22,9 +22,9 @@ from songloom.jobs.paths import (
     weights_folder,
 )
 from songloom.jobs.store.records import JobKind
-from songloom.server.replicate.access import Linking, Serving
+from songloom.server.dependencies import Linking, Serving
+from songloom.server.render.exports import export
 from songloom.server.services import Services
-from songloom.server.studio.exports import export
 
 router = APIRouter(prefix="/v1/storage", tags=["studio"])
 ZIP = "application/zip"

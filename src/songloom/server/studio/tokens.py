@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from songloom.jobs.store.api_tokens import LONGEST_NAME, hash_token, may_be_name, new_token
 from songloom.jobs.store.records import Token
-from songloom.server.auth import VARIABLE, admits_all
-from songloom.server.replicate.access import Serving
-from songloom.server.replicate.problems import InvalidField, ProblemError
-from songloom.server.replicate.render import stamp
+from songloom.server.dependencies import Serving
+from songloom.server.http.auth import VARIABLE, admits_all
+from songloom.server.http.problems import InvalidField, ProblemError
+from songloom.server.render.replicate import stamp
 from songloom.settings import ServeSettings
 
 router = APIRouter(prefix="/v1/tokens", tags=["studio"])

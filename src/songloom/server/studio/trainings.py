@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from songloom.checkpoints.catalogue import NANO
 from songloom.finetuning.history import TrainingHistory
 from songloom.jobs.store.records import Job
-from songloom.server.inputs import as_taken
-from songloom.server.replicate.access import Linking, Serving
-from songloom.server.replicate.jobs import known_job, shown
-from songloom.server.replicate.outputs import SAFE, TYPES
-from songloom.server.replicate.problems import ProblemError
+from songloom.server.dependencies import Linking, Serving, known_job, shown
+from songloom.server.http.file_responses import SAFE, TYPES
+from songloom.server.http.problems import ProblemError
+from songloom.server.inputs.inputs import as_taken
 from songloom.server.services import Services
 from songloom.server.streams import clip_path
-from songloom.server.studio.estimates import Effort
 from songloom.training_request import TrainingRequest
 
 router = APIRouter(prefix="/v1/trainings", tags=["studio"])
@@ -28,24 +25,6 @@ Known = Annotated[Job, Depends(known_job("training"))]
 def notes_of(job: Job, services: Services) -> TrainingHistory:
     """What a training has told so far."""
     return TrainingHistory(services.dispatcher.folder(job.id))
-
-
-@router.get("/estimate")
-async def estimate_training(
-    services: Serving,
-    dataset: Annotated[str, Query(description="A data set's id.")],
-    model: Annotated[str, Query(description="What is to be trained.")] = NANO,
-    effort: Effort = "normal",
-) -> dict[str, Any]:
-    """What a training would take, and the inputs to ask for it with."""
-    songs = services.datasets.get(dataset)
-    if songs is None:
-        raise ProblemError(
-            404, f"there is no data set {dataset!r}; GET /v1/datasets lists those that there are"
-        )
-    version = await run_in_threadpool(services.library.resolve, model)
-    name = model if version is None or version.model is None else version.model
-    return await services.estimator.estimate(name, songs, effort)
 
 
 @router.post("/{id}/resume")

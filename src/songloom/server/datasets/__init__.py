@@ -1,0 +1,1 @@
+"""Data sets: uploaded songs, their analysis, and what training on them would take."""

@@ -1,0 +1,1 @@
+"""Files that come and go: uploads, downloads from URLs, results, and the rules for each."""

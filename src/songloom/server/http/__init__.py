@@ -1,0 +1,1 @@
+"""HTTP itself: access, limits, logs, and the forms that all answers share."""

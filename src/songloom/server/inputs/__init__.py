@@ -1,0 +1,1 @@
+"""Inputs of predictions and trainings: their schema, their checks, and the models they name."""

@@ -1,0 +1,1 @@
+"""Helper processes, and the work that they do for the server."""

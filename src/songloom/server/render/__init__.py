@@ -1,0 +1,1 @@
+"""Records as the JSON, or the files, that clients are given."""

@@ -1,0 +1,3 @@
+"""Nobody's own models are seen or touched."""
+
+from tests.server.studio.conftest import home as home
