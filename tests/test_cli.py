@@ -1,6 +1,7 @@
 """The command line, with an engine that makes sines instead of music."""
 
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from songloom.audio.files import read_audio
 from songloom.checkpoints.listing import ModelListing
 from songloom.errors import ModelError
 from songloom.fields import fields_of
+from songloom.models.lm import LM
 from songloom.request import GenerationRequest
 from tests.command_line import refused, run
 from tests.sines import RATE, SineEngine
+from tests.tiny import tiny_model
 
 
 @pytest.fixture
@@ -331,6 +334,31 @@ def test_export_passes_on_what_is_asked(
         ("nano", Path("out"), "transformers", True),
     ]
     assert capsys.readouterr().out == "out\nout\n"
+
+
+@pytest.mark.slow
+def test_few_calls_lie_between_the_command_and_the_token_step(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package, step = str(Path(songloom.__file__).parent), LM.step
+    calls: list[list[str]] = []
+
+    def record(*arguments: Any) -> torch.Tensor:
+        frames = traceback.extract_stack()
+        calls.append([frame.name for frame in frames if frame.filename.startswith(package)])
+        return step(*arguments)
+
+    monkeypatch.setattr(LM, "step", record)
+    model = tiny_model(tmp_path / "model", window_seconds=2.0)
+    out = tmp_path / "a.wav"
+    assert run("generate", "piano", "--model", model, "--duration", "0.2", "-o", out) == 0
+    assert calls[0] == ["main", "generate", "_generate", "generate", "advance", "advance"]
+
+
+def test_commands_are_listed_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    commands = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands[:4]] == ["generate", "train", "prepare", "serve"]
 
 
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

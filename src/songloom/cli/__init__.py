@@ -5,9 +5,8 @@ Nothing heavy is imported before a command needs it, so that `songloom --help` i
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
+import click
 
 from songloom.cli.generate import generate
 from songloom.cli.models import export, merge, models
@@ -17,47 +16,36 @@ from songloom.cli.train import prepare, train
 from songloom.errors import Cancelled, SongloomError
 from songloom.version import __version__
 
-app = typer.Typer(
-    name="songloom",
-    help="MusicGen that you own: write music from words and audio, on your machine.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich's help costs more time than everything else the command does
-    context_settings={"help_option_names": ["-h", "--help"]},
+
+class _Commands(click.Group):
+    """Commands that help lists in the order of their addition."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
+@click.version_option(__version__, message="songloom %(version)s", help="Show the version.")
+def app() -> None:
+    """MusicGen that you own: write music from words and audio, on your machine."""
+
+
+for command in (generate, train, prepare, serve, tokens, models, merge, export):
+    app.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit with 0, 2 (an expected error, in one line) or 130 (Ctrl-C)."""
     try:
-        app(args=arguments, prog_name="songloom")
+        sys.exit(app.main(arguments, prog_name="songloom", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
     except SongloomError as error:
         print(f"songloom: {error}", file=sys.stderr)
         sys.exit(130 if isinstance(error, Cancelled) else 2)
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        print(f"songloom {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options_of_all_commands(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    pass
-
-
-app.command()(generate)
-app.command()(train)
-app.command()(prepare)
-app.command()(serve)
-app.add_typer(tokens, name="tokens")
-app.add_typer(models, name="models")
-app.command()(merge)
-app.command()(export)

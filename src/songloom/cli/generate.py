@@ -6,12 +6,12 @@ import time
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from songloom import destination, terminal
-from songloom.cli.options import takes_fields
+from songloom.cli.options import PATH, parameters_of, pass_fields
 from songloom.errors import AudioError, ModelError, RequestError
 from songloom.request import GenerationRequest
 
@@ -22,63 +22,67 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "nano"
 
 
-@takes_fields(GenerationRequest)
+@click.command(params=parameters_of(GenerationRequest))
+@click.argument(
+    "words", required=False, metavar="[PROMPT]", help="What to play; the same as --prompt."
+)
+@click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    metavar="NAME",
+    help="A name that `songloom models` lists, a hub id, or a folder.",
+)
+@click.option(
+    "--weights",
+    type=PATH,
+    metavar="PATH",
+    help="Fine-tuned weights, a file or a folder, used in place of --model; what they lack "
+    "(codec, text encoder) is taken from --model where that is given.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="INTEGER",
+    help="How many variations to make: seed, seed + 1, ...",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=PATH,
+    metavar="PATH",
+    help="File or folder to write to, or - for standard output. The extension decides the "
+    "format. Without it, the file is named after the prompt.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists already.")
+@click.option(
+    "--device",
+    default="auto",
+    metavar="NAME",
+    help="Where to compute: cpu, cuda, mps, or auto (CUDA where there is one, else CPU).",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+    default="auto",
+    metavar="auto|float32|float16|bfloat16",
+    help="Precision of the weights; auto is the fastest that is accurate.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per file instead of text."
+)
+@pass_fields
 def generate(
     fields: dict[str, Any],
-    words: Annotated[
-        str | None,
-        typer.Argument(metavar="PROMPT", help="What to play; the same as --prompt."),
-    ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="A name that `songloom models` lists, a hub id, or a folder."
-        ),
-    ] = DEFAULT_MODEL,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Fine-tuned weights, a file or a folder, used in place of --model; what they lack "
-            "(codec, text encoder) is taken from --model where that is given.",
-        ),
-    ] = None,
-    count: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="INTEGER", help="How many variations to make: seed, seed + 1, ..."
-        ),
-    ] = 1,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="File or folder to write to, or - for standard output. The extension decides the "
-            "format. Without it, the file is named after the prompt.",
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that exists already.")
-    ] = False,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Where to compute: cpu, cuda, mps, or auto (CUDA where there is one, else CPU).",
-        ),
-    ] = "auto",
-    dtype: Annotated[
-        Literal["auto", "float32", "float16", "bfloat16"],
-        typer.Option(
-            metavar="auto|float32|float16|bfloat16",
-            help="Precision of the weights; auto is the fastest that is accurate.",
-        ),
-    ] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per file instead of text.")
-    ] = False,
+    words: str | None,
+    model: str,
+    weights: Path | None,
+    count: int,
+    output: Path | None,
+    overwrite: bool,
+    device: str,
+    dtype: "DType",
+    as_json: bool,
 ) -> None:
     """Generate music from a prompt, from audio, or from both."""
     if words is not None:

@@ -5,26 +5,22 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
+import click
 
 from songloom import terminal
+from songloom.cli.options import PATH
 
 if TYPE_CHECKING:
     from songloom.checkpoints.listing import ModelListing
 
-models = typer.Typer(help="List the models and their licences; remove trained ones.")
 
-
-@models.callback(invoke_without_command=True)
-def list_models(
-    context: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON array instead of a table.")
-    ] = False,
-) -> None:
-    """List the models and their licences."""
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of a table.")
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """List the models and their licences; remove trained ones."""
     if context.invoked_subcommand is not None:
         return
     import songloom
@@ -82,20 +78,15 @@ def _origin(listing: "ModelListing") -> str:
 
 
 @models.command()
-def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A trained model's name.")],
-    keep_run: Annotated[
-        bool,
-        typer.Option(
-            "--keep-run",
-            help="Keep the folder of its training: prepared songs and their edits, logs, and a "
-            "training that is not finished.",
-        ),
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Remove it even if other models were trained on it.")
-    ] = False,
-) -> None:
+@click.argument("name", metavar="NAME", help="A trained model's name.")
+@click.option(
+    "--keep-run",
+    is_flag=True,
+    help="Keep the folder of its training: prepared songs and their edits, logs, and a training "
+    "that is not finished.",
+)
+@click.option("--force", is_flag=True, help="Remove it even if other models were trained on it.")
+def remove(name: str, keep_run: bool, force: bool) -> None:
     """Remove a trained model for good, with the folder of its training."""
     import songloom
     from songloom.checkpoints.home import run_folder, trained_model
@@ -108,19 +99,15 @@ def remove(
         print(f"{verb} {run_folder(name)}, the folder of its training", file=sys.stderr)
 
 
-def merge(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A trained adapter: its name, or its folder.")
-    ],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
-    base: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Model to merge the adapter into (default: the one that it was trained on).",
-        ),
-    ] = None,
-) -> None:
+@click.command()
+@click.argument("model", metavar="MODEL", help="A trained adapter: its name, or its folder.")
+@click.argument("folder", type=PATH, metavar="DIR", help="The folder to write.")
+@click.option(
+    "--base",
+    metavar="NAME",
+    help="Model to merge the adapter into (default: the one that it was trained on).",
+)
+def merge(model: str, folder: Path, base: str | None) -> None:
     """Make a whole model of an adapter and its base."""
     with redirect_stdout(sys.stderr):
         import songloom
@@ -132,27 +119,25 @@ def merge(
     print(folder)
 
 
+@click.command()
+@click.argument("model", metavar="MODEL", help="A name, a hub id, a folder or a file.")
+@click.argument("folder", type=PATH, metavar="DIR", help="The folder to write.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["transformers", "reference"]),
+    default="transformers",
+    metavar="transformers|reference",
+    help="Layout of the files: that of transformers, or that of the reference library.",
+)
+@click.option(
+    "--diffusion",
+    is_flag=True,
+    help="Write the weights of multi-band diffusion too, downloading them (2.6 GB) if necessary; "
+    "those in the model's own folder are always written.",
+)
 def export(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A name, a hub id, a folder or a file.")
-    ],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
-    layout: Annotated[
-        Literal["transformers", "reference"],
-        typer.Option(
-            "--format",
-            metavar="transformers|reference",
-            help="Whose layout: that of transformers, or that of the reference library.",
-        ),
-    ] = "transformers",
-    diffusion: Annotated[
-        bool,
-        typer.Option(
-            "--diffusion",
-            help="Write the weights of multi-band diffusion too, fetching them (2.6 GB) if need "
-            "be; those in the model's own folder always come along.",
-        ),
-    ] = False,
+    model: str, folder: Path, layout: Literal["transformers", "reference"], diffusion: bool
 ) -> None:
     """Write a model's files in another layout."""
     with redirect_stdout(sys.stderr):

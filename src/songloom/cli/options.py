@@ -1,88 +1,77 @@
 """Command-line options, made from the fields of a request."""
 
 import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from songloom.fields import FieldSpec, Request, fields_of
 
+PATH = click.Path(path_type=Path)
 _METAVARS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
 
+pass_fields = click.make_pass_decorator(dict, ensure=True)
+"""Gives a command the fields that were given, parsed, as its first parameter; those left out are
+not among them, so that the request's own defaults hold."""
 
-def takes_fields(
+
+def parameters_of(
     request: type[Request],
     *,
     arguments: Mapping[str, str] | None = None,
     short: Mapping[str, str] | None = None,
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one option per field of a request.
-
-    The command gets the fields that were given as its first parameter, a dictionary; those left out
-    are not in it, so that the request's own defaults hold.
+) -> list[click.Parameter]:
+    """One parameter of a command per field of a request; see `pass_fields`.
 
     Args:
         request: the class.
         arguments: fields that are arguments instead of options, with what stands for them in help.
         short: further names of options, by field: `{"model_version": "--model"}`.
     """
-    specs = fields_of(request)
-    positional, further = arguments or {}, short or {}
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(command).parameters.values())[1:]
-        # Where a command takes an argument of its own, that comes first in its usage line.
-        parameters = [
-            *(_argument(spec, positional[spec.name]) for spec in specs if spec.name in positional),
-            *own[:1],
-            *(
-                _option(spec, further.get(spec.name))
-                for spec in specs
-                if spec.name not in positional
-            ),
-            *own[1:],
-        ]
-
-        @functools.wraps(command)
-        def with_fields(**values: Any) -> None:
-            given = {spec: values.pop(spec.name) for spec in specs}
-            fields = {
-                spec.name: spec.parse_text(value) if isinstance(value, str) else value
-                for spec, value in given.items()
-                if value is not None
-            }
-            command(fields, **values)
-
-        with_fields.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        with_fields.__annotations__ = {item.name: item.annotation for item in parameters}
-        return with_fields
-
-    return decorate
+    metavars, names = arguments or {}, short or {}
+    return [
+        _argument(spec, metavars[spec.name])
+        if spec.name in metavars
+        else _option(spec, names.get(spec.name))
+        for spec in fields_of(request)
+    ]
 
 
-def _argument(spec: FieldSpec, metavar: str) -> inspect.Parameter:
-    argument = typer.Argument(metavar=metavar, help=spec.option.help)
-    return _parameter(spec, Annotated[str, argument], inspect.Parameter.empty)
+def _argument(spec: FieldSpec, metavar: str) -> click.Argument:
+    return click.Argument(
+        [spec.name],
+        metavar=metavar,
+        help=spec.option.help,
+        expose_value=False,
+        callback=functools.partial(_keep_field, spec),
+    )
 
 
-def _option(spec: FieldSpec, further: str | None) -> inspect.Parameter:
-    hidden = spec.default in (None, "") or spec.default is False
-    told = "" if hidden else f"  [default: {format_default(spec.default)}]"
+def _option(spec: FieldSpec, short: str | None) -> click.Option:
+    has_default = spec.default not in (None, "") and spec.default is not False
+    default = f"  [default: {format_default(spec.default)}]" if has_default else ""
     name = "--" + spec.name.replace("_", "-")
     if spec.type is bool and spec.default is not False:
         name += f"/--no-{name[2:]}"
-    option = typer.Option(
-        *([further] if further else []),
-        name,
-        help=spec.option.help + told,
-        metavar=None if spec.type is bool else "|".join(spec.choices) or _METAVARS[spec.type],
-    )
     # Texts, which the field reads itself: one place decides what is right, in one wording. None is
     # "not given": the request knows the default.
-    return _parameter(spec, Annotated[bool | None if spec.type is bool else str | None, option])
+    return click.Option(
+        [*([short] if short else []), name],
+        help=spec.option.help + default,
+        metavar=None if spec.type is bool else "|".join(spec.choices) or _METAVARS[spec.type],
+        is_flag=spec.type is bool,
+        default=None,
+        expose_value=False,
+        callback=functools.partial(_keep_field, spec),
+    )
+
+
+def _keep_field(spec: FieldSpec, context: click.Context, _: click.Parameter, value: Any) -> None:
+    if value is not None:
+        fields = context.ensure_object(dict)
+        fields[spec.name] = spec.parse_text(value) if isinstance(value, str) else value
 
 
 def format_default(default: object) -> str:
@@ -90,8 +79,3 @@ def format_default(default: object) -> str:
     if isinstance(default, bool):
         return "on" if default else "off"
     return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def _parameter(spec: FieldSpec, annotation: Any, default: Any = None) -> inspect.Parameter:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Parameter(spec.name, kind, default=default, annotation=annotation)

@@ -2,14 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from songloom import terminal
+from songloom.cli.options import PATH
 from songloom.errors import RequestError
 from songloom.fields import fields_of
 from songloom.settings import ServeSettings, read_settings
@@ -17,35 +18,35 @@ from songloom.settings import ServeSettings, read_settings
 if TYPE_CHECKING:
     from songloom.jobs.store.store import Store
 
-tokens = typer.Typer(help="List the tokens that a server accepts; create and revoke them.")
-
 _HELP = {spec.name: spec.option.help for spec in fields_of(ServeSettings)}
 
-# Where a server keeps its tokens is given as `songloom serve` is given it.
-DatabaseOption = Annotated[
-    str | None, typer.Option("--database", metavar="TEXT", help=_HELP["database"])
-]
-FolderOption = Annotated[
-    Path | None, typer.Option("--folder", metavar="PATH", help=_HELP["folder"])
-]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="PATH", help="The TOML file that `songloom serve` is given."),
-]
-NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="Whom or what the token is for, such as laptop.")
-]
+
+def _add_place(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where a server keeps its tokens, as `songloom serve` has them."""
+    for option in (
+        click.option(
+            "--config",
+            type=PATH,
+            metavar="PATH",
+            help="The TOML file that `songloom serve` is given.",
+        ),
+        click.option("--folder", type=PATH, metavar="PATH", help=_HELP["folder"]),
+        click.option("--database", metavar="TEXT", help=_HELP["database"]),
+    ):
+        command = option(command)
+    return command
 
 
-@tokens.callback(invoke_without_command=True)
-def list_tokens(
-    context: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON array instead of a table.")
-    ] = False,
-    database: DatabaseOption = None,
-    folder: FolderOption = None,
-    config: ConfigOption = None,
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of a table.")
+@_add_place
+@click.pass_context
+def tokens(
+    context: click.Context,
+    as_json: bool,
+    database: str | None,
+    folder: Path | None,
+    config: Path | None,
 ) -> None:
     """List the tokens that a server accepts; create and revoke them."""
     if context.invoked_subcommand is not None:
@@ -68,12 +69,9 @@ def list_tokens(
 
 
 @tokens.command()
-def create(
-    name: NameArgument,
-    database: DatabaseOption = None,
-    folder: FolderOption = None,
-    config: ConfigOption = None,
-) -> None:
+@click.argument("name", metavar="NAME", help="Who or what the token is for, such as laptop.")
+@_add_place
+def create(name: str, database: str | None, folder: Path | None, config: Path | None) -> None:
     """Create a token and print it, this once."""
     from songloom.jobs.store.api_tokens import LONGEST_NAME, hash_token, may_be_name, new_token
     from songloom.jobs.store.records import Token
@@ -81,7 +79,7 @@ def create(
     if not may_be_name(name):
         raise RequestError(
             f"NAME is {name!r}, but must be a name of at most {LONGEST_NAME} characters; choose "
-            "one by which you will know the token"
+            "one that tells you later what the token is for"
         )
     token = new_token()
     with _store(database, folder, config) as store:
@@ -91,13 +89,10 @@ def create(
 
 
 @tokens.command()
-def revoke(
-    name: NameArgument,
-    database: DatabaseOption = None,
-    folder: FolderOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """Let nobody in with a token any more."""
+@click.argument("name", metavar="NAME", help="Who or what the token is for, such as laptop.")
+@_add_place
+def revoke(name: str, database: str | None, folder: Path | None, config: Path | None) -> None:
+    """Revoke a token: the server accepts it no longer."""
     with _store(database, folder, config) as store:
         if not store.remove_token(name):
             names = ", ".join(repr(token.name) for token in store.tokens()) or "none"

@@ -4,12 +4,12 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from songloom import terminal
-from songloom.cli.options import takes_fields
+from songloom.cli.options import PATH, parameters_of, pass_fields
 from songloom.finetuning.threads import suit_training
 from songloom.training_request import PrepareRequest, TrainingRequest
 
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from songloom.dataset.prepare import Prepared
     from songloom.finetuning.pipeline import FineTuned
 
+_ARGUMENTS = {"dataset_path": "SONGS"}
 _SHORT = {"model_version": "--model"}
 
 
-@takes_fields(PrepareRequest, arguments={"dataset_path": "SONGS"}, short=_SHORT)
-def prepare(
-    fields: dict[str, Any],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="DATASET", help="The folder of the data set."),
-    ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
-) -> None:
+@click.command(params=parameters_of(PrepareRequest, arguments=_ARGUMENTS, short=_SHORT))
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=PATH,
+    metavar="DATASET",
+    help="The folder of the data set.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@pass_fields
+def prepare(fields: dict[str, Any], output: Path, as_json: bool) -> None:
     """Make a data set of songs: labels, captions and tokens, to be edited and trained on."""
     request = PrepareRequest.from_mapping(fields)
     with (
@@ -44,17 +46,11 @@ def prepare(
     _report_songs(prepared, as_json)
 
 
-@takes_fields(TrainingRequest, arguments={"dataset_path": "SONGS"}, short=_SHORT)
-def train(
-    fields: dict[str, Any],
-    restart: Annotated[
-        bool,
-        typer.Option("--restart", help="Start over, and replace a model of that name."),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of text.")
-    ] = False,
-) -> None:
+@click.command(params=parameters_of(TrainingRequest, arguments=_ARGUMENTS, short=_SHORT))
+@click.option("--restart", is_flag=True, help="Start over, and replace a model of that name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@pass_fields
+def train(fields: dict[str, Any], restart: bool, as_json: bool) -> None:
     """Fine-tune a model on songs, or on a data set. Run again, it resumes where it stopped."""
     request = TrainingRequest.from_mapping(fields)
     suit_training()
