@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from songloom.models.linear import HalfLinear
+from songloom.models.layers import HalfLinear
 from songloom.models.lm import LM
 
 READ_BYTES = 2**30

@@ -95,7 +95,7 @@ def measured(case: Case) -> Cost:
 
 def _run(case: Case, sender: Any) -> None:
     if case.ours:
-        from songloom.finetuning.threads import suit_training
+        from songloom.machine import suit_training
 
         suit_training()  # as `songloom train` does
     import torch

@@ -24,7 +24,7 @@ STYLE = (
 
 def main(folder: Path) -> None:
     """Write everything to `folder`; show where it lies and what it looks like."""
-    from songloom.jobs.environment import suit_training
+    from songloom.machine import suit_training
 
     # What is trained here stays here.
     os.environ["SONGLOOM_HOME"] = str(folder / "home")

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from songloom.audio.files import Audio, read_audio, write_audio
-from songloom.audio.tags import read_tags
+from songloom.audio.files import Audio, read_audio, read_tags, write_audio
 from songloom.cli import main
 
 pytestmark = [

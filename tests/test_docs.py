@@ -417,3 +417,18 @@ def test_the_lock_holds_every_dependency() -> None:
     }
     names = {re.split(r"[^\w.-]", item)[0].lower().replace("_", "-") for item in wanted}
     assert names <= locked
+
+
+@pytest.mark.parametrize(
+    "program",
+    sorted(
+        p.relative_to(ROOT) for name in ("docs", "examples") for p in (ROOT / name).glob("*.py")
+    ),
+    ids=str,
+)
+def test_programs_import_what_is_there(program: Path) -> None:
+    """Inside functions too, where nothing but running them would find it."""
+    for node in ast.walk(ast.parse((ROOT / program).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("songloom."):
+            module = importlib.import_module(str(node.module))
+            assert all(hasattr(module, alias.name) for alias in node.names), node.module

@@ -19,8 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songloom.audio import decoding
-from songloom.audio.files import Audio, read_audio, read_seconds, write_audio
-from songloom.audio.tags import read_tags
+from songloom.audio.files import Audio, read_audio, read_seconds, read_tags, write_audio
 from songloom.errors import AudioError
 from songloom.request import OutputFormat
 from tests.audio.sounds import cut, encode, silent_film, tone_audio, tones

@@ -20,10 +20,10 @@ from songloom.audio.files import (
     format_of,
     read_audio,
     read_seconds,
+    read_tags,
     stream_audio,
     write_audio,
 )
-from songloom.audio.tags import read_tags
 from songloom.errors import AudioError, OutputError, RequestError, TooShortError
 from songloom.request import OutputFormat
 from tests.audio.sounds import encode, tone_audio, tones

@@ -12,7 +12,7 @@ from benchmarks.decode import logits_error
 from benchmarks.limits import bytes_per_step, read_bandwidth, share_of_limit
 from benchmarks.report import Options, save_results
 from benchmarks.results import Results, commit_of_tree, describe_run, read_results, write_results
-from songloom.models.linear import has_half_linear, pack_half
+from songloom.models.layers import has_half_linear, pack_half
 from tests.generation.sequences import MELODY, TEXT, tiny
 from tests.tiny import tiny_model
 

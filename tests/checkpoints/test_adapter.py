@@ -18,7 +18,8 @@ from songloom.checkpoints.adapter import read_adapter, write_adapter
 from songloom.checkpoints.load import load_components
 from songloom.errors import ModelError, OutputError
 from songloom.models.lm import LM
-from songloom.models.lora import TARGETS, LoraConfig, add_lora, load_lora_state, lora_state
+from songloom.models.lora import TARGETS, LoraConfig, add_lora, lora_state
+from tests.models.adapters import set_adapter
 from tests.parity import lm_and_transformers_logits
 from tests.tiny import tiny_model, tiny_transformers
 
@@ -38,7 +39,7 @@ def adapted(lm: LM, config: LoraConfig = SMALL) -> dict[str, torch.Tensor]:
         name: torch.randn(t.shape, generator=generator) * 0.1 if name.endswith("up") else t.clone()
         for name, t in lora_state(lm).items()
     }
-    load_lora_state(lm, state)
+    set_adapter(lm, state)
     return state
 
 
@@ -177,7 +178,7 @@ def test_an_adapter_of_an_adapter(tmp_path: Path) -> None:
     second = written(tmp_path / "second", first, LoraConfig(rank=2, targets=("heads",)))
     components, expected = load_components(second), load_components(first)
     add_lora(expected.lm, LoraConfig(rank=2, targets=("heads",)))
-    load_lora_state(expected.lm, read_adapter(second, expected.lm.config).tensors)
+    set_adapter(expected.lm, read_adapter(second, expected.lm.config).tensors)
     tokens = torch.randint(0, 64, (1, 4, 5))
     torch.testing.assert_close(components.lm(tokens), expected.lm(tokens), atol=1e-4, rtol=1e-4)
 

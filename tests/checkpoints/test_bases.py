@@ -22,8 +22,9 @@ from songloom.checkpoints.load import load_components
 from songloom.checkpoints.sources import find_source
 from songloom.errors import BaseChangedError, ModelError, ModelNeededError
 from songloom.generation.model import load
-from songloom.models.lora import LoraConfig, add_lora, load_lora_state, lora_state
+from songloom.models.lora import LoraConfig, add_lora, lora_state
 from songloom.progress import Notice, ProgressEvent
+from tests.models.adapters import set_adapter
 from tests.tiny import tiny_model
 
 CONFIG = LoraConfig(rank=2, alpha=3)
@@ -43,7 +44,7 @@ def train_adapter(name: str, base: str, seed: int = 1, *, record: bool = True) -
     lm = components.lm
     add_lora(lm, CONFIG, torch.Generator().manual_seed(seed))
     generator = torch.Generator().manual_seed(seed)
-    load_lora_state(
+    set_adapter(
         lm,
         {n: torch.randn(t.shape, generator=generator) * 0.1 for n, t in lora_state(lm).items()},
     )

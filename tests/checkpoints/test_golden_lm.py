@@ -16,7 +16,7 @@ from torch import Tensor
 from songloom.checkpoints.reference import read_lm
 from songloom.checkpoints.reference_lm import ReferenceModel
 from songloom.models.chroma import chroma
-from songloom.models.delay import align_logits, apply_delay
+from songloom.models.delay import apply_delay
 from songloom.models.lm import LM
 from tests.golden_values import golden_folder
 
@@ -82,6 +82,19 @@ def run(lm: LM, tokens: Tensor, text: Tensor, mask: Tensor, melody: Tensor | Non
 
 def delayed(lm: LM, codes: Tensor) -> Tensor:
     return apply_delay(codes, lm.config.delays, lm.config.special_token)
+
+
+def align_logits(logits: Tensor, delays: tuple[int, ...], frames: int) -> Tensor:
+    """Logits of the steps, `(B, K, S, card)`, -> logits of the frames, `(B, K, frames, card)`.
+
+    The logits at step `s` predict the tokens at step `s + 1`. Frames whose prediction lies beyond
+    the sequence given (it may stop short of the last delays) are filled with NaN.
+    """
+    aligned = logits.new_full((*logits.shape[:2], frames, logits.shape[-1]), float("nan"))
+    for k, delay in enumerate(delays):
+        known = logits[:, k, delay : delay + frames]
+        aligned[:, k, : known.shape[1]] = known
+    return aligned
 
 
 def check(lm: LM, expected: dict[str, Tensor], ours: Tensor, name: str) -> None:

@@ -23,9 +23,9 @@ from songloom.models.lora import (
     add_lora,
     lora_state,
     merge_state,
-    remove_lora,
 )
 from tests.generation.sequences import MELODY, TEXT, decode, sequences_for, tiny
+from tests.models.adapters import remove_adapter
 from tests.tiny import tiny_model
 
 ADAPTERS = {
@@ -44,7 +44,7 @@ def state_of(lm: LM, name: str) -> dict[str, torch.Tensor]:
         key: torch.randn(t.shape, generator=generator) * 0.3 if key.endswith("up") else t.clone()
         for key, t in lora_state(lm).items()
     }
-    remove_lora(lm)
+    remove_adapter(lm)
     return state
 
 

@@ -25,7 +25,7 @@ from songloom.generation.candidates import (
     measure_candidates,
     situation_of,
 )
-from songloom.models.linear import has_half_linear
+from songloom.models.layers import has_half_linear
 from songloom.models.lm import LM
 from tests.generation.sequences import TEXT, tiny
 from tests.tiny import tiny_model

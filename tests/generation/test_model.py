@@ -10,10 +10,9 @@ import pytest
 import torch
 
 import songloom
-from songloom.audio.files import Audio, read_audio, write_audio
-from songloom.audio.tags import read_tags
+from songloom.audio.files import Audio, read_audio, read_tags, write_audio
 from songloom.errors import Cancelled, ModelError, RequestError
-from songloom.models.linear import has_half_linear
+from songloom.models.layers import has_half_linear
 from songloom.progress import GenerationProgress, Notice, ProgressEvent
 from songloom.request import GenerationRequest
 from tests.tiny import tiny_model

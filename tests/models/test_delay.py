@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from songloom.models.delay import (
-    align_logits,
     apply_delay,
     delays_for,
     sequence_length,
@@ -39,21 +38,3 @@ def test_undoing_gives_back_the_codes(frames: int, delays: tuple[int, ...]) -> N
     assert delayed.shape[-1] == sequence_length(frames, delays)
     assert torch.equal(undo_delay(delayed, delays), codes)
     assert int((delayed == -5).sum()) == delayed.numel() - codes.numel()
-
-
-def test_aligned_logits_stand_at_the_frame_they_predict() -> None:
-    delays, frames = (0, 1, 2), 5
-    steps = sequence_length(frames, delays)
-    # The logits at step s carry the number s + 1: the step that they predict.
-    logits = torch.arange(1, steps + 1).float().view(1, 1, steps, 1).expand(1, 3, steps, 1)
-    aligned = align_logits(logits, delays, frames)
-    for k, delay in enumerate(delays):
-        expected = torch.arange(frames).float() + 1 + delay
-        assert torch.equal(aligned[0, k, :, 0], expected)
-
-
-def test_frames_beyond_a_short_sequence_are_marked() -> None:
-    logits = torch.zeros(1, 2, 4, 3)
-    aligned = align_logits(logits, (0, 3), frames=4)
-    assert not aligned[0, 0].isnan().any()
-    assert aligned[0, 1, 1:].isnan().all()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from songloom.models.delay import delays_for
-from songloom.models.linear import HalfLinear, has_half_linear, pack_half
+from songloom.models.layers import HalfLinear, has_half_linear, pack_half
 from songloom.models.lm import LM, CachePlace, KVCache, LMConfig
 
 TEXT = LMConfig(4, 16, 32, 2, 4, 64, delays_for(4, 1), text_size=12, cross_attention=True)

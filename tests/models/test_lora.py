@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from songloom.errors import ModelError, RequestError
 from songloom.models.delay import delays_for
-from songloom.models.linear import HalfLinear, has_half_linear, pack_half
+from songloom.models.layers import HalfLinear, has_half_linear, pack_half
 from songloom.models.lm import LM, LMConfig
 from songloom.models.lora import (
     TARGETS,
@@ -18,13 +18,11 @@ from songloom.models.lora import (
     add_lora,
     layers_of,
     linear_at,
-    load_lora_state,
     lora_layers,
     lora_state,
-    merge_lora,
     merge_state,
-    remove_lora,
 )
+from tests.models.adapters import merge_adapter, remove_adapter, set_adapter
 
 TEXT = LMConfig(4, 16, 32, 2, 4, 64, delays_for(4, 1), text_size=12, cross_attention=True)
 MELODY = LMConfig(
@@ -59,7 +57,7 @@ def trained(lm: LM, config: LoraConfig = EVERYTHING) -> LM:
     add_lora(lm, config, torch.Generator().manual_seed(1))
     generator = torch.Generator().manual_seed(2)
     state = lora_state(lm)
-    load_lora_state(
+    set_adapter(
         lm,
         {
             name: torch.randn(t.shape, generator=generator) * 0.1 if name.endswith("up") else t
@@ -89,7 +87,7 @@ def test_merged_or_not_the_logits_are_the_same(config: LMConfig) -> None:
     state = {name: tensor.clone() for name, tensor in lora_state(lm).items()}
     adapted = logits_of(lm)
     assert (adapted - logits_of(plain)).abs().max() > 1e-2
-    merge_lora(lm)
+    merge_adapter(lm)
     assert lora_layers(lm) == {}
     assert list(lm.state_dict()) == list(plain.state_dict())
     torch.testing.assert_close(logits_of(lm), adapted, atol=1e-5, rtol=0)
@@ -102,7 +100,7 @@ def test_each_part_has_matrices_of_its_own() -> None:
     weight = lm.blocks[1].attention.qkv.weight.detach().clone()
     trained(lm)
     layer = lora_layers(lm)["blocks.1.attention.qkv"]
-    merge_lora(lm)
+    merge_adapter(lm)
     change = lm.blocks[1].attention.qkv.weight - weight
     for part in range(3):
         expected = layer.up[part] @ layer.down[part] * 5 / 3
@@ -112,7 +110,7 @@ def test_each_part_has_matrices_of_its_own() -> None:
 
 def test_removing_leaves_the_base_as_it_was() -> None:
     plain, lm = tiny(MELODY), trained(tiny(MELODY))
-    remove_lora(lm)
+    remove_adapter(lm)
     assert list(lm.state_dict()) == list(plain.state_dict())
     assert torch.equal(logits_of(lm), logits_of(plain))
 
@@ -122,7 +120,7 @@ def test_gradients_are_those_of_the_merged_weights(path: str) -> None:
     """W + s B A: the gradients of B and A follow from that of W."""
     lm, merged = trained(tiny(TEXT)), trained(tiny(TEXT))
     logits_of(lm).square().sum().backward()
-    merge_lora(merged)
+    merge_adapter(merged)
     merged.requires_grad_(True)
     logits_of(merged).square().sum().backward()
     layer = lora_layers(lm)[path]
@@ -199,7 +197,7 @@ def test_over_packed_weights() -> None:
     assert isinstance(lora_layers(lm)["heads"].base, HalfLinear)
     assert (logits_of(lm) - exact).norm() / exact.norm() < 2e-3
     with pytest.raises(ModelError, match=r"packed float16 weights.*float32"):
-        merge_lora(lm)
+        merge_adapter(lm)
 
 
 def test_dropout_is_for_training() -> None:
@@ -239,8 +237,3 @@ def test_errors_name_what_is_wrong() -> None:
     trained(lm)
     with pytest.raises(ModelError, match="has an adapter already"):
         add_lora(lm, EVERYTHING)
-    state = lora_state(lm)
-    with pytest.raises(ModelError, match=r"'heads.up' has shape \(1,\)"):
-        load_lora_state(lm, {**state, "heads.up": torch.zeros(1)})
-    with pytest.raises(ModelError, match=r"differ in 1 names, the first being 'other.up'"):
-        load_lora_state(lm, {**state, "other.up": torch.zeros(1)})

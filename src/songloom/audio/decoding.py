@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from songloom.audio.headers import announced_seconds, is_whole_flac_frame
-from songloom.audio.kinds import HEAD, archive_of
+from songloom.audio.headers import HEAD, announced_seconds, archive_of, is_whole_flac_frame
 from songloom.audio.limits import LONGEST_SECONDS, MOST_SAMPLES, check_format
 from songloom.errors import AudioError, TooShortError
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, get_args
 import torch
 from torch import Tensor
 
-from songloom.audio.decoding import decode, decode_blocks, duration
+from songloom.audio.decoding import decode, decode_blocks, duration, metadata
 from songloom.audio.encoding import TAG_NAMES, encode
 from songloom.errors import AudioError, OutputError, RequestError
 from songloom.request import OutputFormat
@@ -171,3 +171,16 @@ def _encode(audio: Audio, format: OutputFormat, tags: Mapping[str, str]) -> memo
     buffer = BytesIO()
     encode(buffer, samples.clamp(-1, 1).numpy(), audio.sample_rate, format, tags)
     return buffer.getbuffer()
+
+
+def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read what a file says about itself, if it does: title, artist, ..., as in `TAG_NAMES`.
+
+    Raises `AudioError` as `read_audio` does for a file that is missing or not audio.
+    """
+    tags = metadata(Path(path))
+    if "encoder" in tags:  # what FFmpeg calls a wav's software; libsndfile adds its own name to it
+        tags.setdefault("software", tags["encoder"])
+    if "software" in tags:
+        tags["software"] = tags["software"].partition(" (libsndfile-")[0]
+    return {name: tags[name] for name in TAG_NAMES if name in tags}

@@ -1,4 +1,4 @@
-"""The length that a file's header promises, and whether the file keeps it."""
+"""Headers of files: the length that one promises, and archives that people take for sound."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from av.audio import AudioStream
 
 _POLYNOMIAL = 0x8005
+_ARCHIVES = (
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"PK\3\4", "a zip archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\0", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+)
+HEAD = 16
+"""First bytes of a file that are enough."""
 
 
 def announced_seconds(file: IO[bytes], format_name: str, stream: AudioStream) -> float | None:
@@ -82,3 +93,8 @@ def _crc_table() -> tuple[int, ...]:
         return crc & 0xFFFF
 
     return tuple(entry(byte) for byte in range(256))
+
+
+def archive_of(head: bytes) -> str:
+    """The kind of archive that begins with these bytes; empty where it is none."""
+    return next((kind for magic, kind in _ARCHIVES if head.startswith(magic)), "")

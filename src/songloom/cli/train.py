@@ -10,7 +10,7 @@ import click
 
 from songloom import terminal
 from songloom.cli.options import PATH, parameters_of, pass_fields
-from songloom.finetuning.threads import suit_training
+from songloom.machine import suit_training
 from songloom.training_request import PrepareRequest, TrainingRequest
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from songloom.checkpoints.precision_records import (
     write_record,
 )
 from songloom.machine import read_processor
-from songloom.models.linear import has_half_linear, pack_half
+from songloom.models.layers import has_half_linear, pack_half
 from songloom.models.lm import LM
 
 MARGIN = 0.1

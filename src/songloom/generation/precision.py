@@ -10,7 +10,7 @@ import torch
 
 from songloom.errors import ModelError
 from songloom.generation.candidates import HALF, Candidate, choose_candidate, cpu_candidates
-from songloom.models.linear import has_half_linear
+from songloom.models.layers import has_half_linear
 from songloom.models.lm import LM
 
 DType = Literal["auto", "float32", "float16", "bfloat16"]

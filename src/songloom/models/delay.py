@@ -35,16 +35,3 @@ def undo_delay(sequence: Tensor, delays: tuple[int, ...]) -> Tensor:
     frames = sequence.shape[-1] - 1 - max(delays)
     rows = [sequence[..., k, 1 + delay : 1 + delay + frames] for k, delay in enumerate(delays)]
     return torch.stack(rows, dim=-2)
-
-
-def align_logits(logits: Tensor, delays: tuple[int, ...], frames: int) -> Tensor:
-    """Logits of the steps, `(B, K, S, card)`, -> logits of the frames, `(B, K, frames, card)`.
-
-    The logits at step `s` predict the tokens at step `s + 1`. Frames whose prediction lies beyond
-    the sequence given (it may stop short of the last delays) are filled with NaN.
-    """
-    aligned = logits.new_full((*logits.shape[:2], frames, logits.shape[-1]), float("nan"))
-    for k, delay in enumerate(delays):
-        known = logits[:, k, delay : delay + frames]
-        aligned[:, k, : known.shape[1]] = known
-    return aligned

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
-from songloom.models.embedding import Embedding
+from songloom.models.layers import Embedding
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from songloom.errors import ModelError, RequestError
-from songloom.models.linear import HalfLinear
+from songloom.models.layers import HalfLinear
 from songloom.models.lm import LM, LMConfig
 
 Target = Literal["attention", "cross", "ffn", "conditions", "heads"]
@@ -215,42 +215,6 @@ def lora_state(lm: LM) -> dict[str, Tensor]:
     }
 
 
-@torch.no_grad()
-def load_lora_state(lm: LM, state: Mapping[str, Tensor]) -> None:
-    """Give the adapter of a model other weights.
-
-    Raises:
-        ModelError: they belong to an adapter of another shape; the model is as it was then.
-    """
-    own = lora_state(lm)
-    different = sorted(own.keys() ^ state.keys())
-    if different:
-        raise ModelError(
-            f"the model's adapter and the weights for it differ in {len(different)} names, the "
-            f"first being {different[0]!r}; add an adapter with the same targets first"
-        )
-    for name, tensor in own.items():
-        if tensor.shape != state[name].shape:
-            raise ModelError(
-                f"{name!r} has shape {tuple(state[name].shape)}, but the model's adapter calls for "
-                f"{tuple(tensor.shape)}; add an adapter of the same rank to the same model first"
-            )
-    for name, tensor in own.items():
-        tensor.copy_(state[name])
-
-
-def merge_lora(lm: LM) -> None:
-    """Add the adapter to the model's own weights, in float32, and remove it.
-
-    Raises:
-        ModelError: the model's weights are packed, and cannot be changed.
-    """
-    layers = lora_layers(lm)
-    for path, layer in layers.items():
-        _add_product(layer.base, layer.down, layer.up, layer.scale, path)
-        lm.set_submodule(path, layer.base)
-
-
 def merge_state(lm: LM, state: Mapping[str, Tensor], scale: float) -> None:
     """Add an adapter, given by its weights, to a model that has none.
 
@@ -261,12 +225,6 @@ def merge_state(lm: LM, state: Mapping[str, Tensor], scale: float) -> None:
         path, _, leaf = name.rpartition(".")
         if leaf == "down":
             _add_product(linear_at(lm, path), down, state[f"{path}.up"], scale, path)
-
-
-def remove_lora(lm: LM) -> None:
-    """Take the adapter off: the model is as it was before, but stays frozen."""
-    for path, layer in lora_layers(lm).items():
-        lm.set_submodule(path, layer.base)
 
 
 @torch.no_grad()

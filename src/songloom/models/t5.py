@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from songloom.models.embedding import Embedding
+from songloom.models.layers import Embedding
 
 
 @dataclass(frozen=True)

@@ -141,13 +141,6 @@ class TrainingSummary:
         """The untrained model on the held-out songs; None where that was not measured."""
         return next((measured for measured in self.measured if measured.step == 0), None)
 
-    @property
-    def loss_change(self) -> float | None:
-        """Relative change of the held-out loss: -0.1 is a tenth less. None where not measured."""
-        if self.before is None or self.after is None:
-            return None
-        return self.after.loss / self.before.loss - 1
-
 
 def describe_held_out(count: int) -> str:
     """A phrase for the held-out songs: "the held-out song", "the 3 held-out songs"."""

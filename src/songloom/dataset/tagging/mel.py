@@ -56,25 +56,9 @@ def _window() -> npt.NDArray[np.float64]:
 @functools.cache
 def _filters() -> npt.NDArray[np.float64]:
     """Weights of frequencies in bands: `(FRAME // 2 + 1, BANDS)`."""
-    hertz = np.fft.rfftfreq(FRAME, 1 / RATE)[:, None]
-    edges = _hertz(np.linspace(0, _mel(np.array(RATE / 2)), BANDS + 2))
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    triangles = np.minimum((hertz - low) / (centre - low), (high - hertz) / (high - centre))
-    filters: npt.NDArray[np.float64] = np.maximum(triangles, 0) * 2 / (high - low)
-    return filters
+    from librosa.filters import mel  # takes a while to import
 
-
-# Slaney's scale: even steps below 1 kHz, even ratios above.
-BREAK = 1000.0  # Hz
-STEP = 200 / 3  # Hz of a mel below
-RATIO = np.log(6.4) / 27  # of a mel above
-
-
-def _mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    above = BREAK / STEP + np.log(np.maximum(hertz, BREAK) / BREAK) / RATIO
-    return np.where(hertz < BREAK, hertz / STEP, above)
-
-
-def _hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    above = BREAK * np.exp(RATIO * (mel - BREAK / STEP))
-    return np.where(mel < BREAK / STEP, mel * STEP, above)
+    filters: npt.NDArray[np.float64] = mel(
+        sr=RATE, n_fft=FRAME, n_mels=BANDS, norm="slaney", dtype=np.float64
+    )
+    return filters.T

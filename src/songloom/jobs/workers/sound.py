@@ -16,8 +16,8 @@ from typing import Any
 
 from songloom.audio.decoding import decode
 from songloom.audio.encoding import encode
+from songloom.audio.files import read_tags
 from songloom.audio.peaks import outline
-from songloom.audio.tags import read_tags
 from songloom.errors import SongloomError
 from songloom.jobs.paths import derived_path
 from songloom.jobs.workers.stdio import Stdio

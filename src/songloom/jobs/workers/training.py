@@ -17,7 +17,6 @@ from songloom.checkpoints.home import FACTS, model_folder, run_folder, trained_m
 from songloom.checkpoints.packed import pack
 from songloom.errors import AlreadyRunningError, Cancelled, ModelError, OutputError, SongloomError
 from songloom.finetuning.history import CLIPS, COMPARISON, REPORT, Preview, TrainingHistory
-from songloom.finetuning.threads import suit_training
 from songloom.jobs.messages import (
     Cancel,
     Close,
@@ -35,6 +34,7 @@ from songloom.jobs.messages import (
 )
 from songloom.jobs.workers.device_lock import DeviceLock
 from songloom.jobs.workers.stdio import Stdio
+from songloom.machine import suit_training
 from songloom.progress import (
     DecoderProgress,
     DownloadProgress,

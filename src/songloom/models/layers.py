@@ -1,9 +1,4 @@
-"""Linear layers whose weights take half the memory on a CPU, with float32 arithmetic.
-
-Decoding one token reads every weight once, so its speed is the memory's speed: float16 weights
-double it. PyTorch's own float16 `linear` on a CPU is slow for few rows; FBGEMM's, which converts
-while it multiplies, is not.
-"""
+"""Layers in place of PyTorch's: half as large on a CPU, or made without drawing weights."""
 
 from __future__ import annotations
 
@@ -12,7 +7,12 @@ from torch import Tensor, nn
 
 
 class HalfLinear(nn.Module):
-    """A bias-free linear layer with float16 weights packed for FBGEMM; float32 in and out."""
+    """A linear layer with float16 weights packed for FBGEMM; float32 in and out.
+
+    Decoding one token reads every weight once, so its speed is the memory's speed: float16 weights
+    double it. PyTorch's own float16 `linear` on a CPU is slow for few rows; FBGEMM's, which
+    converts while it multiplies, is not.
+    """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -37,3 +37,16 @@ def pack_half(module: nn.Module) -> None:
             setattr(module, name, HalfLinear(child))
         else:
             pack_half(child)
+
+
+class Embedding(nn.Embedding):
+    """PyTorch's, but drawing no random numbers on the meta device.
+
+    Checkpoints are read into modules that are made there. Drawing would do nothing except make
+    PyTorch import its compiler, which takes longer than all else that loading does.
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw the weights, where there are any."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
