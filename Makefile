@@ -39,10 +39,11 @@ test-hard: $(INSTALLED) $(JS_CLIENT) $(AXE) $(COG)/.installed ## Run all in rand
 test-campaign: $(INSTALLED) ## Kill, damage and overload the program for hours (CAMPAIGN_OPTIONS="--kills 20")
 	$(BIN)/python -m tests.campaigns $(CAMPAIGN_OPTIONS)
 
-check: $(INSTALLED) ## Lint, check the formatting and the types
+check: $(INSTALLED) ## Lint, check the formatting, the types and the names
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/check_names.py
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format .

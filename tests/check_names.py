@@ -46,6 +46,7 @@ EXCEPTIONS = {
     "normalized": "`Track.normalized` is public API",
     "process_bind_param": "SQLAlchemy's hook",
     "process_result_value": "SQLAlchemy's hook",
+    "writable": "the method of `io.RawIOBase`",
 }
 
 

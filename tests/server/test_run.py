@@ -49,9 +49,9 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 
 def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
-    with run._alone(tmp_path), pytest.raises(OutputError, match=r"runs on .* already"):
+    with run._lock_folder(tmp_path), pytest.raises(OutputError, match=r"runs on .* already"):
         serve(ServeSettings(port=0, folder=tmp_path))
-    with run._alone(tmp_path):
+    with run._lock_folder(tmp_path):
         pass  # it is free again
 
 

@@ -22,7 +22,7 @@ from songloom.server import webhooks
 from songloom.server.files.addresses import FetchRules
 from songloom.server.files.fetch import Fetcher
 from songloom.server.http.signing import Signer
-from songloom.server.inputs.model_index import Library
+from songloom.server.inputs.model_index import ModelIndex
 from songloom.server.inputs.webhook_urls import check_webhook
 from songloom.server.webhooks import WebhookSender, base_url, render_delivery
 from songloom.settings import ServeSettings
@@ -59,7 +59,7 @@ class Told:
 
     def __init__(self, store: Store, receiver: Receiver) -> None:
         self.store, self.receiver = store, receiver
-        self.signer = Signer.of(store)
+        self.signer = Signer.from_store(store)
         self.owed = asyncio.Event()
         self.render: Callable[[Delivery], dict[str, Any]] = lambda delivery: {
             "id": delivery.job.id,
@@ -459,7 +459,9 @@ def test_bodies_have_the_form_of_the_api_that_the_job_came_in_by(
     store: Store, tmp_path: Path
 ) -> None:
     settings = ServeSettings(public_url="https://music.example/")
-    render = render_delivery(settings, Signer.of(store), Library(store, settings), tmp_path)
+    render = render_delivery(
+        settings, Signer.from_store(store), ModelIndex(store, settings), tmp_path
+    )
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "output.wav").write_bytes(b"RIFF")
     done: dict[str, Any] = {"status": "succeeded", "output": {"files": ["output.wav"]}}

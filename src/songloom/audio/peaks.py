@@ -55,8 +55,8 @@ def outline(path: Path) -> Outline:
     peaks = np.maximum.reduceat(fine, starts)
     counts = np.diff(np.append(starts, len(fine)))
     power = np.minimum(np.add.reduceat(np.concatenate(powers), starts) / counts, 1)
-    return Outline(length / rate, _rounded(peaks), _rounded(np.sqrt(power)))
+    return Outline(length / rate, _round_values(peaks), _round_values(np.sqrt(power)))
 
 
-def _rounded(values: npt.NDArray[np.float32]) -> tuple[float, ...]:
+def _round_values(values: npt.NDArray[np.float32]) -> tuple[float, ...]:
     return tuple(round(float(value), 3) for value in values)

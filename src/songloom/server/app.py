@@ -38,11 +38,11 @@ def make_app(services: Services) -> FastAPI:
     for router in (*routers, *studio_routers):
         app.include_router(router)
     _add_operations(app, services)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(ProblemError, _refused)
-    app.add_exception_handler(SongloomError, _expected)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_refusal)
+    app.add_exception_handler(ProblemError, _answer_refusal)
+    app.add_exception_handler(SongloomError, _answer_expected)
+    app.add_exception_handler(Exception, _answer_fault)
     settings = services.settings
     # The last added is the first that a request comes to.
     app.add_middleware(
@@ -52,7 +52,7 @@ def make_app(services: Services) -> FastAPI:
     )
     app.add_middleware(Authentication, store=services.store, settings=settings,
                        tokens=services.tokens, is_open=page.is_open)  # fmt: skip
-    app.add_middleware(RequestLog, answered=services.metrics.answered)
+    app.add_middleware(RequestLog, record_answer=services.metrics.record_answer)
     return app
 
 
@@ -87,7 +87,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _add_operations(app: FastAPI, services: Services) -> None:
-    """What those who run the server ask."""
+    """Add the routes of those who run the server."""
 
     @app.get("/livez", tags=["operation"])
     async def is_alive() -> PlainTextResponse:
@@ -103,11 +103,11 @@ def _add_operations(app: FastAPI, services: Services) -> None:
 
     @app.get("/metrics", tags=["operation"])
     def measure() -> Response:
-        """What the server measures, for Prometheus."""
+        """Metrics of the server, for Prometheus."""
         return Response(services.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     error = explain_body(error, request.headers.get("content-type", ""))
     if _is_v1(request):
@@ -119,7 +119,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": detail}, 422)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _answer_refusal(request: Request, error: Exception) -> Response:
     if _is_v1(request):
         return problem_response(error)
     assert isinstance(error, HTTPException)
@@ -128,7 +128,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     )
 
 
-async def _expected(request: Request, error: Exception) -> Response:
+async def _answer_expected(request: Request, error: Exception) -> Response:
     if _is_v1(request):
         return problem_response(error)
     return JSONResponse(
@@ -136,7 +136,7 @@ async def _expected(request: Request, error: Exception) -> Response:
     )
 
 
-async def _broken(request: Request, error: Exception) -> Response:
+async def _answer_fault(request: Request, error: Exception) -> Response:
     """A fault of ours; the log has its trace."""
     if _is_v1(request):
         return problem_response(error)

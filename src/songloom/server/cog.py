@@ -21,9 +21,9 @@ from songloom.server.services import Services
 from songloom.version import __version__
 
 ASYNCHRONOUS = "respond-async"
-"""What `Prefer` says where the answer is to come at once."""
+"""Value of `Prefer` where the answer is to come at once."""
 BUSY = "Already running a prediction"
-"""What Cog says; here it means that as many wait as may."""
+"""Cog's words; here they mean that the queue is full."""
 
 
 class CogRequest(BaseModel):
@@ -105,7 +105,7 @@ def _routes(kind: JobKind) -> APIRouter:
         prefer: Annotated[str | None, Header()] = None,
     ) -> JSONResponse:
         """Make one; the answer comes with the result, or at once where that is preferred."""
-        return await _made(_services(request), kind, body or CogRequest(), prefer)
+        return await _create_job(_services(request), kind, body or CogRequest(), prefer)
 
     @routes.put(f"/{kind}s/{{id:path}}")
     async def create_idempotent(
@@ -130,7 +130,7 @@ def _routes(kind: JobKind) -> APIRouter:
                 known = await services.dispatcher.wait_until_ended(id, None)
             return await _answer(services, known, 200 if known.ended else 202)
         body = body.model_copy(update={"id": id})
-        return await _made(services, kind, body, prefer, idempotent=True)
+        return await _create_job(services, kind, body, prefer, idempotent=True)
 
     @routes.post(f"/{kind}s/{{id:path}}/cancel")
     async def cancel(request: Request, id: str) -> JSONResponse:
@@ -145,7 +145,7 @@ def _routes(kind: JobKind) -> APIRouter:
     return routes
 
 
-async def _made(
+async def _create_job(
     services: Services,
     kind: JobKind,
     body: CogRequest,
@@ -167,19 +167,19 @@ async def _made(
         raise HTTPException(
             503, "the server is still being set up, or is about to stop; retry soon"
         )
-    job = await _checked(services, kind, body)
+    job = await _check_job(services, kind, body)
     if prefer == ASYNCHRONOUS:
-        return await _answer(services, await _accepted(services, job, idempotent), 202)
+        return await _answer(services, await _accept_job(services, job, idempotent), 202)
     services.awaited.add(job.id)  # before others can see it
     try:
-        job = await _accepted(services, job, idempotent)
+        job = await _accept_job(services, job, idempotent)
         job = await services.dispatcher.wait_until_ended(job.id, None)
     finally:
         services.awaited.discard(job.id)
     return await _answer(services, job, 200)
 
 
-async def _accepted(services: Services, job: Job, idempotent: bool) -> Job:
+async def _accept_job(services: Services, job: Job, idempotent: bool) -> Job:
     try:
         return await services.dispatcher.accept(job)
     except QueueFullError:
@@ -191,11 +191,11 @@ async def _accepted(services: Services, job: Job, idempotent: bool) -> Job:
         return other
 
 
-async def _checked(services: Services, kind: JobKind, body: CogRequest) -> Job:
+async def _check_job(services: Services, kind: JobKind, body: CogRequest) -> Job:
     """The job that a body asks for; a 422 where its input makes no sense."""
     check = check_prediction if kind == "prediction" else check_training
     try:
-        checked = await asyncio.to_thread(check, body.input, services.settings, services.library)
+        checked = await asyncio.to_thread(check, body.input, services.settings, services.models)
     except InputError as error:
         raise error.as_validation() from None
     webhook = "" if body.webhook is None else str(body.webhook)

@@ -1,4 +1,4 @@
-"""What the bodies that create predictions and trainings have alike, and the job made of one."""
+"""Bodies of requests that create predictions and trainings, and the job made of one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from songloom.jobs.store.records import WEBHOOK_EVENTS, Job, JobKind, WebhookEvent, new_id
 from songloom.server.http.headers import cancel_after_seconds
 from songloom.server.inputs.inputs import Checked, InputError, check_prediction, check_training
-from songloom.server.inputs.model_index import LibraryVersion
+from songloom.server.inputs.model_index import ModelVersion
 from songloom.server.inputs.webhook_urls import check_webhook
 from songloom.server.services import Services
 
@@ -41,7 +41,7 @@ class PredictionBody(JobBody):
 async def new_job(
     kind: JobKind,
     body: JobBody,
-    version: LibraryVersion,
+    version: ModelVersion,
     services: Services,
     *,
     cancel_after: str = "",
@@ -62,7 +62,7 @@ async def new_job(
         ProblemError: `cancel_after` makes none.
     """
     seconds = cancel_after_seconds(cancel_after)
-    checked = await run_in_threadpool(_checked, kind, body, version, services)
+    checked = await run_in_threadpool(_check_input, kind, body, version, services)
     webhook, events = body.webhook, body.webhook_events_filter
     place = "webhook"
     if webhook is None and body.webhook_completed is not None:
@@ -85,12 +85,14 @@ async def new_job(
     )
 
 
-def _checked(kind: JobKind, body: JobBody, version: LibraryVersion, services: Services) -> Checked:
+def _check_input(
+    kind: JobKind, body: JobBody, version: ModelVersion, services: Services
+) -> Checked:
     try:
         if kind == "prediction":
             return check_prediction(
-                body.input, services.settings, services.library, model=version.model
+                body.input, services.settings, services.models, model=version.model
             )
-        return check_training(body.input, services.settings, services.library, model=version.base)
+        return check_training(body.input, services.settings, services.models, model=version.base)
     except InputError as error:
         raise error.as_validation() from None

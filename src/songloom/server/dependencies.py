@@ -1,4 +1,4 @@
-"""What the framework hands to routes: the server's parts, URLs of the answer, records by id."""
+"""Dependencies of routes: the server's parts, URLs of the answer, records by their ids."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ Linking = Annotated[Links, Depends(links_of)]
 def url_of(request: Request, links: Links) -> URL:
     """The URL of a request as its client knows it."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return URL(links.absolute(request.url.path + query))
+    return URL(links.absolute_url(request.url.path + query))
 
 
-def shown(job: Job, links: Links, services: Services) -> dict[str, Any]:
+def job_json(job: Job, links: Links, services: Services) -> dict[str, Any]:
     """A job as JSON."""
-    return render_job(job, links, model=services.library.model_of(job))
+    return render_job(job, links, model=services.models.model_of(job))
 
 
 def known_job(kind: JobKind) -> Callable[..., Job]:
     """A dependency: the job of a kind that a request's path names, or a 404."""
 
-    def known(id: str, services: Serving) -> Job:
+    def find_job(id: str, services: Serving) -> Job:
         job = services.store.job(id)
         if job is None or job.kind != kind:
             raise ProblemError(
@@ -55,7 +55,7 @@ def known_job(kind: JobKind) -> Callable[..., Job]:
             )
         return job
 
-    return known
+    return find_job
 
 
 def known_file(id: str, services: Serving) -> StoredFile:

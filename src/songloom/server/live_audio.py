@@ -41,7 +41,7 @@ def live_headers(job: Job) -> dict[str, str]:
 
 
 def head_response(job: Job) -> Response:
-    """What is known of the stream before anything of it is there."""
+    """Answer HEAD, before anything of the stream is there."""
     return Response(media_type=TYPE, headers=live_headers(job))
 
 
@@ -60,7 +60,7 @@ async def live_response(dispatcher: Watched, job: Job, wanted: str) -> Response 
         first = await anext(audio, None)
         if first is None:
             return None
-        return StreamingResponse(_joined(first, audio), media_type=TYPE, headers=live_headers(job))
+        return StreamingResponse(_prepend(first, audio), media_type=TYPE, headers=live_headers(job))
     length = min(end - start + 1, MOST) if found[2] else MOST
     return await _range(dispatcher, job, start, length)
 
@@ -88,7 +88,7 @@ async def _range(dispatcher: Watched, job: Job, start: int, length: int) -> Resp
                 break
     size = await _final_size(dispatcher, job.id) if len(data) < length else None
     if not data:
-        return None if not size else _unsatisfiable(job, size)
+        return None if not size else _range_error(job, size)
     total = "*" if size is None else str(size)
     headers = {"Content-Range": f"bytes {start}-{start + len(data) - 1}/{total}"}
     return Response(data, 206, headers=live_headers(job) | headers, media_type=TYPE)
@@ -111,12 +111,12 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _unsatisfiable(job: Job, size: int) -> Response:
+def _range_error(job: Job, size: int) -> Response:
     headers = live_headers(job) | {"Content-Range": f"bytes */{size}"}
     return Response(status_code=416, headers=headers, media_type=TYPE)
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _prepend(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     async for piece in rest:
         yield piece

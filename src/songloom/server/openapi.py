@@ -37,7 +37,7 @@ def add_documents(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if not document:
-            document.update(_joined(app))
+            document.update(_join_documents(app))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
@@ -71,7 +71,7 @@ def add_documents(app: FastAPI) -> None:
         return page
 
 
-def _joined(app: FastAPI) -> dict[str, Any]:
+def _join_documents(app: FastAPI) -> dict[str, Any]:
     """Cog's document, and behind it what the server has beyond."""
     own = get_openapi(
         title="songloom",

@@ -37,7 +37,7 @@ TYPES = {
 """Types of the page's files; not the system's table, which differs between systems."""
 _COMPRESSED = {".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest", ""}
 _NONCE = "{{nonce}}"
-"""What stands in the page where an answer's nonce belongs."""
+"""Placeholder of the nonce in the page."""
 _POLICY = "; ".join(
     (
         "default-src 'none'",

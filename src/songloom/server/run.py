@@ -41,7 +41,7 @@ def serve(settings: ServeSettings) -> None:
         OutputError: folders, the database or the address can't be used.
     """
     configure_logging(settings.log_format)
-    with _alone(server_folder(settings)), _listening(settings) as listener:
+    with _lock_folder(server_folder(settings)), _open_listener(settings) as listener:
         # URLs are made, and recognised, by the port that there really is.
         settings = replace(settings, port=listener.getsockname()[1])
         devices = devices_of(settings)
@@ -142,7 +142,7 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
+def _open_listener(settings: ServeSettings) -> Iterator[socket.socket]:
     """A socket on the address, or a clear refusal."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # TCP by name: asyncio sends answers without delay (TCP_NODELAY) on such sockets only, which
@@ -164,7 +164,7 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock_folder(folder: Path) -> Iterator[None]:
     """Refuse two servers on one folder; a killed one holds nothing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ from songloom.server.http.auth import Tokens
 from songloom.server.http.metrics import Metrics
 from songloom.server.http.signing import Signer
 from songloom.server.inputs.inputs import Resolver
-from songloom.server.inputs.model_index import Library
+from songloom.server.inputs.model_index import ModelIndex
 from songloom.server.processes.downloads import Downloads
 from songloom.server.processes.sounds import Sounds
 from songloom.server.webhooks import WebhookSender, render_delivery
@@ -42,13 +42,13 @@ from songloom.settings import ServeSettings, split_list
 
 @dataclass(frozen=True)
 class Services:
-    """What routes work with."""
+    """The server's parts, which routes work with."""
 
     settings: ServeSettings
     store: Store
     executor: Executor
     dispatcher: Dispatcher
-    library: Library
+    models: ModelIndex
     files: FileFolder
     fetcher: Fetcher
     signer: Signer
@@ -99,11 +99,11 @@ def open_services(
             seconds=settings.fetch_seconds,
         )
     )
-    signer = Signer.of(store)
-    library = Library(store, settings)
+    signer = Signer.from_store(store)
+    models = ModelIndex(store, settings)
     jobs = jobs_folder(settings)
     datasets = DatasetStore(datasets_folder(settings))
-    resolver = Resolver(settings, store, library, fetcher, files, datasets, signer, jobs)
+    resolver = Resolver(settings, store, models, fetcher, files, datasets, signer, jobs)
     owed = asyncio.Event()
     dispatcher = Dispatcher(
         store,
@@ -119,14 +119,14 @@ def open_services(
     )
     trash = Trash(store, dispatcher.folder)
     sender = WebhookSender(
-        store, fetcher, signer, render_delivery(settings, signer, library, jobs), owed
+        store, fetcher, signer, render_delivery(settings, signer, models, jobs), owed
     )
     return Services(
         settings=settings,
         store=store,
         executor=executor,
         dispatcher=dispatcher,
-        library=library,
+        models=models,
         files=files,
         fetcher=fetcher,
         signer=signer,

@@ -1,4 +1,4 @@
-"""What happens to a job, as it happens: Server-Sent Events, and audio while it is generated."""
+"""Events of a job as Server-Sent Events, and its audio while it is generated."""
 
 from __future__ import annotations
 

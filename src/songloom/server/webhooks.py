@@ -22,7 +22,7 @@ from songloom.server.files.addresses import RefusedError
 from songloom.server.files.fetch import Fetcher
 from songloom.server.http.links import Links
 from songloom.server.http.signing import Signer
-from songloom.server.inputs.model_index import Library
+from songloom.server.inputs.model_index import ModelIndex
 from songloom.server.render import cog
 from songloom.server.render.replicate import render_job
 from songloom.settings import ServeSettings
@@ -176,14 +176,14 @@ def _wait(delivery: Delivery, status: int | None) -> float | None:
 
 
 def render_delivery(
-    settings: ServeSettings, signer: Signer, library: Library, jobs: Path
+    settings: ServeSettings, signer: Signer, models: ModelIndex, jobs: Path
 ) -> Render:
-    """What makes the bodies of webhooks: the job as it was, in the form of the API it came in by.
+    """Make the renderer of webhooks' bodies: the job as it was, in the form of its own API.
 
     Args:
         settings: of the server.
         signer: signs the URLs of results.
-        library: knows what models are called.
+        models: knows what models are called.
         jobs: the folder of the jobs' folders.
     """
     links = Links(base_url(settings), signer.sign)
@@ -192,13 +192,13 @@ def render_delivery(
         job = delivery.job
         if job.surface == "cog":
             return cog.render(job, job_folder(jobs, job.id))
-        return render_job(job, links, model=library.model_of(job))
+        return render_job(job, links, model=models.model_of(job))
 
     return render
 
 
 def base_url(settings: ServeSettings) -> str:
-    """What URLs begin with that no request asked for, without a slash at its end."""
+    """The start of URLs that no request asked for, without a slash at its end."""
     if settings.public_url:
         return settings.public_url.rstrip("/")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)

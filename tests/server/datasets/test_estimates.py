@@ -48,7 +48,7 @@ def test_inputs_are_those_of_a_training(server: Serving, effort: Effort, small: 
     assert request.steps // request.preview_every == 4
     given = {"dataset_path": "http://localhost/v1/datasets/x", **inputs}
     services = server.services
-    notes = check_training(given, services.settings, services.library, model="nano").notes
+    notes = check_training(given, services.settings, services.models, model="nano").notes
     assert not any("left out" in note for note in notes)
 
 

@@ -17,7 +17,7 @@ from songloom.server.files.addresses import (
     is_public,
     matches,
     resolve_host,
-    shown,
+    show_url,
 )
 
 # IANA's registries of special-purpose addresses, and what clouds tell their own machines at.
@@ -209,4 +209,4 @@ def test_patterns_of_hosts() -> None:
     ],
 )
 def test_urls_in_messages(url: str, text: str) -> None:
-    assert shown(url) == text
+    assert show_url(url) == text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from songloom.server.files.filenames import LONGEST_NAME, cut_at_word, safe_name
+from songloom.server.files.filenames import LONGEST_NAME, safe_name, truncate_at_word
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_any_text_becomes_a_name(text: str) -> None:
     ],
 )
 def test_beginnings_end_with_a_word(text: str, characters: int, start: str) -> None:
-    assert cut_at_word(text, characters) == start
+    assert truncate_at_word(text, characters) == start
 
 
 @given(st.text(), st.integers(1, 200))
 def test_a_beginning_is_never_too_long(text: str, characters: int) -> None:
-    start = cut_at_word(text, characters)
+    start = truncate_at_word(text, characters)
     assert len(start) <= characters
     assert len(start.encode()) <= LONGEST_NAME
     assert text.encode(errors="ignore").decode().startswith(start)

@@ -46,7 +46,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     store = Store(f"sqlite:///{tmp_path / 'store.db'}")
-    place = Place(tmp_path, store, Signer.of(store))
+    place = Place(tmp_path, store, Signer.from_store(store))
     store.add_file(StoredFile("f1", "song.wav", "audio/wav", 4, "00"))
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "f1").write_bytes(b"RIFF")

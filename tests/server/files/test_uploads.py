@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from songloom.errors import OutputError, RequestError
 from songloom.jobs.store.records import StoredFile
-from songloom.server.files.incoming import IncomingFile, incoming
+from songloom.server.files.incoming import IncomingFile, open_incoming
 from songloom.server.files.uploads import LONGEST_FIELD, FileFolder
 
 SONG = os.urandom(300_000) + b"\r\n--limit\r\n" + b"\r\n" * 1000
@@ -205,7 +205,7 @@ def test_a_disk_that_takes_a_part_gets_the_rest(tmp_path: Path) -> None:
     """An unbuffered write may take less than all, by its contract."""
 
     async def write() -> str:
-        async with incoming(tmp_path / "song") as file:
+        async with open_incoming(tmp_path / "song") as file:
             whole = file._file
 
             class Slow:

@@ -177,7 +177,7 @@ def test_without_its_database_nobody_is_let_in(
 
 def test_a_signed_url_needs_no_token(store: Store) -> None:
     add(store, "laptop")
-    url = Signer.of(store).sign("/v1/outputs/abc/a%20b.wav")
+    url = Signer.from_store(store).sign("/v1/outputs/abc/a%20b.wav")
     with client_of(store) as client:
         assert client.get(url).status_code == 200
         assert client.head(url).status_code == 200

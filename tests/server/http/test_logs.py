@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from songloom.server.http.logs import REQUESTS, RequestLog, configure_logging, without_secrets
+from songloom.server.http.logs import REQUESTS, RequestLog, configure_logging, remove_secrets
 
 LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx2", "httpcore2",
            "python_multipart")  # fmt: skip
@@ -47,7 +47,7 @@ counted: list[tuple[str, int]] = []
 def client() -> TestClient:
     counted.clear()
     app = Starlette(routes=[Route("/songs/{id}", greet), Route("/broken", fail)])
-    log = RequestLog(app, answered=lambda route, status: counted.append((route, status)))
+    log = RequestLog(app, record_answer=lambda route, status: counted.append((route, status)))
     return TestClient(log, raise_server_exceptions=False)
 
 
@@ -157,12 +157,12 @@ def test_a_trace_is_part_of_its_json_line(capsys: pytest.CaptureFixture[str]) ->
     ],
 )  # fmt: skip
 def test_what_is_taken_out(text: str, rest: str) -> None:
-    assert without_secrets(text) == rest
+    assert remove_secrets(text) == rest
 
 
 @given(st.text(st.characters(categories=["L", "N"]), min_size=8))
 def test_a_query_is_never_left(secret: str) -> None:
-    assert secret not in without_secrets(f"GET https://a.example/b?token={secret} failed")
+    assert secret not in remove_secrets(f"GET https://a.example/b?token={secret} failed")
 
 
 def test_lines_go_to_stderr_of_a_fresh_process() -> None:

@@ -20,7 +20,7 @@ PATH = "/v1/outputs/abc/output.wav"
 def opens(url: str, signer: Signer = SIGNER) -> bool:
     """Whether a signed URL does, by the path and query as a server sees them."""
     parts = urlsplit(url)
-    return signer.valid(unquote(parts.path), dict(parse_qsl(parts.query)))
+    return signer.is_valid(unquote(parts.path), dict(parse_qsl(parts.query)))
 
 
 def test_a_signed_url_opens_its_path() -> None:
@@ -88,7 +88,7 @@ def test_signatures_and_secrets_outlive_a_restart(tmp_path: Path) -> None:
     signers = []
     for _ in range(2):
         store = Store(url)
-        signers.append(Signer.of(store))
+        signers.append(Signer.from_store(store))
         store.close()
     assert opens(signers[0].sign(PATH), signers[1])
     assert signers[0].webhook_secret == signers[1].webhook_secret

@@ -37,7 +37,7 @@ from songloom.server.inputs.inputs import (
     check_prediction,
     check_training,
 )
-from songloom.server.inputs.model_index import ORIGINAL_IDS, Library
+from songloom.server.inputs.model_index import ORIGINAL_IDS, ModelIndex
 from songloom.settings import ServeSettings
 from songloom.training_request import TrainingRequest
 
@@ -52,9 +52,9 @@ class Bench:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.settings = ServeSettings(folder=folder / "server", **settings)
         self.store = Store(f"sqlite:///{folder / 'store.db'}")
-        self.library = Library(self.store, self.settings)
+        self.library = ModelIndex(self.store, self.settings)
         self.files = FileFolder(files_folder(self.settings))
-        self.signer = Signer.of(self.store)
+        self.signer = Signer.from_store(self.store)
         self.jobs = jobs_folder(self.settings)
         self.resolver = Resolver(
             self.settings,
@@ -353,7 +353,7 @@ def test_any_json_is_accepted_or_refused(input: dict[str, Any]) -> None:
     settings = ServeSettings()
     refused: tuple[Problem, ...] = ()
     try:
-        checked = check_prediction(input, settings, Library(Nothing(), settings))  # type: ignore[arg-type]
+        checked = check_prediction(input, settings, ModelIndex(Nothing(), settings))  # type: ignore[arg-type]
     except InputError as error:
         refused = error.problems
         json.dumps([problem.message for problem in refused], ensure_ascii=False).encode()
@@ -401,7 +401,7 @@ def test_which_model_is_trained(bench: Bench) -> None:
 
 def test_model_versions_go_through_the_aliases(bench: Bench) -> None:
     settings = ServeSettings(aliases="stereo-melody=nano, small=melody")
-    library = Library(bench.store, settings)
+    library = ModelIndex(bench.store, settings)
     input = {"dataset_path": SONGS}
     assert check_training(input, settings, library).model == "nano"
     assert check_training(input | {"model_version": "small"}, settings, library).model == "melody"

@@ -14,7 +14,7 @@ from songloom.checkpoints.home import models_folder
 from songloom.errors import ModelError
 from songloom.jobs.store.records import Job, Version
 from songloom.jobs.store.store import Store
-from songloom.server.inputs.model_index import ORIGINAL_IDS, Library
+from songloom.server.inputs.model_index import ORIGINAL_IDS, ModelIndex
 from songloom.settings import ORIGINAL, ServeSettings
 
 ID = "ab" * 32
@@ -28,8 +28,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     store.close()
 
 
-def library(store: Store, **settings: Any) -> Library:
-    return Library(store, ServeSettings(**settings))
+def library(store: Store, **settings: Any) -> ModelIndex:
+    return ModelIndex(store, ServeSettings(**settings))
 
 
 def trained(name: str, created: str = "2026-03-01T10:00:00+00:00") -> Path:
@@ -47,7 +47,7 @@ def published(store: Store, id: str, title: str, model: str, training: str = "t1
     store.add_version(Version(id, owner, name, model, training))
 
 
-def model_of(library: Library, reference: str) -> str | None:
+def model_of(library: ModelIndex, reference: str) -> str | None:
     version = library.resolve(reference)
     return None if version is None else version.model
 

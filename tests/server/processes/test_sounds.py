@@ -62,10 +62,10 @@ def test_an_outline_is_made_once(tone: Path) -> None:
 
 def test_a_sound_in_every_format(tone: Path) -> None:
     async def what(sounds: Sounds) -> None:
-        assert await sounds.converted(tone, "wav") == tone
+        assert await sounds.convert(tone, "wav") == tone
         kinds = {"mp3": "MP3", "flac": "FLAC", "ogg": "OGG"}
         for format, kind in kinds.items():
-            path = await sounds.converted(tone, format)  # type: ignore[arg-type]
+            path = await sounds.convert(tone, format)  # type: ignore[arg-type]
             assert path.parent == tone.parent / MADE_FOLDER
             info = soundfile.info(path)
             assert (info.format, info.samplerate, info.channels) == (kind, 32_000, 1)

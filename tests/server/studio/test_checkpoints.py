@@ -19,7 +19,7 @@ from songloom.server.services import open_services
 from songloom.server.studio.checkpoints import checkpoint_events
 from songloom.settings import ServeSettings
 from tests.server.fakes import FakeExecutor
-from tests.server.server_process.test_downloads import SCRIPTS
+from tests.server.processes.test_downloads import SCRIPTS
 from tests.server.serving import HOST, Serving
 from tests.tiny import tiny_model
 from tests.waiting import wait_until

@@ -51,7 +51,7 @@ def test_a_worker_that_is_not_ready_is_known_by_name(tmp_path: Path) -> None:
 
 def test_tokens_are_needed_where_there_are_some(server: Serving) -> None:
     server.services.store.add_token(Token("laptop", "ab" * 32))
-    server.services.tokens.changed()
+    server.services.tokens.forget_cached()
     assert server.client.get("/v1/machine").status_code == 401
 
 

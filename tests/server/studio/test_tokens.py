@@ -67,7 +67,7 @@ def test_a_revoked_token_is_of_no_use_at_once(server: Serving) -> None:
 def test_the_last_token_of_a_public_server_stays(tmp_path: Path) -> None:
     with serving(tmp_path, **PUBLIC) as server:
         server.services.store.add_token(Token("first", hash_token("secret")))
-        server.services.tokens.changed()
+        server.services.tokens.forget_cached()
         client = server.client
         client.headers["authorization"] = "Bearer secret"
         refused = client.delete("/v1/tokens/first")
@@ -98,7 +98,7 @@ def test_with_one_in_the_environment_none_is_the_last(
 def test_strangers_have_no_say_where_the_door_stands_open(tmp_path: Path) -> None:
     with serving(tmp_path, allow_anonymous=True, **PUBLIC) as server:
         server.services.store.add_token(Token("owner", hash_token("secret")))
-        server.services.tokens.changed()
+        server.services.tokens.forget_cached()
         for refused in (
             server.client.post("/v1/tokens", json={"name": "back-door"}),
             server.client.delete("/v1/tokens/owner"),

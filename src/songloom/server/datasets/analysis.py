@@ -17,13 +17,13 @@ from songloom.server.datasets.store import DatasetStore
 from songloom.server.processes.line_process import LineProcess, ProcessEndedError
 
 LONGEST_SECONDS = 600.0
-"""What one song may take, decoding included."""
+"""Seconds that one song may take, decoding included."""
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What is known of a song that was listened to."""
+    """Analysis of a song."""
 
     seconds: float
     labels: Mapping[str, Any]
@@ -78,7 +78,7 @@ class DatasetAnalysis:
         """Of data sets, by their ids."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
-        store.on_change.append(self._changed)
+        store.on_change.append(self._schedule_notify)
 
     async def run(self) -> None:
         """Listen for ever; what is not finished then is begun anew after a restart."""
@@ -97,7 +97,7 @@ class DatasetAnalysis:
 
     def _next(self) -> tuple[str, DatasetSong] | None:
         """A song that waits: of the newest data set, which someone is looking at."""
-        for dataset in self._store.all():
+        for dataset in self._store.list_datasets():
             for song in dataset.songs:
                 if song.status == "waiting":
                     return dataset.id, song
@@ -119,12 +119,12 @@ class DatasetAnalysis:
     ) -> None:
         """Change a song, unless it is gone, or another file is in its place."""
 
-        def changed(now: DatasetSong) -> DatasetSong:
+        def apply(now: DatasetSong) -> DatasetSong:
             return replace(now, **values) if now.sha256 == song.sha256 else now
 
         def change(keep: bool) -> None:
             with suppress(KeyError):
-                self._store.change_song(id, song.id, changed, keep=keep)
+                self._store.change_song(id, song.id, apply, keep=keep)
 
         try:
             await asyncio.to_thread(change, keep)
@@ -132,12 +132,12 @@ class DatasetAnalysis:
             _LOG.warning("what was heard of a song can't be written now: %s", error)
             await asyncio.to_thread(change, False)
 
-    def _changed(self, id: str, what: SongDataset | DatasetSong) -> None:
+    def _schedule_notify(self, id: str, what: SongDataset | DatasetSong) -> None:
         """From any thread: let those know who watch, and whoever waits for songs."""
         loop = self._loop
         if loop is not None:
-            loop.call_soon_threadsafe(self._told, id, what)
+            loop.call_soon_threadsafe(self._notify, id, what)
 
-    def _told(self, id: str, what: SongDataset | DatasetSong) -> None:
+    def _notify(self, id: str, what: SongDataset | DatasetSong) -> None:
         self.watchers.notify(id, what)
         self._wake.set()

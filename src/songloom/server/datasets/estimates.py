@@ -1,4 +1,4 @@
-"""What a training would take: time and memory, told before it is begun.
+"""Estimates of a training's time and memory, before it starts.
 
 Time comes from trainings of the same model that this server has finished, or else from a trial of
 a few updates on this machine. Memory is what the training itself plans with.
@@ -27,7 +27,7 @@ Effort = Literal["quick", "normal", "thorough"]
 SMALL_BELOW = 60_000_000
 """Weights of a model that a computer without a graphics card trains well."""
 EARLIER_MARGIN, TRIED_MARGIN = (0.8, 1.3), (0.7, 2.0)
-"""What the sum may be off by, either way: others use the machine too, and a trial is short."""
+"""Margins of the sum, either way: others use the machine too, and a trial is short."""
 START_SECONDS = 10.0
 """For processes to start and models to load, before, between and after."""
 UNKNOWN_SONG_SECONDS = 180.0
@@ -79,7 +79,7 @@ class Speed:
 
 
 def earlier_speed(jobs: Sequence[Job], model: str) -> Speed | None:
-    """What trainings of a model that have succeeded tell, None where there are none.
+    """Measure a model's speed by its trainings that succeeded, None where there are none.
 
     Args:
         jobs: the newest first.
@@ -136,7 +136,7 @@ class Estimator:
         self._process = LineProcess("songloom.jobs.workers.estimation", LONGEST_SECONDS, waiting)
 
     async def estimate(self, model: str, dataset: SongDataset, effort: Effort) -> dict[str, Any]:
-        """What a training of a model on a data set would take.
+        """Estimate a training of a model on a data set.
 
         Raises:
             ModelError: the model is not on this machine, or its files are broken.

@@ -12,7 +12,7 @@ from songloom.jobs.paths import FIGURES_FILE
 from songloom.server.processes.line_process import LineProcess, ProcessEndedError
 
 LONGEST_SECONDS = 300.0
-"""What one song may take, a large codec on a busy machine included."""
+"""Seconds that one song may take, a large codec on a busy machine included."""
 
 
 class FidelityMeter:

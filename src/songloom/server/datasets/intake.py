@@ -1,4 +1,4 @@
-"""What is uploaded to a data set: a song, what describes one, or an archive of them."""
+"""Uploads to a data set: a song, a description of one, or an archive of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from songloom.dataset.files import EXPECTED, Skipped, is_wanted
 from songloom.errors import DatasetError, RequestError
 from songloom.server.datasets.names import song_place
 from songloom.server.datasets.store import Added, DatasetStore, NewFile
-from songloom.server.files.incoming import incoming
+from songloom.server.files.incoming import open_incoming
 
 MOST_UNPACKED = 4
 """Sizes of the largest upload that an archive may unpack to."""
@@ -41,17 +41,17 @@ async def take_upload(
     """
     place = song_place(path)
     temporary = store.files(id) / f".{secrets.token_hex(8)}"
-    async with incoming(temporary) as file:
+    async with open_incoming(temporary) as file:
         async for piece in body:
             await file.write(piece)
     new = NewFile(place, temporary, file.size, file.sha256)
-    return await run_in_threadpool(_taken, store, id, new, max_bytes)
+    return await run_in_threadpool(_add_file, store, id, new, max_bytes)
 
 
-def _taken(store: DatasetStore, id: str, new: NewFile, max_bytes: int) -> Added:
+def _add_file(store: DatasetStore, id: str, new: NewFile, max_bytes: int) -> Added:
     try:
         if is_archive(new.path):
-            return _unpacked(store, id, new, max_bytes)
+            return _add_archive(store, id, new, max_bytes)
         if not is_wanted(new.place.split("/")):
             raise RequestError(
                 f"path is {new.place!r}, but must be {_TAKEN}, what describes one (txt or json "
@@ -62,7 +62,7 @@ def _taken(store: DatasetStore, id: str, new: NewFile, max_bytes: int) -> Added:
         new.path.unlink(missing_ok=True)
 
 
-def _unpacked(store: DatasetStore, id: str, archive: NewFile, max_bytes: int) -> Added:
+def _add_archive(store: DatasetStore, id: str, archive: NewFile, max_bytes: int) -> Added:
     """The songs of an archive, with what lies beside them."""
     within = PurePosixPath(archive.place).parent
     with TemporaryDirectory(

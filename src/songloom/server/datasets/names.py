@@ -47,7 +47,7 @@ def song_place(path: str) -> str:
     return "/".join(parts)
 
 
-def folded(place: str) -> str:
+def fold_place(place: str) -> str:
     """Equal for places that some disk would take for the same."""
     return unicodedata.normalize("NFC", place.casefold())
 
@@ -59,9 +59,9 @@ def training_names(places: Iterable[str]) -> dict[str, str]:
     for place in sorted(places):
         name = PurePosixPath("/".join(safe_name(part) for part in place.split("/")))
         number, own = 1, name
-        while folded(str(own)) in taken:
+        while fold_place(str(own)) in taken:
             number += 1
             own = name.with_name(f"{name.stem} ({number}){name.suffix}")
-        taken.add(folded(str(own)))
+        taken.add(fold_place(str(own)))
         names[place] = str(own)
     return names

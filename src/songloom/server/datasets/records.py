@@ -20,7 +20,7 @@ SongStatus = Literal["waiting", "analysing", "ready", "failed"]
 
 FORMAT = 1
 EDITABLE = ("caption", "genre", "mood", "instruments", "bpm", "key")
-"""What people can change about a song."""
+"""Names of a song's values that people can change."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +45,27 @@ class DatasetSong:
     written: Mapping[str, Any] = field(default_factory=dict)
     """Caption and labels of the files beside it; `unknown` names those that are to stay so."""
     edits: Mapping[str, Any] = field(default_factory=dict)
-    """What was changed here; None is what was cleared."""
+    """Values that were changed here; None is one that was cleared."""
 
     def value(self, name: str) -> Any:
         """The caption, or a label, as it is now; None, or an empty list, where it is unknown."""
         if name in self.edits:
             return self.edits[name]
-        return self.unedited(name)
+        return self.original_value(name)
 
-    def unedited(self, name: str) -> Any:
+    def original_value(self, name: str) -> Any:
         """The same without what was changed here."""
         if name in self.written.get("unknown", ()):
-            return _nothing(name)
-        return self.written.get(name) or self.heard.get(name) or _nothing(name)
+            return _empty_value(name)
+        return self.written.get(name) or self.heard.get(name) or _empty_value(name)
 
     def description(self) -> dict[str, Any]:
-        """What people say of it, as the file beside a song holds it for a training."""
+        """Its description by people, as the file beside a song holds it for a training."""
         said = {name: value for name, value in self.written.items() if name != "unknown"}
         said |= self.edits
         cleared = {name for name, value in self.edits.items() if not value and name in LABEL_NAMES}
-        unknown = sorted((cleared | set(self.written.get("unknown", ()))) - _known(said))
-        return {name: said[name] for name in sorted(_known(said))} | (
+        unknown = sorted((cleared | set(self.written.get("unknown", ()))) - _nonempty_names(said))
+        return {name: said[name] for name in sorted(_nonempty_names(said))} | (
             {"unknown": unknown} if unknown else {}
         )
 
@@ -98,7 +98,7 @@ class SongDataset:
 
 
 def as_values(written: Written) -> dict[str, Any]:
-    """What files beside a song say, in plain values."""
+    """Contents of the files beside a song, in plain values."""
     labels = written.labels
     values: dict[str, Any] = {name: getattr(labels, name) for name in labels.known}
     if written.caption:
@@ -143,9 +143,9 @@ def _song(values: dict[str, Any]) -> DatasetSong:
     return DatasetSong(**{**vars(song), "status": "waiting"})
 
 
-def _known(values: Mapping[str, Any]) -> set[str]:
+def _nonempty_names(values: Mapping[str, Any]) -> set[str]:
     return {name for name, value in values.items() if value}
 
 
-def _nothing(name: str) -> Any:
+def _empty_value(name: str) -> Any:
     return [] if name in LISTS else None

@@ -23,7 +23,7 @@ from songloom.dataset.files import Skipped, is_audio
 from songloom.dataset.sidecars import Sidecars, fold_name, read_json, read_text
 from songloom.errors import DatasetError, OutputError
 from songloom.jobs.store.records import new_id
-from songloom.server.datasets.names import folded, training_names
+from songloom.server.datasets.names import fold_place, training_names
 from songloom.server.datasets.records import (
     DatasetSong,
     SongDataset,
@@ -53,7 +53,7 @@ class NewFile:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of new files."""
+    """Outcome of adding files."""
 
     songs: tuple[DatasetSong, ...]
     """New ones, and those of which something else is known now."""
@@ -76,7 +76,7 @@ class DatasetStore:
         self.on_change: list[Callable[[str, SongDataset | DatasetSong], None]] = []
         """Called, in any thread, with a data set's id, and it or one of its songs, as changed."""
 
-    def all(self) -> list[SongDataset]:
+    def list_datasets(self) -> list[SongDataset]:
         """All data sets, the newest first."""
         with self._lock:
             return sorted(self._datasets.values(), key=lambda each: each.created_at, reverse=True)
@@ -93,7 +93,7 @@ class DatasetStore:
         """Make a data set without songs."""
         dataset = SongDataset(new_id(), name)
         new = self.folder / f"{_UNFINISHED}{dataset.id}"
-        with _writable(self.folder):
+        with _convert_errors(self.folder):
             (new / FILES).mkdir(parents=True)
             write_text(new / RECORD, to_json(dataset))
             new.rename(self.folder / dataset.id)
@@ -105,7 +105,7 @@ class DatasetStore:
         """Give a data set another name; raises `KeyError` where there is none of that id."""
         with self._lock:
             dataset = self._put(replace(self._datasets[id], name=name))
-        self._tell(id, dataset)
+        self._notify(id, dataset)
         return dataset
 
     def remove(self, id: str) -> None:
@@ -113,10 +113,10 @@ class DatasetStore:
         with self._lock:
             folder = self.folder / id
             gone = folder.with_name(f"{_UNFINISHED}{id}")
-            with _writable(folder):
+            with _convert_errors(folder):
                 folder.rename(gone)
             dataset = self._datasets.pop(id)
-        self._tell(id, replace(dataset, songs=()))
+        self._notify(id, replace(dataset, songs=()))
         shutil.rmtree(gone, ignore_errors=True)
 
     def add(self, id: str, new: Sequence[NewFile]) -> Added:
@@ -163,7 +163,7 @@ class DatasetStore:
             unused = {each.file: each for each in beside.explain_unused(songs)}
         changed = tuple(song for song in in_order if song.file in touched)
         for song in changed:
-            self._tell(id, song)
+            self._notify(id, song)
         return Added(changed, tuple(skipped), tuple(unused[p] for p in described if p in unused))
 
     def copy(self, id: str, folder: Path) -> None:
@@ -175,7 +175,7 @@ class DatasetStore:
             DatasetError: no song of it is of use.
             OutputError: the disk refuses.
         """
-        with self._lock, _writable(folder):
+        with self._lock, _convert_errors(folder):
             dataset = self._datasets.get(id)
             songs = [song for song in dataset.songs if song.status != "failed"] if dataset else []
             if not songs:
@@ -206,7 +206,7 @@ class DatasetStore:
             songs = tuple(after if each.id == song else each for each in dataset.songs)
             self._put(replace(dataset, songs=songs), keep=keep)
         if after != before:
-            self._tell(id, after)
+            self._notify(id, after)
         return after
 
     def remove_song(self, id: str, song: str) -> None:
@@ -218,13 +218,13 @@ class DatasetStore:
                 raise KeyError(song)
             dataset = self._put(replace(dataset, songs=left))
             self._sweep(id)
-        self._tell(id, dataset)
+        self._notify(id, dataset)
 
     def _add_song(self, id: str, file: NewFile, songs: dict[str, DatasetSong]) -> tuple[str, str]:
         """Take a song; the place that it has, and why not, if it is not taken."""
         same = next((song for song in songs.values() if song.sha256 == file.sha256), None)
         if same is not None:
-            alike = folded(same.file) == folded(file.place)
+            alike = fold_place(same.file) == fold_place(file.place)
             return same.file, "" if alike else f"it is the same recording as {same.file!r}"
         stored = self._store(id, file)
         song = DatasetSong(new_id(), file.place, stored, file.size, file.sha256)
@@ -245,7 +245,7 @@ class DatasetStore:
     def _store(self, id: str, file: NewFile) -> str:
         name = new_id() + PurePosixPath(file.place).suffix.lower()
         target = self.files(id) / name
-        with _writable(target):
+        with _convert_errors(target):
             file.path.replace(target)
         return name
 
@@ -263,13 +263,13 @@ class DatasetStore:
                 with suppress(OSError):  # the next change, or start, tries again
                     file.unlink()
 
-    def _tell(self, id: str, what: SongDataset | DatasetSong) -> None:
+    def _notify(self, id: str, what: SongDataset | DatasetSong) -> None:
         for told in self.on_change:
             told(id, what)
 
 
 def _read_all(folder: Path) -> list[SongDataset]:
-    """What is there, with what a server that was killed had left over removed."""
+    """Read all data sets, and remove what a killed server left over."""
     found = []
     for place in folder.iterdir() if folder.is_dir() else ():
         if place.name.startswith(_UNFINISHED):
@@ -298,7 +298,7 @@ def _remove_unknown(files: Path, known: frozenset[str]) -> None:
 
 
 @contextmanager
-def _writable(path: Path) -> Iterator[None]:
+def _convert_errors(path: Path) -> Iterator[None]:
     """Turn what the disk says into an error for people."""
     try:
         yield
@@ -309,7 +309,7 @@ def _writable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def unedited(song: DatasetSong, values: Mapping[str, Any]) -> dict[str, Any]:
+def reduce_edits(song: DatasetSong, values: Mapping[str, Any]) -> dict[str, Any]:
     """Edits, without those that say what is known without them."""
     edits = {**song.edits, **values}
-    return {name: value for name, value in edits.items() if value != song.unedited(name)}
+    return {name: value for name, value in edits.items() if value != song.original_value(name)}

@@ -36,7 +36,7 @@ _NOT_PUBLIC_4 = (
     IPv4Network("192.0.0.0/24"),  # protocols' own; Oracle's metadata are at 192.0.0.192
     IPv4Network("192.88.99.0/24"),  # the way into 6to4
 )
-"""What Python calls global, or did until lately, and is not."""
+"""Networks that Python calls global, or did until lately, and are not."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -46,7 +46,7 @@ class RefusedError(FetchError):
 
 @dataclass(frozen=True)
 class FetchRules:
-    """What may be fetched."""
+    """Rules of what may be fetched."""
 
     hosts: tuple[str, ...] = ()
     """The only ones that are allowed, `*.example.com` for all below; empty for every public one."""
@@ -77,24 +77,26 @@ def destination(url: str, rules: FetchRules) -> Destination:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError):
         raise RefusedError(
-            f"{shown(url)} is no URL; give one that begins with https:// or http://"
+            f"{show_url(url)} is no URL; give one that begins with https:// or http://"
         ) from None
     if parsed.scheme not in _PORTS or not parsed.host:
         raise RefusedError(
-            f"{shown(url)} has the scheme {parsed.scheme[:20]!r}, but must begin with https:// or "
-            "http://"
+            f"{show_url(url)} has the scheme {parsed.scheme[:20]!r}, but must begin with https:// "
+            "or http://"
         )
     if parsed.port is not None and not 0 < parsed.port < 65536:
-        raise RefusedError(f"{shown(url)} has no port from 1 to 65535; correct it, or leave it out")
+        raise RefusedError(
+            f"{show_url(url)} has no port from 1 to 65535; correct it, or leave it out"
+        )
     if parsed.userinfo:
         raise RefusedError(
-            f"{shown(url)} has a user name or a password in it, but must have none; give a signed "
-            "URL, or upload the file"
+            f"{show_url(url)} has a user name or a password in it, but must have none; give a "
+            "signed URL, or upload the file"
         )
     host = parsed.raw_host.decode("ascii").rstrip(".").lower()
     if rules.hosts and not matches(host, rules.hosts + rules.private_hosts):
         raise RefusedError(
-            f"{shown(url)} is on {host}, but this server fetches from and sends to "
+            f"{show_url(url)} is on {host}, but this server fetches from and sends to "
             f"{', '.join(rules.hosts)} only; use one of these, or have fetch_hosts changed"
         )
     return Destination(parsed, host, parsed.port or _PORTS[parsed.scheme])
@@ -111,17 +113,17 @@ async def addresses_of(to: Destination, rules: FetchRules, resolve: Resolve) -> 
         found = list(dict.fromkeys(await resolve(to.host, to.port)))
     except (OSError, UnicodeError) as error:
         raise FetchError(
-            f"the host of {shown(to.url)} can't be found ({_reason(error)}); correct its name"
+            f"the host of {show_url(to.url)} can't be found ({_reason(error)}); correct its name"
         ) from None
     if not found:
-        raise FetchError(f"the host of {shown(to.url)} has no address; correct its name")
+        raise FetchError(f"the host of {show_url(to.url)} has no address; correct its name")
     if not matches(to.host, rules.private_hosts):
         for text in found:
             if not is_public(ip_address(text)):
                 # Which address it is stays untold: it would map the inner network for strangers.
                 raise RefusedError(
-                    f"{shown(to.url)} leads to an address that is not on the public internet; use "
-                    "a public host, upload the file, or have the host added to private_hosts"
+                    f"{show_url(to.url)} leads to an address that is not on the public internet; "
+                    "use a public host, upload the file, or have the host added to private_hosts"
                 )
     return found
 
@@ -141,12 +143,12 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(int(address) & _LOW_32_BITS)
         if inner is not None:
             return is_public(inner)
-        return address in _UNICAST and address.is_global and not _within(address, _NOT_PUBLIC_6)
+        return address in _UNICAST and address.is_global and not _is_within(address, _NOT_PUBLIC_6)
     return (
         address.is_global
         and not address.is_multicast
         and not address.is_reserved
-        and not _within(address, _NOT_PUBLIC_4)
+        and not _is_within(address, _NOT_PUBLIC_4)
     )
 
 
@@ -172,7 +174,7 @@ def is_file_url(text: str) -> bool:
         return False
 
 
-def shown(url: str | httpx2.URL) -> str:
+def show_url(url: str | httpx2.URL) -> str:
     """A URL for messages: without its query or its credentials, which may be secrets."""
     text = str(url)
     if text[:5].lower() == "data:":
@@ -183,7 +185,7 @@ def shown(url: str | httpx2.URL) -> str:
     return repr(f"{scheme}{slashes}{place.rpartition('@')[2]}{slash}{path}"[:300])
 
 
-def _within(address: Address, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+def _is_within(address: Address, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 

@@ -27,7 +27,7 @@ class DataUrl:
     start: int
     """Where its content begins."""
     content_type: str
-    """What it says of itself; empty where that is no type."""
+    """Its own claim of its type; empty where that is none."""
     is_base64: bool
 
     def pieces(self) -> Iterator[bytes]:
@@ -36,9 +36,9 @@ class DataUrl:
         Raises:
             FetchError: it is no base64.
         """
-        return self._from_base64() if self.is_base64 else self._unquoted()
+        return self._from_base64() if self.is_base64 else self._unquote()
 
-    def _unquoted(self) -> Iterator[bytes]:
+    def _unquote(self) -> Iterator[bytes]:
         start = self.start
         while start < len(self.url):
             end = start + PIECE
@@ -53,17 +53,17 @@ class DataUrl:
     def _from_base64(self) -> Iterator[bytes]:
         left = b""
         ended = False
-        for piece in self._unquoted():
+        for piece in self._unquote():
             left += piece.translate(None, _SPACE)
             whole = len(left) - len(left) % 4
             if ended and left:
                 raise _bad_base64("it goes on after its end")
             ended = left[:whole].endswith(b"=")
-            yield _decoded(left[:whole])
+            yield _decode_base64(left[:whole])
             left = left[whole:]
         if ended and left:
             raise _bad_base64("it goes on after its end")
-        yield _decoded(left + b"=" * (-len(left) % 4))  # some leave the padding out
+        yield _decode_base64(left + b"=" * (-len(left) % 4))  # some leave the padding out
 
 
 def is_data_url(text: str) -> bool:
@@ -89,7 +89,7 @@ def read_data_url(url: str) -> DataUrl:
     )
 
 
-def _decoded(text: bytes) -> bytes:
+def _decode_base64(text: bytes) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:

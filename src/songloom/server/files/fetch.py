@@ -28,11 +28,11 @@ from songloom.server.files.addresses import (
     addresses_of,
     destination,
     resolve_host,
-    shown,
+    show_url,
 )
 from songloom.server.files.data_urls import read_data_url
 from songloom.server.files.filenames import safe_name
-from songloom.server.files.incoming import incoming
+from songloom.server.files.incoming import open_incoming
 
 CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 30.0
@@ -46,7 +46,7 @@ _PIECE = 1 << 18
 _UNKNOWN_TYPE = "application/octet-stream"
 
 Body = bytes | Callable[[], AsyncIterator[bytes]]
-"""What is sent; a redirect may have it sent again."""
+"""A request's content; a redirect may have it sent again."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class Fetched:
 
     path: Path
     content_type: str
-    """What the other end says that it is, which need not be true; empty where it says nothing."""
+    """The other end's claim of its type, which need not be true; empty without one."""
     filename: str
     """Safe to be shown, or to be taken for a name in a folder."""
     etag: str = ""
-    """What the other end calls this content; empty where it calls it nothing that is exact."""
+    """The other end's name of this very content; empty where it has none that is exact."""
 
 
 class Fetcher:
@@ -108,20 +108,20 @@ class Fetcher:
         async with self._answer("GET", url, headers, b"", self._rules.seconds) as response:
             if response.status_code != 200:
                 raise FetchError(
-                    f"{shown(url)} was answered with {_status(response)} instead of a file; see "
+                    f"{show_url(url)} was answered with {_status(response)} instead of a file; see "
                     "that the URL is right and not out of date"
                 )
             encoding = response.headers.get("content-encoding", "identity")
             if encoding.strip().lower() not in ("", "identity"):
                 raise FetchError(
-                    f"{shown(url)} comes with the Content-Encoding {encoding[:40]!r}, although it "
-                    "was asked for plainly; store it there without one"
+                    f"{show_url(url)} comes with the Content-Encoding {encoding[:40]!r}, although "
+                    "it was asked for plainly; store it there without one"
                 )
             length = response.headers.get("content-length", "")
             if length.isascii() and length.isdigit():
                 self._check_size(url, int(length[:20]))
             pieces = response.aiter_raw(_PIECE)
-            async with incoming(target) as file, aclosing(pieces):
+            async with open_incoming(target) as file, aclosing(pieces):
                 async for piece in pieces:
                     self._check_size(url, file.size + len(piece))
                     await file.write(piece)
@@ -130,7 +130,7 @@ class Fetcher:
             exact = "" if tag.startswith("W/") else tag
             return Fetched(target, kind, _filename(response), exact)
 
-    async def unchanged(self, url: str, etag: str) -> bool:
+    async def is_unchanged(self, url: str, etag: str) -> bool:
         """Whether a URL still leads to the content that was fetched under an etag.
 
         Raises:
@@ -153,7 +153,7 @@ class Fetcher:
         try:
             size = path.stat().st_size
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise _read_error(path, error) from error
         kind = mimetypes.guess_type(path.name)[0] or _UNKNOWN_TYPE
         # Storages want a length, and no pieces of which nobody knows how many come.
         headers = {"content-type": kind, "content-length": str(size)}
@@ -161,8 +161,8 @@ class Fetcher:
         async with self._answer("PUT", url, headers, lambda: _read(path), seconds) as response:
             if not response.is_success:
                 raise FetchError(
-                    f"{shown(url)} did not take the upload and answered {_status(response)}; see "
-                    "that it takes PUT, and that the URL is not out of date"
+                    f"{show_url(url)} did not take the upload and answered {_status(response)}; "
+                    "see that it takes PUT, and that the URL is not out of date"
                 )
             return str(response.extensions["asked"].copy_with(query=None, fragment=None))
 
@@ -182,7 +182,7 @@ class Fetcher:
 
     async def _decode(self, url: str, target: Path) -> Fetched:
         data = read_data_url(url)
-        async with incoming(target) as file:
+        async with open_incoming(target) as file:
             for piece in data.pieces():
                 self._check_size(url, file.size + len(piece))
                 await file.write(piece)
@@ -192,7 +192,7 @@ class Fetcher:
     def _check_size(self, url: str, size: int) -> None:
         if size > self._rules.max_bytes:
             raise FetchError(
-                f"{shown(url)} is larger than {self._rules.max_bytes / 1e6:g} MB, which is the "
+                f"{show_url(url)} is larger than {self._rules.max_bytes / 1e6:g} MB, which is the "
                 "limit; give a smaller file, or have max_file_mb raised"
             )
 
@@ -222,13 +222,13 @@ class Fetcher:
                     await response.aclose()
         except (TimeoutError, httpx2.TimeoutException):
             raise FetchError(
-                f"{shown(url)} took too long: {seconds:g} s in all, {CONNECT_SECONDS:g} s to "
+                f"{show_url(url)} took too long: {seconds:g} s in all, {CONNECT_SECONDS:g} s to "
                 f"connect or {IDLE_SECONDS:g} s of silence; try again, or use another host"
             ) from None
         except httpx2.HTTPError as error:
             raise FetchError(
-                f"{shown(url)} can't be reached, or broke off ({_said(error)}); see that it is "
-                "right, and try again"
+                f"{show_url(url)} can't be reached, or broke off ({_describe_error(error)}); see "
+                "that it is right, and try again"
             ) from None
 
     async def _follow(
@@ -251,7 +251,7 @@ class Fetcher:
             await response.aclose()
             if not left:
                 raise FetchError(
-                    f"{shown(url)} is redirected more than {redirects} times; give the URL that "
+                    f"{show_url(url)} is redirected more than {redirects} times; give the URL that "
                     "it ends at"
                 )
             left -= 1
@@ -259,7 +259,7 @@ class Fetcher:
                 to = destination(str(to.url.join(place)), self._rules)
             except (httpx2.InvalidURL, ValueError):
                 raise FetchError(
-                    f"{shown(url)} is redirected to what is no URL; give another"
+                    f"{show_url(url)} is redirected to what is no URL; give another"
                 ) from None
 
     async def _ask(
@@ -319,10 +319,10 @@ async def _read(path: Path) -> AsyncIterator[bytes]:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _read_error(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> OutputError:
+def _read_error(path: Path, error: OSError) -> OutputError:
     return OutputError(f"the result {path.name!r} can't be read ({error.strerror}); run it again")
 
 
@@ -337,7 +337,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _filename(response: httpx2.Response) -> str:
-    """What a header calls the file (RFC 6266), else the last part of its URL."""
+    """The file's name by a header (RFC 6266), else the last part of its URL."""
     header = Message()
     header["content-disposition"] = response.headers.get("content-disposition", "")
     named = header.get_filename()
@@ -348,5 +348,5 @@ def _status(response: httpx2.Response) -> str:
     return f"{response.status_code} {response.reason_phrase}".strip()
 
 
-def _said(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__

@@ -27,13 +27,13 @@ def safe_name(text: str, default: str = "file") -> str:
         for letter in last
         if unicodedata.category(letter)[0] != "C"
     )
-    name = _shortened(_UNFIT.sub("_", kept)).strip(" .")
+    name = _shorten(_UNFIT.sub("_", kept)).strip(" .")
     if _RESERVED.match(name):
         name = f"_{name}"
     return name or default
 
 
-def cut_at_word(text: str, characters: int) -> str:
+def truncate_at_word(text: str, characters: int) -> str:
     """The beginning of a text, cut between words where it is too long for the start of a name.
 
     A text without spaces, as in Japanese, is cut between letters.
@@ -55,7 +55,7 @@ def cut_at_word(text: str, characters: int) -> str:
     return start
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     """Cut a long name before its suffix, which tells what the file is."""
     if len(name.encode()) <= LONGEST_NAME:
         return name

@@ -71,7 +71,7 @@ class GivenFiles:
             OutputError: the disk refuses.
         """
         place = job / INPUTS / field
-        there = await asyncio.to_thread(_fetched_before, place)
+        there = await asyncio.to_thread(_find_fetched, place)
         if there is not None:
             return GivenFile(there)
         temporary, etag = place / f".{secrets.token_hex(8)}.part", ""
@@ -85,19 +85,21 @@ class GivenFiles:
         else:
             fetched = await self._fetcher.fetch(own or url, temporary)
             name, etag = fetched.filename, fetched.etag
-        path = await asyncio.to_thread(lambda: temporary.replace(place / _told(name, temporary)))
+        path = await asyncio.to_thread(
+            lambda: temporary.replace(place / _add_ending(name, temporary))
+        )
         return GivenFile(path, etag)
 
 
-def _fetched_before(place: Path) -> Path | None:
-    """What an earlier attempt left, which is whole once it has its name."""
+def _find_fetched(place: Path) -> Path | None:
+    """The file of an earlier attempt, which is whole once it has its name."""
     try:
         return next((file for file in place.iterdir() if not file.name.startswith(".")), None)
     except FileNotFoundError:
         return None
 
 
-def _told(name: str, file: Path) -> str:
+def _add_ending(name: str, file: Path) -> str:
     """A name that ends in what a file is: the one that it has, or else by its first bytes."""
     if name.lower().endswith(_ENDINGS):
         return name

@@ -25,7 +25,7 @@ class IncomingFile:
         self.size = 0
         """Bytes so far."""
         self.refused: OSError | None = None
-        """What the disk said instead of taking bytes."""
+        """The disk's error, where it took no bytes."""
 
     async def write(self, piece: bytes) -> None:
         """Add bytes; other requests go on meanwhile."""
@@ -53,7 +53,7 @@ class IncomingFile:
 
 
 @asynccontextmanager
-async def incoming(target: Path) -> AsyncIterator[IncomingFile]:
+async def open_incoming(target: Path) -> AsyncIterator[IncomingFile]:
     """A file to write into, which gets its name when the block ends well, and else is gone.
 
     Raises:
@@ -81,7 +81,7 @@ async def incoming(target: Path) -> AsyncIterator[IncomingFile]:
 
 
 class _Abandoned(Exception):  # noqa: N818 - tells `replacing` to remove what there is
-    """What was coming does not come."""
+    """The sender broke off."""
 
 
 def remove_unfinished(folder: Path) -> None:

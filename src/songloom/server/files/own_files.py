@@ -35,7 +35,7 @@ class OwnFile:
 
     path: Path
     name: str
-    """What its owner calls it; not fit for a path."""
+    """Its owner's name for it; not fit for a path."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class OwnDataset:
     """A data set of the server's."""
 
     name: str
-    """What its owner calls it; not fit for a path."""
+    """Its owner's name for it; not fit for a path."""
     copy: Callable[[Path], None]
     """Makes a folder of its songs as they are now, which then stays as it is."""
 
@@ -113,7 +113,7 @@ class OwnFiles:
         if songs is not None:
             return self._dataset(songs[1], here)
         query = dict(parse_qsl(parts.query))
-        if result is not None and (here or self._signer.valid(path, query)):
+        if result is not None and (here or self._signer.is_valid(path, query)):
             return self._result(result[1], result[2])
         return None
 
@@ -135,11 +135,11 @@ class OwnFiles:
         file = self._store.file(id)
         if file is None:
             if here:
-                raise _gone(f"upload {id!r}")
+                raise _missing_error(f"upload {id!r}")
             return None
         path = self._files.path(file.id)
         if not path.is_file():
-            raise _gone(f"upload {id!r}")
+            raise _missing_error(f"upload {id!r}")
         return OwnFile(path, file.name)
 
     def _dataset(self, id: str, here: bool) -> OwnDataset | None:
@@ -161,11 +161,11 @@ class OwnFiles:
         names = [] if job is None or job.output is None else job.output.get("files", ())
         path = job_folder(self._jobs, id) / name
         if name not in names or not path.is_file():
-            raise _gone(f"result {name!r} of {id!r}")
+            raise _missing_error(f"result {name!r} of {id!r}")
         return OwnFile(path, name)
 
 
-def _gone(what: str) -> FetchError:
+def _missing_error(what: str) -> FetchError:
     return FetchError(
         f"the {what} is not here, or no more: files are removed when they are old or room is "
         "short; upload it again (POST /v1/files)"

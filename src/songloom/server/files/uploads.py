@@ -18,7 +18,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from songloom.errors import OutputError, RequestError
 from songloom.jobs.store.records import StoredFile, new_id
 from songloom.server.files.filenames import safe_name
-from songloom.server.files.incoming import IncomingFile, incoming, remove_unfinished
+from songloom.server.files.incoming import IncomingFile, open_incoming, remove_unfinished
 from songloom.server.http.json_values import DEEPEST, can_be_kept
 
 UNKNOWN_TYPE = "application/octet-stream"
@@ -89,7 +89,7 @@ class FileFolder:
         """
         form = _Form(content_type)
         id = new_id()
-        async with incoming(self.path(id)) as file:
+        async with open_incoming(self.path(id)) as file:
             async for piece in body:
                 await form.take(piece, file)
             form.end()
@@ -147,7 +147,7 @@ class _Form:
                 },
             )
         except FormParserError as error:
-            raise _broken(str(error)) from None
+            raise _form_error(str(error)) from None
         self._count = 0
         self._part = _Part()
         self._parts: dict[str, _Part] = {}
@@ -159,14 +159,14 @@ class _Form:
         try:
             self._parser.write(piece)
         except FormParserError as error:
-            raise _broken(str(error)) from None
+            raise _form_error(str(error)) from None
         if self._waiting:
             data, self._waiting = b"".join(self._waiting), []
             await file.write(data)
 
     def end(self) -> None:
         if not self._finished:
-            raise _broken("it ends in the middle")
+            raise _form_error("it ends in the middle")
         if CONTENT not in self._parts:
             raise RequestError(
                 f"{CONTENT} is missing, but must be the file; add it as a part of that name"
@@ -233,7 +233,7 @@ class _Form:
         self._finished = True
 
 
-def _broken(fault: str) -> RequestError:
+def _form_error(fault: str) -> RequestError:
     return RequestError(
         f"the form can't be read ({fault}); send it as the clients do: `curl -F content=@song.mp3`"
     )

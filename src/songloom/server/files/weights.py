@@ -50,7 +50,7 @@ class WeightsFolder:
             OSError: the disk refuses.
         """
         etag, kept = self._known.get(url, ("", self._folder))
-        if etag and kept.is_file() and await self._fetcher.unchanged(url, etag):
+        if etag and kept.is_file() and await self._fetcher.is_unchanged(url, etag):
             await asyncio.to_thread(_use_again, kept, job)
             return kept
         file = await self._files.get(url, job, FIELD)

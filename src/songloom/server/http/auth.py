@@ -60,7 +60,7 @@ class Tokens:
         """Names of those that the environment holds, which only its owner changes."""
         return tuple(dict.fromkeys(self._given.values()))
 
-    async def known(self) -> dict[str, str]:
+    async def read_cached(self) -> dict[str, str]:
         """The same, as of a second ago at most.
 
         Raises:
@@ -71,7 +71,7 @@ class Tokens:
             self._read_at = time.monotonic()
         return self._known
 
-    def changed(self) -> None:
+    def forget_cached(self) -> None:
         """Let the next look be at the tokens as they are now."""
         self._read_at = None
 
@@ -129,7 +129,7 @@ class Authentication:
         is_open: Callable[[Scope], bool] = lambda scope: False,
     ) -> None:
         self._app, self._settings, self._is_open = app, settings, is_open
-        self._tokens, self._signer = tokens or Tokens(store), Signer.of(store)
+        self._tokens, self._signer = tokens or Tokens(store), Signer.from_store(store)
         self._public = _split(settings.public_url or "")
         self._hosts = {"localhost", "127.0.0.1", "::1", settings.host}
         if self._public.hostname:
@@ -144,7 +144,7 @@ class Authentication:
             return  # WebSockets are not spoken here; the server closes what nobody accepts
         headers = Headers(scope=scope)
         try:
-            known = await self._tokens.known()
+            known = await self._tokens.read_cached()
         except OutputError as error:
             await refuse(scope, send, _UNAVAILABLE, str(error))
             return
@@ -169,7 +169,7 @@ class Authentication:
         if scope["method"] not in ("GET", "HEAD"):
             return False
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        return self._signer.valid(scope["path"], query)
+        return self._signer.is_valid(scope["path"], query)
 
     def _fault_of_page(self, scope: Scope, headers: Headers) -> str:
         """Why a request may come from the page of a stranger; empty where it does not."""

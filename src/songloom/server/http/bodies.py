@@ -27,7 +27,7 @@ def explain_body(error: RequestValidationError, content_type: str) -> RequestVal
 
 
 def _explain(fault: dict[str, Any], body: Any, content_type: str) -> str:
-    """What to say instead; empty where the framework's words do."""
+    """A better message; empty where the framework's words do."""
     place = fault["loc"]
     if fault["type"] == "json_invalid":
         return _explain_syntax(fault["ctx"]["error"], place[-1], body)

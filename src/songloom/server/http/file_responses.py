@@ -20,7 +20,7 @@ TYPES: Mapping[str, str] = {
 """Types of results; not the system's table, which differs between systems."""
 UNKNOWN_TYPE = "application/octet-stream"
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-"""What browsers are told of files that strangers may have made: they are data, never pages."""
+"""Headers of files that strangers may have made: they are data, never pages."""
 
 
 def file_response(folder: Path, job: Job, name: str) -> FileResponse:

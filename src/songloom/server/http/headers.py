@@ -1,4 +1,4 @@
-"""What the headers of a request that creates a job say: how long to wait, when to give up."""
+"""Headers of requests that create a job: how long to wait, when to give up."""
 
 from __future__ import annotations
 

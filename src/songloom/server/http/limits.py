@@ -45,7 +45,7 @@ class BodyLimits:
             return
         limit = self._max_file if _UPLOADS.fullmatch(scope["path"]) else self._max_body
         counted = _Counted(scope, receive, send, limit)
-        if _declared(scope) > limit:
+        if _content_length(scope) > limit:
             await counted.refuse_size()
             return
         try:
@@ -114,7 +114,7 @@ class _Counted:
         await refuse(self._scope, self._send, status, detail, headers)
 
 
-def _declared(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int:
     """Bytes that the request announces; -1 where it announces none."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():

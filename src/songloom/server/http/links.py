@@ -17,23 +17,23 @@ class Links:
     """Makes the URLs of one answer, or of a webhook."""
 
     base: str
-    """What clients reach the server by, without a slash at its end."""
+    """The server's URL as clients know it, without a slash at its end."""
     sign: Callable[[str], str]
     """Adds to a path what lets it be fetched without a token for a while."""
 
-    def absolute(self, path: str) -> str:
+    def absolute_url(self, path: str) -> str:
         """The URL of a path."""
         return self.base + path
 
-    def signed(self, path: str) -> str:
+    def signed_url(self, path: str) -> str:
         """The URL of a path, to be fetched without a token: clients send none for files."""
         return self.base + self.sign(path)
 
-    def model(self, owner: str, name: str) -> str:
+    def model_url(self, owner: str, name: str) -> str:
         """The URL of a model."""
-        return self.absolute(f"/v1/models/{quote(owner, safe='')}/{quote(name, safe='')}")
+        return self.absolute_url(f"/v1/models/{quote(owner, safe='')}/{quote(name, safe='')}")
 
-    def job(self, job: Job) -> dict[str, str]:
+    def job_urls(self, job: Job) -> dict[str, str]:
         """A job's own URLs, by the names that clients know them by.
 
         `stream` speaks the words of the official clients, `events` tells more; a prediction can be
@@ -41,25 +41,25 @@ class Links:
         """
         path = f"/v1/{job.kind}s/{quote(job.id, safe='')}"
         urls = {
-            "get": self.absolute(path),
-            "cancel": self.absolute(f"{path}/cancel"),
-            "web": self.absolute(f"/#{path.removeprefix('/v1')}"),
-            "events": self.signed(f"{path}/events"),
-            "stream": self.signed(f"{path}/stream"),
+            "get": self.absolute_url(path),
+            "cancel": self.absolute_url(f"{path}/cancel"),
+            "web": self.absolute_url(f"/#{path.removeprefix('/v1')}"),
+            "events": self.signed_url(f"{path}/events"),
+            "stream": self.signed_url(f"{path}/stream"),
         }
         if job.kind == "prediction":
-            urls["audio"] = self.signed(f"{path}/audio")
+            urls["audio"] = self.signed_url(f"{path}/audio")
         return urls
 
-    def output(self, job: Job, name: str) -> str:
+    def output_url(self, job: Job, name: str) -> str:
         """The URL of a job's result."""
-        return self.signed(f"/v1/outputs/{quote(job.id, safe='')}/{quote(name, safe='')}")
+        return self.signed_url(f"/v1/outputs/{quote(job.id, safe='')}/{quote(name, safe='')}")
 
-    def given(self, job: Job, field: str) -> str:
+    def given_url(self, job: Job, field: str) -> str:
         """The URL of a file that a job's input holds as a `data:` URL."""
-        return self.output(job, f"{GIVEN}{field}")
+        return self.output_url(job, f"{GIVEN}{field}")
 
-    def file(self, id: str) -> dict[str, str]:
+    def file_urls(self, id: str) -> dict[str, str]:
         """An uploaded file's own URLs; clients pass `get` as an input."""
         path = f"/v1/files/{quote(id, safe='')}"
-        return {"get": self.absolute(path), "download": self.signed(f"{path}/download")}
+        return {"get": self.absolute_url(path), "download": self.signed_url(f"{path}/download")}

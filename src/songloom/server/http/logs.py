@@ -52,13 +52,13 @@ class RequestLog:
 
     Args:
         app: what it stands before.
-        answered: told the route's pattern and the status of each answer, for counting.
+        record_answer: told the route's pattern and the status of each answer, for counting.
     """
 
     def __init__(
-        self, app: ASGIApp, answered: Callable[[str, int], None] = lambda route, status: None
+        self, app: ASGIApp, record_answer: Callable[[str, int], None] = lambda route, status: None
     ) -> None:
-        self._app, self._answered = app, answered
+        self._app, self._record_answer = app, record_answer
         self._log = logging.getLogger(REQUESTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +86,7 @@ class RequestLog:
         finally:
             status = status or _GONE
             route = getattr(scope.get("route"), "path", "none")
-            self._answered(route, status)
+            self._record_answer(route, status)
             fields = {
                 "request": id,
                 "method": scope["method"],
@@ -104,10 +104,10 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         stamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": stamp, "level": record.levelname.lower(), "logger": record.name}
-        line["message"] = without_secrets(record.getMessage())
+        line["message"] = remove_secrets(record.getMessage())
         line |= getattr(record, "fields", {})
         if record.exc_info:
-            line["trace"] = without_secrets(self.formatException(record.exc_info))
+            line["trace"] = remove_secrets(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 
@@ -116,7 +116,7 @@ class _TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-        message = without_secrets(record.getMessage())
+        message = remove_secrets(record.getMessage())
         fields = getattr(record, "fields", None)
         if fields is not None:
             message += f" {fields['status']} {fields['ms']} ms {fields['request']}"
@@ -125,11 +125,11 @@ class _TextLines(logging.Formatter):
         message = message.replace("\n", "\\n") if fields else message
         line = f"{stamp} {record.levelname.lower()} {_CONTROL.sub('?', message)}"
         if record.exc_info:
-            line += "\n" + without_secrets(self.formatException(record.exc_info))
+            line += "\n" + remove_secrets(self.formatException(record.exc_info))
         return line
 
 
-def without_secrets(text: str) -> str:
+def remove_secrets(text: str) -> str:
     """A text without what stands in it that opens something: tokens, signatures, URLs' queries."""
     for pattern, rest in _SECRETS:
         text = pattern.sub(rest, text)

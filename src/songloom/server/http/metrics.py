@@ -1,4 +1,4 @@
-"""What the server measures of itself, for Prometheus."""
+"""Metrics of the server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Metrics:
             "songloom_tokens", "Token steps of all rows; a prediction with guidance has two rows.",
             ["device"], registry=registry,
         )  # fmt: skip
-        dispatcher.on_ended.append(self._ended)
-        dispatcher.on_stats.append(self._measured)
+        dispatcher.on_ended.append(self._record_end)
+        dispatcher.on_stats.append(self._record_stats)
 
-    def answered(self, route: str, status: int) -> None:
+    def record_answer(self, route: str, status: int) -> None:
         """Count an answer to a request; `route` is the pattern, not the path."""
         self._requests.labels(route, str(status)).inc()
 
@@ -63,7 +63,7 @@ class Metrics:
         """Everything, in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def _ended(self, job: Job) -> None:
+    def _record_end(self, job: Job) -> None:
         self._jobs.labels(job.kind, job.status).inc()
         if job.completed_at is None:
             return
@@ -75,13 +75,13 @@ class Metrics:
         ):
             histogram.labels(job.kind).observe(elapsed_seconds(start, end))
 
-    def _measured(self, stats: WorkerStats) -> None:
+    def _record_stats(self, stats: WorkerStats) -> None:
         self._steps.labels(stats.device).inc(stats.steps)
         self._tokens.labels(stats.device).inc(stats.tokens)
 
 
 class _Now(Collector):
-    """What there is at the moment."""
+    """Metrics that are read from the store when they are asked for."""
 
     def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
         self._store, self._dispatcher = store, dispatcher

@@ -63,6 +63,6 @@ def page(
     }
 
 
-def whole(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def single_page(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A list that is short enough for one page."""
     return {"previous": None, "next": None, "results": list(results)}

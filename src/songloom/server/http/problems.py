@@ -31,7 +31,7 @@ UNREADABLE = {
 }
 """Better words for what the framework says."""
 RETRY_SECONDS = 10
-"""What clients are told to wait when the queue is full."""
+"""Value of Retry-After when the queue is full."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def problem_response(error: Exception) -> JSONResponse:
 def _problem_of(error: Exception) -> ProblemError:
     match error:
         case RequestValidationError():
-            return _invalid(error)
+            return _explain_invalid(error)
         case HTTPException():
-            return ProblemError(error.status_code, _said(error), headers=error.headers)
+            return ProblemError(error.status_code, _describe_error(error), headers=error.headers)
         case QueueFullError():
             return ProblemError(429, str(error), headers={"Retry-After": str(RETRY_SECONDS)})
         case DuplicateError() | BusyError() | ModelNeededError():
@@ -100,7 +100,7 @@ def _problem_of(error: Exception) -> ProblemError:
             return ProblemError(500, "the server made a mistake; its log has the details")
 
 
-def _said(error: HTTPException) -> str:
+def _describe_error(error: HTTPException) -> str:
     """An error's detail; those that the framework raises have none beyond their name."""
     details = {
         "Not Found": "there is nothing at this URL; see /docs for what there is",
@@ -109,8 +109,8 @@ def _said(error: HTTPException) -> str:
     return (UNREADABLE | details).get(error.detail, error.detail)
 
 
-def _invalid(error: RequestValidationError) -> ProblemError:
-    """What is wrong with a body or a query that did not even have the right types."""
+def _explain_invalid(error: RequestValidationError) -> ProblemError:
+    """Describe a body or a query that did not even have the right types."""
     fields = []
     for fault in error.errors():
         _, *place = fault["loc"]  # without "body" or "query"
@@ -119,11 +119,11 @@ def _invalid(error: RequestValidationError) -> ProblemError:
             place = []
         named = ".".join(map(str, place)) or "body"
         fields.append(InvalidField(named, described, fault["type"]))
-    detail = "; ".join(_in_a_sentence(field) for field in fields)
+    detail = "; ".join(_to_sentence(field) for field in fields)
     return ProblemError(422, detail, fields=fields)
 
 
-def _in_a_sentence(field: InvalidField) -> str:
+def _to_sentence(field: InvalidField) -> str:
     """A fault with the name of its field, which songloom's own messages begin with."""
     name = field.field.rpartition(".")[2]
     described = field.description

@@ -35,7 +35,7 @@ class Signer:
         self.webhook_secret = webhook_secret
 
     @classmethod
-    def of(cls, store: Store) -> Signer:
+    def from_store(cls, store: Store) -> Signer:
         """The signer of a server: its secrets are the store's, and outlive a restart."""
         return cls(store.secret("urls", new_key), store.secret("webhooks", new_webhook_secret))
 
@@ -53,7 +53,7 @@ class Signer:
         signature = self._signature(unquote(path), expires)
         return f"{path}?{urlencode({'expires': expires, 'signature': signature})}"
 
-    def valid(self, path: str, query: Mapping[str, str]) -> bool:
+    def is_valid(self, path: str, query: Mapping[str, str]) -> bool:
         """Whether `sign` made this query for this path, and not too long ago.
 
         Args:

@@ -1,4 +1,4 @@
-"""What predictions and trainings take over HTTP: the hosted original's inputs first, then ours.
+"""Inputs of predictions and trainings over HTTP: the hosted original's first, then ours.
 
 What is offered (names, types, defaults, choices, order) is exactly the original's, since code and
 forms are made from it. What is accepted is more: all that a request of songloom's own may hold.
@@ -56,7 +56,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 """Defaults of the original where songloom's own differ."""
 _NOT_OFFERED = ("name", "device")
-"""What a client does not decide: the first follows from a training's destination."""
+"""Fields that a client does not decide: the first follows from a training's destination."""
 
 _MODEL = "any name that `GET /v1/models` lists, or a version's id"
 _OWN: dict[JobKind, tuple[FieldSpec, ...]] = {
@@ -108,7 +108,7 @@ class WireError(RequestError):
     def __init__(self, message: str, type: str) -> None:
         super().__init__(message)
         self.type = type
-        """What kind of mistake it is, in the words of the original's answers."""
+        """Kind of mistake, in the words of the original's answers."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class WireInput:
     """One input."""
 
     spec: FieldSpec
-    """What is accepted; its default is the one on the wire."""
+    """The accepted values; its default is the one on the wire."""
     type: JsonType
-    """What is offered, like all that follows."""
+    """The offered type, like all that follows."""
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     above: float | None = None
@@ -126,7 +126,7 @@ class WireInput:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The input's name."""
         return self.spec.name
 
     @property
@@ -145,7 +145,7 @@ class WireInput:
         """
         if self.is_file:
             return self._url(value), ""
-        meant = _coerced(self.spec.type, value)
+        meant = _coerce(self.spec.type, value)
         cut = isinstance(meant, int) and isinstance(value, float) and meant != value
         try:
             if isinstance(meant, int) and abs(meant) >= 2**63:
@@ -155,9 +155,9 @@ class WireInput:
             parsed = self.spec.parse(meant)
         except (RequestError, UnicodeEncodeError):
             raise WireError(self._refusal(value), self._mistake(meant)) from None
-        return self._shaped(parsed), f"{self.name} {value!r} is taken as {parsed}" if cut else ""
+        return self._to_wire(parsed), f"{self.name} {value!r} is taken as {parsed}" if cut else ""
 
-    def _shaped(self, value: Any) -> Any:
+    def _to_wire(self, value: Any) -> Any:
         """A value as clients expect it back: 8, not 8.0, where whole numbers are offered."""
         whole = self.type == "integer" and isinstance(value, float) and value.is_integer()
         return int(value) if whole else value
@@ -165,8 +165,8 @@ class WireInput:
     def _url(self, value: Any) -> str:
         if not isinstance(value, str) or not is_file_url(value):
             raise WireError(
-                f"{self.name} is {shown(value)}, but must be the URL of a file, with http, https "
-                "or data; upload the file (POST /v1/files) and give the URL that comes back",
+                f"{self.name} is {show_value(value)}, but must be the URL of a file, with http, "
+                "https or data; upload the file (POST /v1/files) and give the URL that comes back",
                 "value_error",
             )
         return value
@@ -175,7 +175,7 @@ class WireInput:
         default = self.spec.default
         remedy = "" if default is None else f" for the default ({default!r})"
         return (
-            f"{self.name} is {shown(value)}, but must be {self.spec.expectation}; "
+            f"{self.name} is {show_value(value)}, but must be {self.spec.expectation}; "
             f"leave it out{remedy}"
         )
 
@@ -218,7 +218,7 @@ def wire_inputs(kind: JobKind) -> tuple[WireInput, ...]:
     return (*original, *further)
 
 
-def given(kind: JobKind, values: Mapping[str, Any]) -> dict[str, tuple[WireInput, Any]]:
+def select_given(kind: JobKind, values: Mapping[str, Any]) -> dict[str, tuple[WireInput, Any]]:
     """The inputs that have a value: null stands for none, as does an empty name of a file."""
     found = {}
     for wire in wire_inputs(kind):
@@ -229,7 +229,7 @@ def given(kind: JobKind, values: Mapping[str, Any]) -> dict[str, tuple[WireInput
     return found
 
 
-def shown(value: Any) -> str:
+def show_value(value: Any) -> str:
     """A value for a message, however long it is; of a URL, nothing that may be secret."""
     if isinstance(value, str):
         value = value.partition("?")[0]
@@ -249,8 +249,8 @@ def _as_original(spec: FieldSpec) -> WireInput:
     )
 
 
-def _coerced(kind: type, value: Any) -> Any:
-    """What a value stands for in a type; the value itself where it stands for nothing there."""
+def _coerce(kind: type, value: Any) -> Any:
+    """Convert a value to a type; the value itself where it stands for nothing there."""
     if isinstance(value, bool):
         return value
     try:

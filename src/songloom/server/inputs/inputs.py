@@ -34,8 +34,8 @@ from songloom.server.files.uploads import FileFolder
 from songloom.server.files.weights import FINE_TUNED, WeightsFolder
 from songloom.server.http.json_values import can_be_kept, make_showable
 from songloom.server.http.signing import Signer
-from songloom.server.inputs.contract import WireError, given, shown, wire_inputs
-from songloom.server.inputs.model_index import Library
+from songloom.server.inputs.contract import WireError, select_given, show_value, wire_inputs
+from songloom.server.inputs.model_index import ModelIndex
 from songloom.settings import ServeSettings
 from songloom.training_request import TrainingRequest
 
@@ -76,7 +76,7 @@ class InputError(SongloomError):
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known of an input that was accepted."""
+    """Facts about an accepted input."""
 
     model: str
     """The local model to run, or to train."""
@@ -97,7 +97,7 @@ class _Read:
 def check_prediction(
     input: Mapping[str, Any] | None,
     settings: ServeSettings,
-    library: Library,
+    models: ModelIndex,
     *,
     model: str | None = None,
 ) -> Checked:
@@ -106,7 +106,7 @@ def check_prediction(
     Args:
         input: as it was sent; None counts as no inputs at all.
         settings: of the server.
-        library: knows models by their names.
+        models: knows models by their names.
         model: the local model that the version stands for; the input's own `model` and
             `replicate_weights` win.
 
@@ -115,15 +115,15 @@ def check_prediction(
     """
     read = _read("prediction", input or {})
     values = read.values
-    chosen = _model(values.get("model"), "model", library) or model or settings.model
+    chosen = _model(values.get("model"), "model", models) or model or settings.model
     weights = values.get("replicate_weights", "")
     if weights and not is_file_url(weights):
-        chosen = _model(weights, "replicate_weights", library) or chosen
-    request = _combined("prediction", _generation(values))
+        chosen = _model(weights, "replicate_weights", models) or chosen
+    request = _check_together("prediction", _generation_fields(values))
     count = values.get("count", 1)
     seed = secrets.randbelow(DRAWN_BELOW) if request.seed is None else request.seed
     if seed + count > 2**63:
-        raise _refused(
+        raise _refuse(
             "seed",
             f"seed is {seed}, but the last of {count} pieces would have one beyond 64 bits; take a "
             "smaller seed",
@@ -134,7 +134,7 @@ def check_prediction(
 def check_training(
     input: Mapping[str, Any] | None,
     settings: ServeSettings,
-    library: Library,
+    models: ModelIndex,
     *,
     model: str | None = None,
 ) -> Checked:
@@ -143,7 +143,7 @@ def check_training(
     Args:
         input: as it was sent; None counts as no inputs at all.
         settings: of the server.
-        library: knows models by their names.
+        models: knows models by their names.
         model: the local model to train where the input names none; None is the default of
             `model_version`.
 
@@ -160,11 +160,11 @@ def check_training(
         raise InputError((Problem("dataset_path", message, "value_error.missing"),))
     default = next(wire for wire in wire_inputs("training") if wire.name == "model_version")
     version = values.get("model_version") or (None if model else default.spec.default)
-    chosen = _model(values.get("model"), "model", library) or (
-        _model(version, "model_version", library) if version else model
+    chosen = _model(values.get("model"), "model", models) or (
+        _model(version, "model_version", models) if version else model
     )
-    training, notes = _training(values)
-    _combined("training", training)
+    training, notes = _training_fields(values)
+    _check_together("training", training)
     return Checked(str(chosen), None, (*read.notes, *notes))
 
 
@@ -185,7 +185,7 @@ class Resolver:
     Args:
         settings: of the server.
         store: knows uploads and jobs.
-        library: knows models by their names.
+        models: knows models by their names.
         fetcher: fetches URLs.
         files: the uploads.
         datasets: songs that were uploaded to train on.
@@ -197,21 +197,21 @@ class Resolver:
         self,
         settings: ServeSettings,
         store: Store,
-        library: Library,
+        models: ModelIndex,
         fetcher: Fetcher,
         files: FileFolder,
         datasets: DatasetStore,
         signer: Signer,
         jobs_folder: Path,
     ) -> None:
-        self._store, self._library = store, library
+        self._store, self._models = store, models
         own = OwnFiles(settings, store, files, datasets, signer, jobs_folder)
         self._files = GivenFiles(fetcher, own)
         self._weights = WeightsFolder(fetcher, self._files, weights_folder(settings))
         self._naming = asyncio.Lock()
 
     async def prepare(self, job: Job, folder: Path) -> Work:
-        """What is to be done for a job.
+        """Make the work of a job.
 
         Args:
             job: an accepted one.
@@ -226,15 +226,15 @@ class Resolver:
                 file = await self._files.get(values[wire.name], folder, wire.name)
                 values[wire.name] = file.path
         if job.kind == "training":
-            return await self._training(job, folder, values)
-        return await self._prediction(job, folder, values)
+            return await self._prepare_training(job, folder, values)
+        return await self._prepare_prediction(job, folder, values)
 
-    async def _prediction(self, job: Job, folder: Path, values: dict[str, Any]) -> Work:
-        request = GenerationRequest(**_generation(values) | {"seed": job.seed})
+    async def _prepare_prediction(self, job: Job, folder: Path, values: dict[str, Any]) -> Work:
+        request = GenerationRequest(**_generation_fields(values) | {"seed": job.seed})
         model, base = job.model, None
         weights = values.get("replicate_weights", "")
         if weights:
-            base = await asyncio.to_thread(_model, values.get("model"), "model", self._library)
+            base = await asyncio.to_thread(_model, values.get("model"), "model", self._models)
         if is_file_url(weights):
             kept = await self._weights.get(weights, folder)
             # Fine-tunes of the original lack codec and text encoder, which a model can lend them;
@@ -252,11 +252,11 @@ class Resolver:
             alone=job.attempts > 0,
         )
 
-    async def _training(self, job: Job, folder: Path, values: dict[str, Any]) -> Work:
+    async def _prepare_training(self, job: Job, folder: Path, values: dict[str, Any]) -> Work:
         wanted = job.destination.rpartition("/")[2]
         async with self._naming:
             name = await asyncio.to_thread(reserve_name, wanted, job.id, self._given_up)
-        fields = _training(values)[0] | {"name": name, "model_version": job.model}
+        fields = _training_fields(values)[0] | {"name": name, "model_version": job.model}
         return Work(job.id, job.kind, TrainingRequest(**fields).to_mapping(), job.model, folder)
 
     def _given_up(self, id: str) -> bool:
@@ -267,7 +267,7 @@ class Resolver:
 def _read(kind: JobKind, input: Mapping[str, Any]) -> _Read:
     """The values of an input, each by itself; raises `InputError` for all that are wrong."""
     values, notes, problems = {}, [], []
-    for name, (wire, value) in given(kind, input).items():
+    for name, (wire, value) in select_given(kind, input).items():
         try:
             values[name], note = wire.read(value)
             notes += [note] if note else []
@@ -277,23 +277,25 @@ def _read(kind: JobKind, input: Mapping[str, Any]) -> _Read:
     unknown = [name for name in input if name not in known]
     for name in unknown:
         if not can_be_kept({name: input[name]}):
-            message = f"{shown(name)} is nested too deeply, or holds what is no JSON; leave it out"
+            message = (
+                f"{show_value(name)} is nested too deeply, or holds what is no JSON; leave it out"
+            )
             problems.append(Problem(name.encode(errors="replace").decode(), message, "value_error"))
     if problems:
         raise InputError(tuple(problems))
     if unknown:
-        named = ", ".join(shown(name) for name in unknown[:_MOST_NAMED])
+        named = ", ".join(show_value(name) for name in unknown[:_MOST_NAMED])
         more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
         notes.append(f"left out, as no inputs are called so: {named}{more}")
     return _Read(values, tuple(notes))
 
 
-def _generation(values: Mapping[str, Any]) -> dict[str, Any]:
+def _generation_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     own = ("replicate_weights", "model", "count")
     return {name: value for name, value in values.items() if name not in own}
 
 
-def _training(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _training_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Fields of a training request, with the original's defaults, and notes about them."""
     fields = {name: value for name, value in values.items() if name != "model"}
     notes = []
@@ -311,7 +313,7 @@ def _training(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return fields, notes
 
 
-def _combined(kind: JobKind, fields: dict[str, Any]) -> GenerationRequest | TrainingRequest:
+def _check_together(kind: JobKind, fields: dict[str, Any]) -> GenerationRequest | TrainingRequest:
     """A request of values that are fine by themselves; it checks what they mean together.
 
     In the place of a file there is its input's name: a URL may have secrets in it.
@@ -325,25 +327,25 @@ def _combined(kind: JobKind, fields: dict[str, Any]) -> GenerationRequest | Trai
     except RequestError as error:
         named = re.match(r"[a-z_]+", str(error))
         known = named is not None and any(wire.name == named[0] for wire in wire_inputs(kind))
-        raise _refused(named[0] if named and known else "input", str(error)) from None
+        raise _refuse(named[0] if named and known else "input", str(error)) from None
 
 
-def _model(reference: str | None, field: str, library: Library) -> str | None:
+def _model(reference: str | None, field: str, models: ModelIndex) -> str | None:
     """The local model of a name; None where none is given."""
     if not reference:
         return None
     try:
-        version = library.resolve(reference)
+        version = models.resolve(reference)
     except ModelError as error:
-        raise _refused(field, str(error)) from None
+        raise _refuse(field, str(error)) from None
     if version is None:
-        raise _refused(
+        raise _refuse(
             field,
-            f"{field} is {shown(reference)}, but must be a model that this server has; "
+            f"{field} is {show_value(reference)}, but must be a model that this server has; "
             "GET /v1/models lists them, and the server's setting `aliases` adds names",
         )
     return version.model
 
 
-def _refused(field: str, message: str) -> InputError:
+def _refuse(field: str, message: str) -> InputError:
     return InputError((Problem(field, message, "value_error"),))

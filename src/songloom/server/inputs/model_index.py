@@ -50,7 +50,7 @@ _START = re.compile(r"[0-9a-f]{8,63}")
 
 
 @dataclass(frozen=True)
-class LibraryVersion:
+class ModelVersion:
     """A model that can be asked for."""
 
     id: str
@@ -70,7 +70,7 @@ class LibraryVersion:
 
     @property
     def base(self) -> str | None:
-        """What is trained where a training's input names nothing.
+        """The model to train where a training's input names none.
 
         None for the original, which trains what `model_version` says, that has a default.
         """
@@ -78,18 +78,18 @@ class LibraryVersion:
 
 
 @dataclass(frozen=True)
-class LibraryModel:
+class VersionedModel:
     """A model with its versions."""
 
     owner: str
     name: str
     description: str
-    latest: LibraryVersion
+    latest: ModelVersion
     mine: bool
     """Whether it was trained here."""
 
 
-class Library:
+class ModelIndex:
     """All models that clients can ask for.
 
     Args:
@@ -101,8 +101,8 @@ class Library:
         self._store, self._settings = store, settings
         self._aliases = settings.alias_table()
 
-    def resolve(self, reference: str) -> LibraryVersion | None:
-        """What a name or an id stands for; None where that is nothing.
+    def resolve(self, reference: str) -> ModelVersion | None:
+        """Find the version that a name or an id stands for; None without one.
 
         Args:
             reference: `owner/name`, `owner/name:id`, an id, an alias, or a local model's name. Of
@@ -120,7 +120,7 @@ class Library:
         title, colon, start = reference.rpartition(":")
         if not _START.fullmatch(start):
             return reference
-        versions = [v for v in self._all() if not title or v.title == title]
+        versions = [v for v in self._all_versions() if not title or v.title == title]
         ids = dict.fromkeys(version.id for version in versions)
         if title in ("", ORIGINAL):
             ids |= dict.fromkeys(ORIGINAL_IDS)
@@ -131,42 +131,48 @@ class Library:
             )
         return f"{title}{colon}{found[0]}" if found else reference
 
-    def _resolve(self, reference: str) -> LibraryVersion | None:
+    def _resolve(self, reference: str) -> ModelVersion | None:
         title, _, id = reference.partition(":")
         if reference in self._aliases or (id and title in self._aliases):
-            return self._aliased(title, id, self._aliases.get(reference) or self._aliases[title])
+            return self._aliased_version(
+                title, id, self._aliases.get(reference) or self._aliases[title]
+            )
         if not id and _ID.fullmatch(title):
-            return self._by_id(title)
-        return self._unaliased(reference)
+            return self._find_by_id(title)
+        return self._resolve_unaliased(reference)
 
-    def _unaliased(self, reference: str) -> LibraryVersion | None:
+    def _resolve_unaliased(self, reference: str) -> ModelVersion | None:
         if reference == self._settings.model or known_model(reference):
-            return self._local(reference)
+            return self._local_version(reference)
         if "/" in reference:
-            named = (v for v in self._here() if reference in (v.title, f"{v.title}:{v.id}"))
+            named = (
+                v for v in self._local_versions() if reference in (v.title, f"{v.title}:{v.id}")
+            )
             return next(named, None)
         trained = trained_model(reference)
-        return None if trained is None or trained.kind == "broken" else self._trained(trained)
+        return (
+            None if trained is None or trained.kind == "broken" else self._trained_version(trained)
+        )
 
-    def models(self) -> list[LibraryModel]:
+    def models(self) -> list[VersionedModel]:
         """All models: the trained ones, the newest first, then those that were there before."""
-        titles = dict.fromkeys(version.title for version in self._all())
+        titles = dict.fromkeys(version.title for version in self._all_versions())
         found = (self.model(*title.split("/", 1)) for title in titles)
         return [model for model in found if model is not None]
 
-    def model(self, owner: str, name: str) -> LibraryModel | None:
+    def model(self, owner: str, name: str) -> VersionedModel | None:
         """A model, None where there is none."""
         versions = self.versions(owner, name)
         if not versions:
             return None
         latest = versions[0]
-        mine = any(version.title == latest.title for version in self._mine())
-        return LibraryModel(owner, name, self._description(latest), latest, mine)
+        mine = any(version.title == latest.title for version in self._own_versions())
+        return VersionedModel(owner, name, self._describe(latest), latest, mine)
 
-    def versions(self, owner: str, name: str) -> list[LibraryVersion]:
+    def versions(self, owner: str, name: str) -> list[ModelVersion]:
         """A model's versions, the newest first."""
         title = f"{owner}/{name}"
-        return [v for v in self._all() if v.title == title]
+        return [v for v in self._all_versions() if v.title == title]
 
     def model_of(self, job: Job) -> str:
         """`owner/name` of the model that a job asked for, or runs."""
@@ -176,98 +182,98 @@ class Library:
                 return version.title
         return f"{OWNER}/{Path(job.model).name}"
 
-    def _by_id(self, id: str) -> LibraryVersion | None:
+    def _find_by_id(self, id: str) -> ModelVersion | None:
         for alias, model in self._aliases.items():
             if alias.endswith(f":{id}"):
-                return self._aliased(alias.removesuffix(f":{id}"), id, model)
+                return self._aliased_version(alias.removesuffix(f":{id}"), id, model)
         if id in ORIGINAL_IDS:
-            return self._aliased(ORIGINAL, id, self._aliases[ORIGINAL])
-        return next((v for v in self._all() if v.id == id), None)
+            return self._aliased_version(ORIGINAL, id, self._aliases[ORIGINAL])
+        return next((v for v in self._all_versions() if v.id == id), None)
 
-    def _mine(self) -> Iterator[LibraryVersion]:
+    def _own_versions(self) -> Iterator[ModelVersion]:
         """Versions that were trained here, by this server and by the command line; newest first."""
         trained = {model.name: model for model in trained_models() if model.kind != "broken"}
         published = [version for version in self._store.all_versions() if version.model in trained]
         # Their order is the store's, since a clock may have been set back.
-        yield from map(_published, published)
+        yield from map(_from_published, published)
         names = trained.keys() - {version.model for version in published}
-        others = [self._unpublished(trained[name]) for name in names]
+        others = [self._unpublished_version(trained[name]) for name in names]
         yield from sorted(others, key=lambda version: (version.created_at, version.id))[::-1]
 
-    def _here(self) -> Iterator[LibraryVersion]:
+    def _local_versions(self) -> Iterator[ModelVersion]:
         """All versions by the names that they have of themselves; trained ones first."""
-        yield from self._mine()
+        yield from self._own_versions()
         names = [self._settings.model, *(model.name for model in KNOWN)]
         for name in dict.fromkeys(names):
             if trained_model(name) is None:
-                yield self._local(name)
+                yield self._local_version(name)
 
-    def _all(self) -> Iterator[LibraryVersion]:
+    def _all_versions(self) -> Iterator[ModelVersion]:
         """The same, and then what aliases call them."""
-        yield from self._here()
+        yield from self._local_versions()
         for alias, model in self._aliases.items():
             title, _, id = alias.partition(":")
             if "/" in title:
-                yield self._aliased(title, id, model)
+                yield self._aliased_version(title, id, model)
 
-    def _trained(self, model: TrainedModel) -> LibraryVersion:
+    def _trained_version(self, model: TrainedModel) -> ModelVersion:
         """The newest version that a trained model was published as, or one that it always has."""
         for version in self._store.all_versions():
             if version.model == model.name:
-                return _published(version)
-        return self._unpublished(model)
+                return _from_published(version)
+        return self._unpublished_version(model)
 
-    def _unpublished(self, model: TrainedModel) -> LibraryVersion:
-        created = _created(model)
+    def _unpublished_version(self, model: TrainedModel) -> ModelVersion:
+        created = _creation_time(model)
         id = _digest(f"trained {model.name} {created.isoformat()}")
-        return LibraryVersion(id, self._settings.owner, model.name, model.name, created)
+        return ModelVersion(id, self._settings.owner, model.name, model.name, created)
 
-    def _local(self, reference: str) -> LibraryVersion:
+    def _local_version(self, reference: str) -> ModelVersion:
         """The version of a model by what `load` calls it; of a folder, only its name is told."""
         trained = trained_model(reference)
         if trained is not None:
-            return self._trained(trained)
+            return self._trained_version(trained)
         known = known_model(reference)
         if known is not None:
             id = _digest(f"{OWNER}/{known.name} {known.source}")
-            return LibraryVersion(id, OWNER, known.name, known.name)
+            return ModelVersion(id, OWNER, known.name, known.name)
         owner, _, name = reference.rpartition("/")
         hub = re.fullmatch(r"\w[\w.-]*", owner) and not Path(reference).exists()
-        return LibraryVersion(_digest(reference), owner if hub else OWNER, name, reference)
+        return ModelVersion(_digest(reference), owner if hub else OWNER, name, reference)
 
-    def _aliased(self, title: str, id: str, model: str) -> LibraryVersion:
+    def _aliased_version(self, title: str, id: str, model: str) -> ModelVersion:
         """A version under a name that an alias gives it."""
-        target = self._unaliased(model) or self._local(model)
+        target = self._resolve_unaliased(model) or self._local_version(model)
         owner, _, name = title.rpartition("/")
         if not id:
             id = ORIGINAL_IDS[0] if title == ORIGINAL else _digest(f"alias {title} {target.id}")
-        return LibraryVersion(
+        return ModelVersion(
             id, owner or target.owner, name, target.model, target.created_at, target.training
         )
 
-    def _description(self, version: LibraryVersion) -> str:
+    def _describe(self, version: ModelVersion) -> str:
         known = known_model(version.model)
         if known is not None:
             alias = "" if version.title == f"{OWNER}/{known.name}" else f"{known.name}: "
-            return f"{alias}{_about(known)}"
+            return f"{alias}{_describe_known(known)}"
         trained = trained_model(version.model)
         return f"Fine-tuned from {trained.base}." if trained and trained.base else "A model."
 
 
-def _published(version: Version) -> LibraryVersion:
-    return LibraryVersion(
+def _from_published(version: Version) -> ModelVersion:
+    return ModelVersion(
         version.id, version.owner, version.name, version.model, version.created_at, version.training
     )
 
 
-def _about(model: KnownModel) -> str:
+def _describe_known(model: KnownModel) -> str:
     sound = "stereo" if model.channels == 2 else "mono"
     melody = ", follows melodies" if model.melody else ""
     size = f", {model.parameters}" if model.parameters else ""
     return f"MusicGen, {sound}{melody}{size}; licence of the weights: {model.licence}."
 
 
-def _created(model: TrainedModel) -> datetime:
+def _creation_time(model: TrainedModel) -> datetime:
     """When a model was trained; its folder's date where nothing says so."""
     try:
         created = datetime.fromisoformat(str(read_json(model.path / FACTS).get("created")))

@@ -32,7 +32,7 @@ def cog_document() -> Schema:
 
 @functools.cache
 def input_defaults(kind: JobKind) -> dict[str, Any]:
-    """What inputs are where a request does not give them, None included."""
+    """Values of inputs that a request does not give, None included."""
     return {wire.name: wire.spec.default for wire in wire_inputs(kind)}
 
 
@@ -147,21 +147,24 @@ def _paths() -> Schema:
             "post": _operation(
                 "Start Shutdown",
                 "start_shutdown_shutdown_post",
-                _untitled("Start Shutdown Shutdown Post"),
+                _response_title("Start Shutdown Shutdown Post"),
                 description="Stop as on a signal: what runs finishes, trainings are saved.",
             )
         },
         **_job_paths("training"),
         "/": {
             "get": _operation(
-                "Root", "root__get", _untitled("Root  Get"), description="Where everything is."
+                "Root",
+                "root__get",
+                _response_title("Root  Get"),
+                description="Where everything is.",
             )
         },
         "/health-check": {
             "get": _operation(
                 "Healthcheck",
                 "healthcheck_health_check_get",
-                _untitled("Healthcheck Health Check Get"),
+                _response_title("Healthcheck Health Check Get"),
                 description="How the server is; always 200.",
             )
         },
@@ -215,7 +218,7 @@ def _job_paths(kind: JobKind) -> Schema:
             "post": _operation(
                 cancel.replace("_", " ").title(),
                 f"{cancel}_{kind}s__{id}__cancel_post",
-                _untitled(
+                _response_title(
                     f"{cancel.replace('_', ' ').title()} {kind.title()}s  {kind.title()} Id  "
                     "Cancel Post"
                 ),
@@ -267,7 +270,7 @@ def _reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _untitled(name: str) -> Schema:
+def _response_title(name: str) -> Schema:
     return {"title": f"Response {name}"}
 
 

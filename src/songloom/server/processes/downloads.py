@@ -12,7 +12,7 @@ from songloom.jobs.active_jobs import Watchers
 from songloom.jobs.child_process import ChildProcess
 
 EVERY = ""
-"""What those watch who want to hear of each model."""
+"""Key of watchers of every model."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Downloads:
         self.errors.pop(name, None)
         self.running[name] = Download()
         task = self._tasks[name] = asyncio.create_task(self._fetch(name))
-        task.add_done_callback(lambda task: self._ended(name, task))
-        self.changed(name)
+        task.add_done_callback(lambda task: self._finish(name, task))
+        self.notify(name)
 
     async def cancel(self, name: str) -> None:
         """Stop fetching a model; what has arrived is kept, for the next time."""
@@ -66,17 +66,17 @@ class Downloads:
         for name in list(self._tasks):
             await self.cancel(name)
 
-    def changed(self, name: str) -> None:
+    def notify(self, name: str) -> None:
         """Let those know who watch."""
         self.watchers.notify(EVERY, name)
 
-    def _ended(self, name: str, task: asyncio.Task[str | None]) -> None:
+    def _finish(self, name: str, task: asyncio.Task[str | None]) -> None:
         self.running.pop(name, None)
         self._tasks.pop(name, None)
         error = None if task.cancelled() else task.result()
         if error is not None:
             self.errors[name] = error
-        self.changed(name)
+        self.notify(name)
 
     async def _fetch(self, name: str) -> str | None:
         """Run the process to its end; why it failed, if so."""
@@ -88,7 +88,7 @@ class Downloads:
                 error = told.get("error", error)
                 if "total" in told:
                     self.running[name] = Download(told["done"], told["total"])
-                    self.changed(name)
+                    self.notify(name)
             code = await process.wait()
         except BaseException:
             process.kill()

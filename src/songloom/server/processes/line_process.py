@@ -85,7 +85,7 @@ class LineProcess:
             return await process.read_line()
 
     async def _exit_code(self) -> int | None:
-        """What the process ended with; killing it first would lose that."""
+        """The process's exit status; killing it first would lose that."""
         if self._process is None:
             return None
         with suppress(TimeoutError):  # its output may have been closed, and nothing else

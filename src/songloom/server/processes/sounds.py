@@ -47,7 +47,7 @@ class Sounds:
             AudioError: the sound can't be read.
             OutputError: the file can't be written.
         """
-        return await self._made("draw", sound, derived_path(sound, "json"))
+        return await self._get_or_make("draw", sound, derived_path(sound, "json"))
 
     async def read_outline(self, sound: Path) -> dict[str, Any]:
         """A sound's `seconds`, `peaks` and `rms`, which are not kept.
@@ -57,11 +57,11 @@ class Sounds:
             OutputError: the disk refuses.
         """
         with TemporaryDirectory(prefix="songloom-") as folder:
-            path = await self._made("draw", sound, Path(folder, "outline.json"))
+            path = await self._get_or_make("draw", sound, Path(folder, "outline.json"))
             found: dict[str, Any] = json.loads(await asyncio.to_thread(path.read_bytes))
         return found
 
-    async def converted(self, sound: Path, format: OutputFormat) -> Path:
+    async def convert(self, sound: Path, format: OutputFormat) -> Path:
         """The sound in a format: itself where it is in that.
 
         Raises:
@@ -70,7 +70,7 @@ class Sounds:
         """
         if sound.suffix == f".{format}":
             return sound
-        return await self._made("convert", sound, derived_path(sound, format))
+        return await self._get_or_make("convert", sound, derived_path(sound, format))
 
     async def close(self) -> None:
         """End the process; requests that wait for it fail."""
@@ -84,7 +84,9 @@ class Sounds:
         if reader is not None:
             await reader
 
-    async def _made(self, task: Literal["draw", "convert"], sound: Path, target: Path) -> Path:
+    async def _get_or_make(
+        self, task: Literal["draw", "convert"], sound: Path, target: Path
+    ) -> Path:
         """The target, made if it is not there; whoever asks for it meanwhile waits for the same."""
         if await asyncio.to_thread(target.is_file):
             return target
@@ -116,7 +118,7 @@ class Sounds:
 
     async def _ask(self, task: str, sound: Path, target: Path) -> str | None:
         """Have the process do something; what it could not do, if so."""
-        process = await self._running()
+        process = await self._get_process()
         number = next(self._numbers)
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
@@ -132,7 +134,7 @@ class Sounds:
             self._asked.pop(number, None)
             self._rest()
 
-    async def _running(self) -> ChildProcess:
+    async def _get_process(self) -> ChildProcess:
         async with self._starting:
             if self._process is None:
                 command = [sys.executable, "-m", "songloom.jobs.workers.sound"]

@@ -39,11 +39,11 @@ def export(
             for result in result_names(item.job):
                 path = folder(item.job.id) / result
                 if path.is_file():
-                    files[result] = names.new(item, result)
-                    yield from _packed(archive, sent, item, path, files[result])
-            told.append(_told(item, list(files.values())))
+                    files[result] = names.new_name(item, result)
+                    yield from _pack_file(archive, sent, item, path, files[result])
+            told.append(_item_json(item, list(files.values())))
         archive.writestr("library.json", json.dumps(told, ensure_ascii=False, indent=2) + "\n")
-    yield sent.taken()
+    yield sent.take()
 
 
 class _Sent(io.RawIOBase):
@@ -59,7 +59,7 @@ class _Sent(io.RawIOBase):
         self._pieces.append(bytes(piece))
         return len(piece)
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
 
@@ -70,7 +70,7 @@ class _Names:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def new(self, item: LibraryItem, result: str) -> str:
+    def new_name(self, item: LibraryItem, result: str) -> str:
         made = f"{item.job.created_at:%Y-%m-%d} {readable_name(item, result)}"
         stem = f"{_FOLDERS[item.job.kind]}/{made}"
         ending = PurePath(result).suffix
@@ -92,7 +92,7 @@ def _items(collection: JobLibrary, kind: JobKind | None) -> Iterator[LibraryItem
         before = found[-1].job.sequence
 
 
-def _packed(
+def _pack_file(
     archive: zipfile.ZipFile, sent: _Sent, item: LibraryItem, path: Path, name: str
 ) -> Iterator[bytes]:
     """Write a file into the archive, passing on its bytes."""
@@ -105,11 +105,11 @@ def _packed(
     with path.open("rb") as file, archive.open(entry, "w", force_zip64=size >= 1 << 31) as target:
         while piece := file.read(_PIECE):
             target.write(piece)
-            yield sent.taken()
+            yield sent.take()
 
 
-def _told(item: LibraryItem, files: list[str]) -> dict[str, Any]:
-    """What is known of an item; files from inside its request would outweigh all else."""
+def _item_json(item: LibraryItem, files: list[str]) -> dict[str, Any]:
+    """An item's record; files from inside its request would outweigh all else."""
     job = item.job
     given = {
         name: value

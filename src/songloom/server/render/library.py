@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from songloom.jobs.store.annotations import TELLING
 from songloom.jobs.store.records import Job, LibraryItem
-from songloom.server.files.filenames import LONGEST_NAME, cut_at_word, safe_name
+from songloom.server.files.filenames import LONGEST_NAME, safe_name, truncate_at_word
 from songloom.server.http.links import Links
 from songloom.server.render.replicate import render_job, stamp
 
 FORMATS = ("wav", "mp3", "flac")
-"""What every sound can be downloaded as."""
+"""Formats that every sound can be downloaded in."""
 LONGEST_PROMPT = 60
 """Characters of a prompt that a file is named by."""
 _SHARED = ("id", "status", "model", "version", "input", "error", "created_at", "completed_at")
@@ -47,7 +47,7 @@ def render_item(kept: LibraryItem, links: Links, *, model: Callable[[Job], str])
 
 
 def prompt_of(job: Job) -> str:
-    """What a prediction, or every song of a training, was described by; empty if by nothing."""
+    """The prompt of a prediction, or the caption of a training's songs; empty without one."""
     texts = (job.input.get(name) for name in TELLING)
     return next((text for text in texts if isinstance(text, str) and text.strip()), "")
 
@@ -65,7 +65,7 @@ def seconds_of(job: Job) -> float | None:
 
 
 def readable_name(item: LibraryItem, name: str) -> str:
-    """What a person would call a result's file, without an ending.
+    """A readable name of a result's file, without an ending.
 
     Args:
         item: whose result it is.
@@ -73,7 +73,7 @@ def readable_name(item: LibraryItem, name: str) -> str:
     """
     job = item.job
     label = " ".join((item.title or prompt_of(job) or job.destination or "songloom").split())
-    label = cut_at_word(label, LONGEST_NAME if item.title else LONGEST_PROMPT)
+    label = truncate_at_word(label, LONGEST_NAME if item.title else LONGEST_PROMPT)
     # A dot in a title is no ending, which is what names are cut before.
     label = safe_name(label.replace("/", "-").replace("\\", "-")).rstrip(". ")
     names = result_names(job)
@@ -82,15 +82,15 @@ def readable_name(item: LibraryItem, name: str) -> str:
 
 def _output(job: Job, name: str, links: Links) -> dict[str, Any]:
     """A result; of a training it is a packed model, which has no sound."""
-    output: dict[str, Any] = {"name": name, "url": links.output(job, name)}
+    output: dict[str, Any] = {"name": name, "url": links.output_url(job, name)}
     if job.kind == "training":
         return output | {"seconds": None, "peaks": None, "downloads": {}}
     path = f"/v1/library/{quote(job.id, safe='')}/sounds/{quote(name, safe='')}"
-    downloads = {format: links.signed(f"{path}/{format}") for format in FORMATS}
+    downloads = {format: links.signed_url(f"{path}/{format}") for format in FORMATS}
     own = PurePath(name).suffix.removeprefix(".")
-    downloads.setdefault(own, links.output(job, name))
+    downloads.setdefault(own, links.output_url(job, name))
     return output | {
         "seconds": seconds_of(job),
-        "peaks": links.signed(f"{path}/peaks"),
+        "peaks": links.signed_url(f"{path}/peaks"),
         "downloads": downloads,
     }

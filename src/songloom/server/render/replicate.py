@@ -29,7 +29,7 @@ def render_job(job: Job, links: Links, *, model: str) -> dict[str, Any]:
         "model": model,
         "version": job.version,
         "input": {
-            make_showable(name): _shown(job, name, value, links)
+            make_showable(name): _input_value(job, name, value, links)
             for name, value in job.input.items()
         },
         "output": _output(job, links),
@@ -42,7 +42,7 @@ def render_job(job: Job, links: Links, *, model: str) -> dict[str, Any]:
         "started_at": stamp(job.started_at),
         "completed_at": stamp(job.completed_at),
         "source": "api",
-        "urls": links.job(job),
+        "urls": links.job_urls(job),
     }
     if job.kind == "training":
         rendered["destination"] = job.destination
@@ -70,7 +70,7 @@ def render_model(
 ) -> dict[str, Any]:
     """A model; `latest` is its newest version, rendered."""
     return {
-        "url": links.model(owner, name),
+        "url": links.model_url(owner, name),
         "owner": owner,
         "name": name,
         "description": description,
@@ -97,7 +97,7 @@ def render_file(file: StoredFile, links: Links) -> dict[str, Any]:
         "metadata": make_showable(dict(file.metadata)),
         "created_at": stamp(file.created_at),
         "expires_at": None,
-        "urls": links.file(file.id),
+        "urls": links.file_urls(file.id),
     }
 
 
@@ -109,10 +109,10 @@ def stamp(moment: datetime | None) -> str | None:
 
 
 def _output(job: Job, links: Links) -> Any:
-    """What a job gave: a URL, several of them, or a training's version beside its weights."""
+    """A job's output: a URL, several of them, or a training's version beside its weights."""
     if job.output is None:
         return None
-    urls = [links.output(job, name) for name in job.output["files"]]
+    urls = [links.output_url(job, name) for name in job.output["files"]]
     if job.kind == "training":
         version = job.output["version"]
         named = f"{job.destination}:{version}" if job.destination else version
@@ -120,11 +120,11 @@ def _output(job: Job, links: Links) -> Any:
     return urls[0] if len(urls) == 1 else urls
 
 
-def _shown(job: Job, name: str, value: Any, links: Links) -> Any:
+def _input_value(job: Job, name: str, value: Any, links: Links) -> Any:
     """A value of the input; a file that came inside the request would make every answer huge."""
     inline = isinstance(value, str) and value.startswith("data:")
     if inline and len(value) > LONGEST_INLINE:
-        return links.given(job, name)
+        return links.given_url(job, name)
     return make_showable(value)
 
 

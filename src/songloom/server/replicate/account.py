@@ -28,5 +28,5 @@ def list_hardware(services: Serving) -> list[dict[str, str]]:
 
 @router.get("/webhooks/default/secret")
 def get_webhook_secret(services: Serving) -> dict[str, str]:
-    """What webhooks are signed with."""
+    """The secret that webhooks are signed with."""
     return {"key": services.signer.webhook_secret}

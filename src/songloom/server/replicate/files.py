@@ -65,7 +65,7 @@ def list_files(
 
 @router.get("/{id}")
 def get_file(file: KnownFile, links: Linking) -> dict[str, Any]:
-    """What is known of a file."""
+    """A file's record."""
     return render_file(file, links)
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
 from songloom.jobs.store.records import Job, JobKind
-from songloom.server.dependencies import Linking, Serving, known_job, shown, url_of
+from songloom.server.dependencies import Linking, Serving, job_json, known_job, url_of
 from songloom.server.http.pages import Paging, page
 from songloom.server.streams import EVENTS, client_events, event_response, job_events
 
@@ -39,24 +39,24 @@ def job_routes(kind: JobKind) -> APIRouter:
                 before=query.before,
                 after=query.after,
                 limit=limit,
-                created_after=_aware(created_after),
-                created_before=_aware(created_before),
+                created_after=_with_timezone(created_after),
+                created_before=_with_timezone(created_before),
             ),
             lambda job: job.sequence,
-            lambda job: shown(replace(job, logs=job.logs[-LONGEST_LISTED:]), links, services),
+            lambda job: job_json(replace(job, logs=job.logs[-LONGEST_LISTED:]), links, services),
             url_of(request, links),
         )
 
     @router.get("/{id}")
     def get_job(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
         """One, as it is now."""
-        return shown(job, links, services)
+        return job_json(job, links, services)
 
     @router.post("/{id}/cancel")
     async def cancel_job(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
         """Stop it; one that has ended stays as it is."""
         canceled = await services.dispatcher.cancel(job.id)
-        return shown(canceled or job, links, services)
+        return job_json(canceled or job, links, services)
 
     @router.get("/{id}/events", response_class=Response, responses=EVENTS)
     async def tell_events(
@@ -65,7 +65,7 @@ def job_routes(kind: JobKind) -> APIRouter:
         links: Linking,
         last_event_id: Annotated[str, Header()] = "",
     ) -> Response:
-        """What happens to it, as Server-Sent Events: `status`, `progress`, `log`, `preview`.
+        """Its events, as Server-Sent Events: `status`, `progress`, `log`, `preview`.
 
         All data are JSON objects; `status` is the whole job, at first and at each change. The
         stream ends when the job has.
@@ -74,9 +74,9 @@ def job_routes(kind: JobKind) -> APIRouter:
             return Response(status_code=204)  # a browser that came back is told not to
 
         def render(job: Job) -> dict[str, Any]:
-            return shown(job, links, services)
+            return job_json(job, links, services)
 
-        events = job_events(services.dispatcher, job.id, render, links.signed)
+        events = job_events(services.dispatcher, job.id, render, links.signed_url)
         return event_response(events)
 
     @router.get("/{id}/stream", response_class=Response, responses=EVENTS)
@@ -86,12 +86,14 @@ def job_routes(kind: JobKind) -> APIRouter:
         """The same in the words of Replicate's clients: `output`, `logs`, `error`, `done`."""
         if job.ended and last_event_id:
             return Response(status_code=204)
-        events = client_events(services.dispatcher, job.id, lambda job: shown(job, links, services))
+        events = client_events(
+            services.dispatcher, job.id, lambda job: job_json(job, links, services)
+        )
         return event_response(events)
 
     return router
 
 
-def _aware(moment: datetime | None) -> datetime | None:
+def _with_timezone(moment: datetime | None) -> datetime | None:
     """A time that names no zone is taken for UTC."""
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -14,9 +14,9 @@ from songloom.checkpoints.home import remove_model
 from songloom.jobs.trash import is_used
 from songloom.server.dependencies import Linking, Serving
 from songloom.server.http.links import Links
-from songloom.server.http.pages import whole
+from songloom.server.http.pages import single_page
 from songloom.server.http.problems import ProblemError
-from songloom.server.inputs.model_index import OWNER, LibraryModel, LibraryVersion
+from songloom.server.inputs.model_index import OWNER, ModelVersion, VersionedModel
 from songloom.server.inputs.schema import cog_document
 from songloom.server.render.replicate import render_model, render_version
 
@@ -35,9 +35,9 @@ class ModelBody(BaseModel):
     description: str | None = None
 
 
-def known_model(owner: str, name: str, services: Serving) -> LibraryModel:
+def known_model(owner: str, name: str, services: Serving) -> VersionedModel:
     """The model that a request's path names, or a 404."""
-    model = services.library.model(owner, name)
+    model = services.models.model(owner, name)
     if model is None:
         raise ProblemError(
             404, f"there is no model {f'{owner}/{name}'!r}; GET /v1/models lists those there are"
@@ -45,9 +45,9 @@ def known_model(owner: str, name: str, services: Serving) -> LibraryModel:
     return model
 
 
-def known_version(owner: str, name: str, version: str, services: Serving) -> LibraryVersion:
+def known_version(owner: str, name: str, version: str, services: Serving) -> ModelVersion:
     """The version that a request's path names, or a 404."""
-    found = services.library.resolve(f"{owner}/{name}:{version}")
+    found = services.models.resolve(f"{owner}/{name}:{version}")
     if found is None:
         raise ProblemError(
             404,
@@ -57,14 +57,14 @@ def known_version(owner: str, name: str, version: str, services: Serving) -> Lib
     return found
 
 
-KnownModel = Annotated[LibraryModel, Depends(known_model)]
-KnownVersion = Annotated[LibraryVersion, Depends(known_version)]
+KnownModel = Annotated[VersionedModel, Depends(known_model)]
+KnownVersion = Annotated[ModelVersion, Depends(known_version)]
 
 
 @router.get("")
 def list_models(services: Serving, links: Linking) -> dict[str, Any]:
     """All models: those that were trained here, then those that they can be trained from."""
-    return whole([_shown(model, links) for model in services.library.models()])
+    return single_page([_model_json(model, links) for model in services.models.models()])
 
 
 @router.api_route("", methods=["QUERY"], include_in_schema=False)
@@ -72,16 +72,16 @@ async def search_models(request: Request, services: Serving, links: Linking) -> 
     """Models whose names or descriptions have all the words of the body."""
     text = (await request.body())[:_LONGEST_QUERY].decode(errors="replace").lower()
     words = text.strip('"').split()  # the JavaScript client sends JSON, the Python one text
-    models = await run_in_threadpool(services.library.models)
-    found = [model for model in models if all(word in _text(model) for word in words)]
-    return whole([_shown(model, links) for model in found])
+    models = await run_in_threadpool(services.models.models)
+    found = [model for model in models if all(word in _search_text(model) for word in words)]
+    return single_page([_model_json(model, links) for model in found])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 def create_model(body: ModelBody, services: Serving, links: Linking) -> dict[str, Any]:
     """A model to train versions of; it is listed from its first version on."""
     check_destination(f"{body.owner}/{body.name}")
-    if services.library.model(body.owner, body.name) is not None:
+    if services.models.model(body.owner, body.name) is not None:
         raise ProblemError(
             409,
             f"there is a model {f'{body.owner}/{body.name}'!r} already; train further versions of "
@@ -96,7 +96,7 @@ def create_model(body: ModelBody, services: Serving, links: Linking) -> dict[str
 @router.get("/{owner}/{name}")
 def get_model(model: KnownModel, links: Linking) -> dict[str, Any]:
     """One model, with its latest version."""
-    return _shown(model, links)
+    return _model_json(model, links)
 
 
 @router.delete("/{owner}/{name}", status_code=status.HTTP_204_NO_CONTENT)
@@ -113,14 +113,14 @@ def delete_model(model: KnownModel) -> Response:
 @router.get("/{owner}/{name}/versions")
 def list_versions(model: KnownModel, services: Serving) -> dict[str, Any]:
     """A model's versions, newest first."""
-    versions = services.library.versions(model.owner, model.name)
-    return whole([_version(version) for version in versions])
+    versions = services.models.versions(model.owner, model.name)
+    return single_page([_version_json(version) for version in versions])
 
 
 @router.get("/{owner}/{name}/versions/{version}")
 def get_version(version: KnownVersion) -> dict[str, Any]:
     """One version, with the schema of its inputs."""
-    return _version(version)
+    return _version_json(version)
 
 
 @router.delete("/{owner}/{name}/versions/{version}", status_code=status.HTTP_204_NO_CONTENT)
@@ -130,7 +130,7 @@ def delete_version(version: KnownVersion, services: Serving, request: Request) -
         raise ProblemError(
             404, f"removing a version needs its whole id, which is {version.id}; give that"
         )
-    model = services.library.model(version.owner, version.name)
+    model = services.models.model(version.owner, version.name)
     if model is None or not model.mine:
         raise ProblemError(
             403, f"{version.title} was not trained here, so it stays; choose one that was"
@@ -145,22 +145,22 @@ def delete_version(version: KnownVersion, services: Serving, request: Request) -
     services.store.remove_version(version.id)
 
 
-def _shown(model: LibraryModel, links: Links) -> dict[str, Any]:
+def _model_json(model: VersionedModel, links: Links) -> dict[str, Any]:
     return render_model(
         model.owner,
         model.name,
         links,
         description=model.description,
-        latest=_version(model.latest),
+        latest=_version_json(model.latest),
         mine=model.mine,
     )
 
 
-def _version(version: LibraryVersion) -> dict[str, Any]:
+def _version_json(version: ModelVersion) -> dict[str, Any]:
     return render_version(version.id, version.created_at, cog_document())
 
 
-def _text(model: LibraryModel) -> str:
+def _search_text(model: VersionedModel) -> str:
     return f"{model.owner}/{model.name} {model.description}".lower()
 
 

@@ -31,11 +31,11 @@ def get_output(id: str, name: str, services: Serving) -> Response:
     if job is None:
         raise missing_file(name)
     if name.startswith(GIVEN):
-        return _given(job, name.removeprefix(GIVEN))
+        return _inline_file_response(job, name.removeprefix(GIVEN))
     return file_response(services.dispatcher.folder(id), job, name)
 
 
-def _given(job: Job, field: str) -> Response:
+def _inline_file_response(job: Job, field: str) -> Response:
     """The bytes of a `data:` URL in a job's input."""
     url = job.input.get(field)
     if not isinstance(url, str) or not url.startswith("data:"):

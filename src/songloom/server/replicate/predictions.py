@@ -12,12 +12,12 @@ from starlette.concurrency import run_in_threadpool
 
 from songloom.jobs.store.records import Job
 from songloom.server.creation import PredictionBody, new_job
-from songloom.server.dependencies import Linking, Serving, known_job, shown
+from songloom.server.dependencies import Linking, Serving, job_json, known_job
 from songloom.server.http.file_responses import file_response
 from songloom.server.http.headers import wait_seconds
 from songloom.server.http.links import Links
 from songloom.server.http.problems import InvalidField, ProblemError
-from songloom.server.inputs.model_index import LibraryVersion
+from songloom.server.inputs.model_index import ModelVersion
 from songloom.server.live_audio import ended_stream, head_response, live_response
 from songloom.server.replicate.jobs import job_routes
 from songloom.server.services import Services
@@ -44,14 +44,14 @@ async def create_prediction(
     cancel_after: Text = "",
 ) -> dict[str, Any]:
     """Make a prediction; with `Prefer: wait` the answer comes with the result."""
-    version = await run_in_threadpool(services.library.resolve, body.version)
+    version = await run_in_threadpool(services.models.resolve, body.version)
     if version is None:
         described = (
             f"version is {body.version[:200]!r}, but must be a version that there is; GET "
             "/v1/models lists the models, each with its latest_version"
         )
         raise ProblemError(422, described, fields=[InvalidField("version", described)])
-    return await _made(body, version, services, links, prefer, cancel_after)
+    return await _create(body, version, services, links, prefer, cancel_after)
 
 
 @router.post("/v1/models/{owner}/{name}/predictions", status_code=status.HTTP_201_CREATED)
@@ -65,12 +65,12 @@ async def create_prediction_of_model(
     cancel_after: Text = "",
 ) -> dict[str, Any]:
     """Make a prediction with the latest version of a model."""
-    version = await run_in_threadpool(services.library.resolve, f"{owner}/{name}")
+    version = await run_in_threadpool(services.models.resolve, f"{owner}/{name}")
     if version is None:
         raise ProblemError(
             404, f"there is no model {f'{owner}/{name}'!r}; GET /v1/models lists those there are"
         )
-    return await _made(body, version, services, links, prefer, cancel_after)
+    return await _create(body, version, services, links, prefer, cancel_after)
 
 
 router.include_router(job_routes("prediction"))
@@ -102,9 +102,9 @@ async def hear_prediction(
     return file_response(services.dispatcher.folder(job.id), job, job.output["files"][0])
 
 
-async def _made(
+async def _create(
     body: PredictionBody,
-    version: LibraryVersion,
+    version: ModelVersion,
     services: Services,
     links: Links,
     prefer: str,
@@ -119,4 +119,4 @@ async def _made(
         if not job.ended:
             # Clients take any other status for the end, and then have no result.
             job = replace(job, status="starting")
-    return await run_in_threadpool(shown, job, links, services)
+    return await run_in_threadpool(job_json, job, links, services)

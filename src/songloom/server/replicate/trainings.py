@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from songloom.checkpoints.catalogue import NANO
 from songloom.server.creation import JobBody, new_job
 from songloom.server.datasets.estimates import Effort
-from songloom.server.dependencies import Linking, Serving, shown
+from songloom.server.dependencies import Linking, Serving, job_json
 from songloom.server.http.problems import ProblemError
 from songloom.server.replicate.jobs import job_routes
 from songloom.server.replicate.models import KnownVersion, check_destination
@@ -43,7 +43,7 @@ async def create_training(
         "training", body, version, services, cancel_after=cancel_after, destination=destination
     )
     job = await services.dispatcher.accept(job)
-    return await run_in_threadpool(shown, job, links, services)
+    return await run_in_threadpool(job_json, job, links, services)
 
 
 @estimates.get("/v1/trainings/estimate")
@@ -53,13 +53,13 @@ async def estimate_training(
     model: Annotated[str, Query(description="What is to be trained.")] = NANO,
     effort: Effort = "normal",
 ) -> dict[str, Any]:
-    """What a training would take, and the inputs to ask for it with."""
+    """Time and memory of a training, and the inputs to ask for it with."""
     songs = services.datasets.get(dataset)
     if songs is None:
         raise ProblemError(
             404, f"there is no data set {dataset!r}; GET /v1/datasets lists those that there are"
         )
-    version = await run_in_threadpool(services.library.resolve, model)
+    version = await run_in_threadpool(services.models.resolve, model)
     name = model if version is None or version.model is None else version.model
     return await services.estimator.estimate(name, songs, effort)
 

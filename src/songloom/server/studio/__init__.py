@@ -1,4 +1,4 @@
-"""What the page works with beyond the API of Replicate: the owner's library, and the machine."""
+"""Routes of the page beyond Replicate's API: library, data sets, models, machine, tokens."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def list_checkpoints(services: Serving) -> dict[str, Any]:
     responses={200: EVENTS[200]},
 )
 async def tell_checkpoints(services: Serving) -> Response:
-    """What changes, as Server-Sent Events: each `checkpoint` is a model as the list has it."""
+    """Changes, as Server-Sent Events: each `checkpoint` is a model as the list has it."""
     return event_response(checkpoint_events(services))
 
 
@@ -60,18 +60,18 @@ async def download_checkpoint(name: Known, services: Serving) -> dict[str, Any]:
     """Fetch a model; one that was begun before goes on where it was."""
     if known_model(name) is None:
         raise ProblemError(409, f"{name!r} was trained here; there is nothing to download")
-    shown = await _shown(name, services)
+    shown = await _checkpoint_json(name, services)
     if shown["installed"]:
         raise ProblemError(409, f"the model {name!r} is on this machine already; use it")
     services.downloads.start(shown["name"])
-    return await _shown(name, services)
+    return await _checkpoint_json(name, services)
 
 
 @router.post("/{name}/cancel")
 async def cancel_download(name: Known, services: Serving) -> dict[str, Any]:
     """Stop fetching a model; what has arrived stays, for the next time."""
     await services.downloads.cancel(name)
-    return await _shown(name, services)
+    return await _checkpoint_json(name, services)
 
 
 @router.delete("/{name}", status_code=status.HTTP_204_NO_CONTENT)
@@ -82,14 +82,14 @@ async def remove_checkpoint(name: Known, services: Serving) -> None:
             409, f"the model {name!r} is being downloaded; cancel that first, then remove it"
         )
     await run_in_threadpool(_remove, name, services)
-    services.downloads.changed(name)
+    services.downloads.notify(name)
 
 
 async def checkpoint_events(services: Services) -> AsyncIterator[Event]:
     """Models that are being fetched, and then whichever changes, until the server stops."""
     with services.downloads.watchers.subscribe(EVERY) as changes:
         for name in list(services.downloads.running):
-            yield "checkpoint", await _shown(name, services)
+            yield "checkpoint", await _checkpoint_json(name, services)
         while not services.dispatcher.draining:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -101,7 +101,7 @@ async def checkpoint_events(services: Services) -> AsyncIterator[Event]:
                 yield "checkpoint", shown
 
 
-async def _shown(name: str, services: Services) -> dict[str, Any]:
+async def _checkpoint_json(name: str, services: Services) -> dict[str, Any]:
     known = known_model(name)
     shown = await run_in_threadpool(
         checkpoint, name if known is None else known.name, services.downloads

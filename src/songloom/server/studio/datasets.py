@@ -14,7 +14,7 @@ from songloom.dataset.values import label_value, text_value
 from songloom.errors import DatasetError
 from songloom.server.datasets.intake import take_upload
 from songloom.server.datasets.records import EDITABLE, DatasetSong, SongDataset
-from songloom.server.datasets.store import unedited
+from songloom.server.datasets.store import reduce_edits
 from songloom.server.dependencies import Linking, Serving
 from songloom.server.files.filenames import safe_name
 from songloom.server.http.file_responses import SAFE, UNKNOWN_TYPE
@@ -57,7 +57,7 @@ class NameBody(BaseModel):
 
 
 class SongBody(BaseModel):
-    """What is to be changed about a song; null makes unknown, and what is left out stays."""
+    """Changes of a song; null makes unknown, and what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -86,7 +86,7 @@ def known_song(dataset: Known, song: str) -> DatasetSong:
     """The song that a request's path names, or a 404."""
     found = dataset.song(song)
     if found is None:
-        raise _no_song(dataset.id, song)
+        raise _missing_song(dataset.id, song)
     return found
 
 
@@ -105,7 +105,7 @@ def create_dataset(
 @router.get("")
 def list_datasets(services: Serving, links: Linking) -> dict[str, Any]:
     """All data sets, newest first."""
-    return {"results": [render_dataset(each, links) for each in services.datasets.all()]}
+    return {"results": [render_dataset(each, links) for each in services.datasets.list_datasets()]}
 
 
 @router.get("/{id}")
@@ -160,13 +160,13 @@ def edit_song(
     dataset: Known, song: KnownSong, body: SongBody, services: Serving, links: Linking
 ) -> dict[str, Any]:
     """Change what is said about a song: what is changed here wins over all else."""
-    values = _checked(body.model_dump(exclude_unset=True))
+    values = _check_edits(body.model_dump(exclude_unset=True))
     try:
         changed = services.datasets.change_song(
-            dataset.id, song.id, lambda now: replace(now, edits=unedited(now, values))
+            dataset.id, song.id, lambda now: replace(now, edits=reduce_edits(now, values))
         )
     except KeyError:
-        raise _no_song(dataset.id, song.id) from None
+        raise _missing_song(dataset.id, song.id) from None
     return render_song(dataset.id, changed, links)
 
 
@@ -176,7 +176,7 @@ def delete_song(dataset: Known, song: KnownSong, services: Serving) -> None:
     try:
         services.datasets.remove_song(dataset.id, song.id)
     except KeyError:
-        raise _no_song(dataset.id, song.id) from None
+        raise _missing_song(dataset.id, song.id) from None
 
 
 @router.head("/{id}/songs/{song}/audio", include_in_schema=False)
@@ -208,7 +208,7 @@ async def get_song_peaks(dataset: Known, song: KnownSong, services: Serving) -> 
     responses={200: EVENTS[200]},
 )
 async def tell_dataset(dataset: Known, services: Serving, links: Linking) -> Response:
-    """What happens to it, as Server-Sent Events: `dataset` is the whole, `song` one of its songs.
+    """Its events, as Server-Sent Events: `dataset` is the whole, `song` one of its songs.
 
     `dataset` comes first, and when songs were removed or the name was changed; `song` when one was
     added or changed.
@@ -245,7 +245,7 @@ def render_dataset(dataset: SongDataset, links: Links) -> dict[str, Any]:
         "created_at": stamp(dataset.created_at),
         "seconds": round(dataset.seconds, 3),
         "songs": [render_song(dataset.id, song, links) for song in dataset.songs],
-        "urls": {"get": links.absolute(path), "events": links.signed(f"{path}/events")},
+        "urls": {"get": links.absolute_url(path), "events": links.signed_url(f"{path}/events")},
     }
 
 
@@ -263,7 +263,10 @@ def render_song(dataset: str, song: DatasetSong, links: Links) -> dict[str, Any]
         "caption": song.value("caption"),
         "labels": labels,
         "edited": bool(song.edits),
-        "urls": {"audio": links.signed(f"{path}/audio"), "peaks": links.signed(f"{path}/peaks")},
+        "urls": {
+            "audio": links.signed_url(f"{path}/audio"),
+            "peaks": links.signed_url(f"{path}/peaks"),
+        },
     }
 
 
@@ -281,7 +284,7 @@ def _path(dataset: str) -> str:
     return f"/v1/datasets/{quote(dataset, safe='')}"
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
+def _check_edits(values: dict[str, Any]) -> dict[str, Any]:
     """Edits in the form that labels have; a label that makes no sense is refused."""
     checked: dict[str, Any] = {}
     for name, value in values.items():
@@ -297,7 +300,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _no_song(dataset: str, song: str) -> ProblemError:
+def _missing_song(dataset: str, song: str) -> ProblemError:
     return ProblemError(
         404, f"there is no song {song!r} in it; GET /v1/datasets/{dataset} lists those there are"
     )

@@ -33,7 +33,7 @@ async def measure_song(
 
     `grade` is `well`, `roughly` or `hardly`, and `text` says what that means.
     """
-    version = await run_in_threadpool(services.library.resolve, model)
+    version = await run_in_threadpool(services.models.resolve, model)
     name = model if version is None or version.model is None else version.model
     path = services.datasets.files(dataset.id) / song.stored
     key = _key(song.sha256, name)
@@ -70,4 +70,4 @@ def _key(song: str, model: str) -> str:
 
 def _urls(dataset: str, song: str, key: str, links: Links) -> dict[str, str]:
     path = f"/v1/datasets/{quote(dataset, safe='')}/songs/{quote(song, safe='')}/fidelity/{key}"
-    return {side: links.signed(f"{path}/{side}.mp3") for side in EXCERPT_SIDES}
+    return {side: links.signed_url(f"{path}/{side}.mp3") for side in EXCERPT_SIDES}

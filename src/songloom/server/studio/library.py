@@ -40,7 +40,7 @@ class LibraryQuery(BaseModel):
 
 
 class Changes(BaseModel):
-    """What is to change about an item; what is not given stays."""
+    """Changes of an item; what is not given stays."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,7 +65,7 @@ Known = Annotated[LibraryItem, Depends(known_item)]
 def list_items(
     query: Annotated[LibraryQuery, Query()], services: Serving, links: Linking
 ) -> dict[str, Any]:
-    """What was made here, newest first."""
+    """Everything that was made here, newest first."""
     found, total = services.store.library.page(
         query=query.query,
         kind=query.kind,
@@ -76,7 +76,7 @@ def list_items(
     )
     shown, further = found[: query.limit], found[query.limit :]
     return {
-        "results": rendered(shown, links, services),
+        "results": items_json(shown, links, services),
         "next": str(shown[-1].job.sequence) if further else None,
         "total": total,
     }
@@ -97,7 +97,7 @@ async def empty_bin(
 @router.get("/{id}")
 def get_item(item: Known, services: Serving, links: Linking) -> dict[str, Any]:
     """One item."""
-    return rendered([item], links, services)[0]
+    return items_json([item], links, services)[0]
 
 
 @router.patch("/{id}")
@@ -108,7 +108,7 @@ def change_item(item: Known, body: Changes, services: Serving, links: Linking) -
         collection.rename(id, " ".join((body.title or "").split()) or None)
     if "favorite" in body.model_fields_set:
         collection.favor(id, body.favorite)
-    return _again(id, services, links)
+    return _changed_item_json(id, services, links)
 
 
 @router.delete("/{id}", status_code=status.HTTP_204_NO_CONTENT)
@@ -132,21 +132,21 @@ async def delete_item(
 def restore_item(item: Known, services: Serving, links: Linking) -> dict[str, Any]:
     """Take it out of the bin."""
     services.store.library.restore(item.job.id)
-    return _again(item.job.id, services, links)
+    return _changed_item_json(item.job.id, services, links)
 
 
-def rendered(items: list[LibraryItem], links: Links, services: Services) -> list[dict[str, Any]]:
+def items_json(items: list[LibraryItem], links: Links, services: Services) -> list[dict[str, Any]]:
     """Items as JSON."""
     titles: dict[tuple[str, str], str] = {}
 
     def model(job: Job) -> str:  # a list mostly names few models, and each look goes to the disk
         key = job.version, job.model
         if key not in titles:
-            titles[key] = services.library.model_of(job)
+            titles[key] = services.models.model_of(job)
         return titles[key]
 
     return [render_item(item, links, model=model) for item in items]
 
 
-def _again(id: str, services: Services, links: Links) -> dict[str, Any]:
-    return rendered([known_item(id, services)], links, services)[0]
+def _changed_item_json(id: str, services: Services, links: Links) -> dict[str, Any]:
+    return items_json([known_item(id, services)], links, services)[0]

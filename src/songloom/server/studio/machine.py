@@ -1,4 +1,4 @@
-"""What this machine is, and what it can be asked for at once."""
+"""This machine: its devices, and the models that it has."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def get_machine(services: Serving) -> dict[str, Any]:
         "device": _first_device(services) or devices[0]["name"],
         "devices": devices,
         "model": settings.model,
-        "models": _usable(services),
+        "models": _usable_models(services),
         "folder": str(server_folder(settings)),
         "tokens_required": not admits_all(settings, services.tokens.read()),
         "public_url": settings.public_url,
@@ -37,7 +37,7 @@ def get_machine(services: Serving) -> dict[str, Any]:
 
 
 def _first_device(services: Services) -> str:
-    """What computes, by PyTorch's name; empty while no worker is ready."""
+    """Name of the device by PyTorch; empty while no worker is ready."""
     known = services.dispatcher.devices
     return known[min(known)].means if known else ""
 
@@ -60,17 +60,17 @@ def _devices(services: Services) -> list[dict[str, Any]]:
     return found
 
 
-def _usable(services: Services) -> list[str]:
+def _usable_models(services: Services) -> list[str]:
     """Names of the models that need no download; first the one that a request gets unasked.
 
     What was trained here is called as jobs that use it are: by its owner and its name.
     """
     binned = services.trash.models()
     here = [model.name for model in list_models() if model.local and model.name not in binned]
-    names = [_called(name, services) for name in here]
+    names = [_public_name(name, services) for name in here]
     return list(dict.fromkeys([services.settings.model, *names]))
 
 
-def _called(name: str, services: Services) -> str:
-    version = services.library.resolve(name)
+def _public_name(name: str, services: Services) -> str:
+    version = services.models.resolve(name)
     return name if version is None or version.owner == OWNER else version.title

@@ -57,7 +57,7 @@ async def download_sound(
     services: Serving,
 ) -> Response:
     """The sound in a format, as a file to keep; ranges of it may be asked for."""
-    path = await services.sounds.converted(sound, format)
+    path = await services.sounds.convert(sound, format)
     return FileResponse(
         path,
         media_type=TYPES[f".{format}"],

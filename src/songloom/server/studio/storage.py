@@ -1,4 +1,4 @@
-"""What room things take on the disk, and taking all of it along."""
+"""Room on the disk, by what takes it, and an export of everything."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _EXPORT: dict[int | str, dict[str, Any]] = {
 def get_storage(services: Serving, links: Linking) -> dict[str, Any]:
     """Bytes that each kind of thing takes, and those that are free."""
     settings = services.settings
-    of_jobs = _by_shelf(services)
+    of_jobs = _count_bytes(services)
     # Unfinished downloads take room as well.
     official = (folder_size(repository_folder(model.source)) for model in KNOWN)
     caches = folder_size(weights_folder(settings)) + folder_size(unpacked_folder())
@@ -51,8 +51,8 @@ def get_storage(services: Serving, links: Linking) -> dict[str, Any]:
         "bin_bytes": of_jobs["bin"],
         "free_bytes": shutil.disk_usage(server_folder(settings)).free,
         "urls": {
-            "export": links.signed("/v1/storage/export"),
-            "export_music": links.signed("/v1/storage/export") + "&kind=prediction",
+            "export": links.signed_url("/v1/storage/export"),
+            "export_music": links.signed_url("/v1/storage/export") + "&kind=prediction",
         },
     }
 
@@ -69,7 +69,7 @@ def export_results(
     return StreamingResponse(pieces, media_type=ZIP, headers=headers)
 
 
-def _by_shelf(services: Services) -> Counter[str]:
+def _count_bytes(services: Services) -> Counter[str]:
     """Bytes of the jobs' folders: of results, of trainings, and of what is in the bin."""
     collection, folder = services.store.library, services.dispatcher.folder
     binned = {folder(id) for id in collection.trash_ids()}

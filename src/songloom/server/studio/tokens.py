@@ -39,8 +39,8 @@ def list_tokens(services: Serving) -> dict[str, Any]:
         return {"results": [], "required": False}
     stored = services.store.tokens()
     given = services.tokens.given
-    shown = [_shown(token.name, stamp(token.created_at)) for token in stored]
-    shown += [_shown(name, None, from_environment=True) for name in given]
+    shown = [_token_json(token.name, stamp(token.created_at)) for token in stored]
+    shown += [_token_json(name, None, from_environment=True) for name in given]
     required = not admits_all(services.settings, services.tokens.read())
     return {"results": shown, "required": required}
 
@@ -58,7 +58,7 @@ def create_token(body: TokenBody, services: Serving) -> dict[str, str]:
         raise ProblemError(422, fault, fields=[InvalidField("name", fault)])
     token = new_token()
     services.store.add_token(Token(name, hash_token(token)))
-    services.tokens.changed()
+    services.tokens.forget_cached()
     return {"name": name, "token": token}
 
 
@@ -69,7 +69,7 @@ def revoke_token(name: str, services: Serving) -> None:
     with _REVOKING:
         stored = {token.name: token.sha256 for token in services.store.tokens()}
         if name not in stored:
-            raise _unknown(name, services.tokens.given)
+            raise _missing_token(name, services.tokens.given)
         left = services.tokens.read()
         left.pop(stored[name], None)
         if not left and not admits_all(services.settings, left):
@@ -79,7 +79,7 @@ def revoke_token(name: str, services: Serving) -> None:
                 "another first",
             )
         services.store.remove_token(name)
-        services.tokens.changed()
+        services.tokens.forget_cached()
 
 
 def _is_for_strangers(settings: ServeSettings) -> bool:
@@ -96,7 +96,7 @@ def _refuse_strangers(settings: ServeSettings) -> None:
         )
 
 
-def _unknown(name: str, given: tuple[str, ...]) -> ProblemError:
+def _missing_token(name: str, given: tuple[str, ...]) -> ProblemError:
     if name in given:
         return ProblemError(
             409, f"the token {name!r} is from the variable {VARIABLE}; change that to take it back"
@@ -104,5 +104,7 @@ def _unknown(name: str, given: tuple[str, ...]) -> ProblemError:
     return ProblemError(404, f"there is no token {name!r}; GET /v1/tokens lists those there are")
 
 
-def _shown(name: str, created_at: str | None, *, from_environment: bool = False) -> dict[str, Any]:
+def _token_json(
+    name: str, created_at: str | None, *, from_environment: bool = False
+) -> dict[str, Any]:
     return {"name": name, "created_at": created_at, "from_environment": from_environment}

@@ -1,4 +1,4 @@
-"""What a training tells beyond Replicate's surface, and how one that was stopped goes on."""
+"""Curves, clips and comparisons of trainings, and how a stopped one resumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from songloom.finetuning.history import TrainingHistory
 from songloom.jobs.store.records import Job
-from songloom.server.dependencies import Linking, Serving, known_job, shown
+from songloom.server.dependencies import Linking, Serving, job_json, known_job
 from songloom.server.http.file_responses import SAFE, TYPES
 from songloom.server.http.problems import ProblemError
 from songloom.server.inputs.inputs import as_taken
@@ -23,7 +23,7 @@ Known = Annotated[Job, Depends(known_job("training"))]
 
 
 def notes_of(job: Job, services: Services) -> TrainingHistory:
-    """What a training has told so far."""
+    """The history of a training so far."""
     return TrainingHistory(services.dispatcher.folder(job.id))
 
 
@@ -34,7 +34,7 @@ async def resume_training(job: Known, services: Serving, links: Linking) -> dict
     if fault:
         raise ProblemError(409, f"the training {job.id!r} can't go on: {fault}")
     job = await services.dispatcher.resume(job.id)
-    return await run_in_threadpool(shown, job, links, services)
+    return await run_in_threadpool(job_json, job, links, services)
 
 
 @router.get("/{id}/curve")
@@ -52,7 +52,7 @@ def get_previews(job: Known, services: Serving, links: Linking) -> dict[str, Any
             {
                 "step": preview.step,
                 "prompt": preview.prompt,
-                "url": links.signed(clip_path(job.id, preview.file)),
+                "url": links.signed_url(clip_path(job.id, preview.file)),
             }
             for preview in notes_of(job, services).previews()
         ]
@@ -61,7 +61,7 @@ def get_previews(job: Known, services: Serving, links: Linking) -> dict[str, Any
 
 @router.get("/{id}/comparison")
 def get_comparison(job: Known, services: Serving, links: Linking) -> dict[str, Any]:
-    """What came of it: clips by the model as it was and as it is, songs through its codec, figures.
+    """Its results: clips by the model as it was and as it is, songs through its codec, figures.
 
     `verdict` says it in words; `ceiling` how well the model can carry the songs at all, `distances`
     how far clips are from them, `baselines` which losses need no model.
@@ -76,7 +76,7 @@ def get_comparison(job: Known, services: Serving, links: Linking) -> dict[str, A
         )
 
     def url(file: str) -> str:
-        return links.signed(clip_path(job.id, file))
+        return links.signed_url(clip_path(job.id, file))
 
     clips = [
         {"prompt": clip["prompt"], "before": url(clip["before"]), "after": url(clip["after"])}
