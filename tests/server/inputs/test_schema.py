@@ -1,12 +1,13 @@
 """The Cog document beside the one that Cog 0.9.4 printed for the hosted original."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from songloom.jobs.store.records import JobKind
+from songloom.jobs.store.records import WEBHOOK_EVENTS, JobKind
 from songloom.request import GenerationRequest
 from songloom.server.inputs.contract import wire_inputs
 from songloom.server.inputs.schema import cog_document, input_defaults
@@ -120,3 +121,16 @@ def test_all_references_lead_somewhere() -> None:
     for name in ours()["components"]["schemas"]:
         text = text.replace(f'"#/components/schemas/{name}"', "")
     assert "#/components" not in text
+
+
+def test_the_document_has_the_events_that_are_sent() -> None:
+    schemas = ours()["components"]["schemas"]
+    assert schemas["WebhookEvent"]["enum"] == list(WEBHOOK_EVENTS)
+    for name in ("PredictionRequest", "TrainingRequest"):
+        events = schemas[name]["properties"]["webhook_events_filter"]
+        assert events["default"] == list(WEBHOOK_EVENTS)
+
+
+def test_the_document_is_packaged() -> None:
+    settings = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert "server/inputs/cog.json" in settings["tool"]["setuptools"]["package-data"]["songloom"]
