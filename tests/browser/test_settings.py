@@ -27,6 +27,7 @@ def test_the_first_token_is_shown_once_and_remembered_here(browser: Any, tmp_pat
         pretending(tmp_path) as server,
         watched_page(browser, server.url, "/#/settings/tokens", **DESKTOP) as page,
     ):
+        page.watch.expect("status of 401")  # of what is under way when a token begins to be needed
         page.get_by_role("button", name="Create token").click()
         page.get_by_text("Enter a name first").wait_for()
         page.get_by_label("New token for").fill("laptop")

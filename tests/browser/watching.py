@@ -12,17 +12,26 @@ class Watch:
 
     Args:
         context: of playwright.
-        url: of the server.
     """
 
-    def __init__(self, context: Any, url: str) -> None:
-        self._url = url
+    def __init__(self, context: Any) -> None:
+        self._url = ""
         self._problems: list[str] = []
         self._expected: list[str] = []
         context.on("console", self._said)
         context.on("weberror", lambda error: self._add(f"error: {error.error}"))
         context.on("request", self._asked)
         context.on("requestfailed", self._failed)
+
+    def start(self, url: str) -> None:
+        """Forget the problems of earlier tests.
+
+        Args:
+            url: of the server.
+        """
+        self._url = url
+        self._problems.clear()
+        self._expected.clear()
 
     def expect(self, *patterns: str) -> None:
         """Say which problems the test itself is about to cause."""
