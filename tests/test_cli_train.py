@@ -382,7 +382,7 @@ def test_trained_models_are_listed_with_what_they_were_trained_from(
         "nano 4.2M mono yes Apache-2.0 3 MB",
         "waltz 4.2M mono yes Apache-2.0 3 MB nano",
         "whole 4.2M stereo no Apache-2.0 3 MB nano (all weights)",
-        "far ? ? ? ? 3 MB, its base not gone/base",
+        "far ? ? ? ? 3 MB, without its base gone/base",
         "half ? ? ? ? 3 MB broken: files are missing",
     ]
 

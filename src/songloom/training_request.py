@@ -63,7 +63,7 @@ class PrepareRequest(Request):
         ),
     ] = "none"
     labels_optional: Annotated[
-        bool, Option("Go on without a tagger that cannot be loaded, instead of stopping.")
+        bool, Option("Continue without the tagger if it cannot be loaded, instead of stopping.")
     ] = False
     vocal_separator: Annotated[
         VocalSeparator,
@@ -75,8 +75,8 @@ class PrepareRequest(Request):
     held_out: Annotated[
         float,
         Option(
-            "Share of the songs that is kept from training to measure on; of fewer than four, "
-            "none is.",
+            "Share of the songs that is held out of training, to measure on; with fewer than four "
+            "songs, none are.",
             minimum=0,
             maximum=0.5,
         ),

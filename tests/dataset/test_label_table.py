@@ -83,7 +83,7 @@ def test_names_of_songs(tmp_path: Path, called: str, song: str) -> None:
         ("file,bpm\na.wav,fast\n", r"line 2: bpm is 'fast', but must be a number"),
         ("file,caption\na.wav,one,two\n", r"line 2 has 3 cells, but there are 2 columns; put quot"),
         ('file,caption\na.wav,"open\n', r"line 2 is not CSV"),
-        (b"file,caption\na.wav,\xe4\x00\n", r"is no text \(at byte 19\).*CSV UTF-8"),
+        (b"file,caption\na.wav,\xe4\x00\n", r"is not text \(at byte 19\).*CSV UTF-8"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str | bytes, problem: str) -> None:

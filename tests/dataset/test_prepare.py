@@ -238,7 +238,7 @@ def bad_songs(folder: Path) -> Iterator[tuple[str, str]]:
     yield "empty.flac", "it is empty (0 bytes)"
     path = write_song(folder / "cut.wav", 3)
     path.write_bytes(path.read_bytes()[:50_000])
-    yield "cut.wav", "it is truncated: expected the 2.50 s"
+    yield "cut.wav", "it is truncated: its header promises 2.50 s"
     write_song(folder / "described.wav", 4)
     (folder / "described.json").write_text("{")
     yield "described.wav", "described.json is not JSON"
@@ -297,7 +297,7 @@ def test_processes_give_the_same(tmp_path: Path) -> None:
 SCRIPT = """
 from pathlib import Path
 from songloom.dataset.prepare import prepare
-from songloom.request import PrepareRequest
+from songloom.training_request import PrepareRequest
 print("begun")
 request = PrepareRequest(
     dataset_path=Path({songs!r}), auto_labeling=False, model_version={model!r}, processes=2

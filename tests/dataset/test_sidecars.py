@@ -300,7 +300,7 @@ def test_texts_as_windows_writes_them_are_read(tmp_path: Path, text: str, encodi
     "content", [bytes(range(128, 256)) * 3, b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"]
 )
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(DatasetError, match=r"a\.txt is no text .*: save it again as UTF-8"):
+    with pytest.raises(DatasetError, match=r"a\.txt is not text .*: save it again as UTF-8"):
         said(tmp_path, "a.wav", a_txt=content)
 
 

@@ -141,7 +141,7 @@ def test_a_full_disk_while_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     if not full.exists():
         pytest.skip("needs /dev/full")
     monkeypatch.setattr(tokens_module.tempfile, "TemporaryFile", lambda dir: full.open("wb"))
-    with pytest.raises(OutputError, match=r"has no room for a decoded song \(No space left"):
+    with pytest.raises(OutputError, match=r"has no space for a decoded song \(No space left"):
         spool_to_disk([torch.zeros(1, 100_000)], 1, tmp_path, never)
 
 

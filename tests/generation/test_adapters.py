@@ -217,7 +217,7 @@ def test_errors(base: Path, folders: dict[str, Path], tmp_path: Path) -> None:
     model = songloom.load(base)
     with pytest.raises(RequestError, match=r"adapter is 'soft', but attached to .* are: none"):
         model.generate(request(), adapters="soft")
-    with pytest.raises(ModelError, match="is no adapter, but a whole model"):
+    with pytest.raises(ModelError, match=r"is a whole model .*, not an adapter"):
         model.add_adapter(base)
     model.add_adapter(folders["soft"])
     with pytest.raises(ModelError, match="'soft' is attached already"):

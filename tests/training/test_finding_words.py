@@ -107,7 +107,7 @@ def test_praise_needs_sounds_that_are_nearer_and_songs_that_can_be_carried() -> 
     assert tone_of(summary(findings=as_far), check()) == "plain"
     silent = replace(good, flaws_after=Flaws(0.5, 0.0))
     assert tone_of(summary(findings=silent), check()) == "warning"
-    assert "Careful: silent is 50%" in describe_training(summary(findings=silent), check())
+    assert "Careful: 50% of the new" in describe_training(summary(findings=silent), check())
     assert tone_of(summary(findings=good), check(copied_frames=60)) == "warning"
 
 

@@ -267,7 +267,10 @@ def test_no_memory_at_all_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
 
     run = trainer(tmp_path, request(), held_out=[])
     monkeypatch.setattr(Trainer, "_losses", none)
-    with pytest.raises(TrainingError, match=r"single window of 30 frames.*shorten window_seconds"):
+    with pytest.raises(
+        TrainingError,
+        match=r"one window of 30 frames.*shorten window_seconds",
+    ):
         run.run()
     assert run._lm.recompute
 

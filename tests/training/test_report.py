@@ -132,7 +132,7 @@ def test_the_songs_can_be_heard_through_the_codec() -> None:
     assert "can hardly carry this song" in page.text
     assert "log-mel distance 2.20, pitch agrees in 29%, SI-SDR -20.0 dB" in page.text
     assert "nearer to the held-out song" in page.text
-    assert "Silent is 10% of the new clips (0% before)" in page.text
+    assert "10% of the new clips is silent (0% before)" in page.text
     assert [player["aria-label"] for player in page.all("audio")][:2] == [
         "The song: Bells at noon",
         "Through the codec: Bells at noon",

@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_the_state_before(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(whole_files.os, "fsync", full)
-    with pytest.raises(OutputError, match=r"No space left on device.*go on from what was saved"):
+    with pytest.raises(OutputError, match=r"No space left on device.*resume from the last saved"):
         save_state(example(step=4), tmp_path)
     with pytest.raises(OutputError, match="No space left on device"):
         save_best({"a": torch.zeros(2)}, tmp_path)

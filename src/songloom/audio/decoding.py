@@ -203,7 +203,7 @@ class _Reader:
             return _as_float(frame)
         except DAMAGE as error:  # an odd layout, a format numpy has not
             raise AudioError(
-                f"{self.name} holds samples of a kind that is not known ({frame.format.name}, "
+                f"{self.name} has an unknown sample format ({frame.format.name}, "
                 f"{frame.layout.name}): {EXPECTED}; export it again as wav"
             ) from error
 
@@ -292,7 +292,7 @@ class _Reader:
             short = not is_whole_flac_frame(bytes(self.last_packet))
         if not self.done and short:
             raise AudioError(
-                f"{self.name} is truncated: expected the {announced:.2f} s that it announces, but "
+                f"{self.name} is truncated: its header promises {announced:.2f} s, but "
                 f"only {seconds:.2f} s can be decoded; {AGAIN}, or give an end within that part"
             )
         if self.lost > max(1, LOST_PACKETS * self.packets):
@@ -368,9 +368,7 @@ def _open_container(path: Path) -> Iterator[tuple[IO[bytes], InputContainer]]:
                     "choose a file with sound"
                 )
             if container.streams.audio[0].codec_context is None:
-                raise AudioError(
-                    f"{name} holds sound in a coding that is not known: {EXPECTED}; {AGAIN}"
-                )
+                raise AudioError(f"{name} uses an unknown audio codec: {EXPECTED}; {AGAIN}")
             context = container.streams.audio[0].codec_context
             if context.sample_rate and context.channels:  # else the first frame tells
                 check_format(name, context.sample_rate, context.channels)

@@ -92,7 +92,7 @@ def whole_number(
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def parse_config(kind: type[Config], section: dict[str, Any], source: Path) -> Config:

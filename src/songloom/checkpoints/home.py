@@ -121,7 +121,7 @@ def trained_models() -> tuple[TrainedModel, ...]:
         return ()
     except OSError as error:
         raise ModelError(
-            f"{models_folder()}, where your models lie, cannot be read ({error}); "
+            f"the folder of your models, {models_folder()}, cannot be read ({error}); "
             f"set {HOME_VARIABLE} to a folder that can"
         ) from error
     # What is being written or removed has a name that begins with a dot.

@@ -292,6 +292,6 @@ def _unreachable_message(repo: str, name: str, licence: str, error: Exception, i
     cause = str(error.__cause__ or error).strip().partition("\n")[0].rstrip(".")
     return (
         f"the model {name!r} is not on this machine and {repo} (licence: {licence}) can't be "
-        f"fetched: {cause}. Get online once so that it is downloaded and kept (and unset "
-        f"HF_HUB_OFFLINE if it is set); or {instead}"
+        f"fetched: {cause}. Connect to the internet once, so that it is downloaded and kept (and "
+        f"unset HF_HUB_OFFLINE if it is set); or {instead}"
     )

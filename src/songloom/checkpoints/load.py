@@ -185,7 +185,7 @@ def load_adapter(
     path = resolve(name_or_path, on_event)
     if not is_adapter(path):
         raise ModelError(
-            f"{str(name_or_path)!r} is no adapter, but a whole model ({path}); load it by itself"
+            f"{str(name_or_path)!r} is a whole model ({path}), not an adapter; load it by itself"
         )
     info, base = components.info, read_peft_config(path).base
     if components.source is not None and read_base_fingerprint(path):

@@ -70,7 +70,7 @@ def unpack_model(path: Path) -> Path:
         if folder.is_dir():  # someone else was faster
             return folder
         raise ModelError(
-            f"{path} can't be unpacked into {folder.parent} ({error}); free some room there"
+            f"{path} can't be unpacked into {folder.parent} ({error}); free some space there"
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)

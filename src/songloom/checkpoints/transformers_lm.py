@@ -230,9 +230,9 @@ def lm_links(config: LMConfig) -> list[Link]:
 
 
 def _block_links(ours: str, theirs: str, cross_attention: bool) -> list[Link]:
-    heard = [f"{theirs}self_attn.{part}_proj.weight" for part in "qkv"]
+    qkv = [f"{theirs}self_attn.{part}_proj.weight" for part in "qkv"]
     links = [
-        Link((f"{ours}attention.qkv.weight",), tuple(heard)),
+        Link((f"{ours}attention.qkv.weight",), tuple(qkv)),
         same_tensor(f"{ours}attention.out.weight", f"{theirs}self_attn.out_proj.weight"),
         same_tensor(f"{ours}ffn_in.weight", f"{theirs}fc1.weight"),
         same_tensor(f"{ours}ffn_out.weight", f"{theirs}fc2.weight"),

@@ -58,7 +58,7 @@ def _size(listing: "ModelListing") -> str:
     if listing.size_bytes is None:
         return "no"
     size = f"{listing.size_bytes / 1e6:.0f} MB"
-    return f"{size}, its base not" if listing.kind == "adapter" and not listing.local else size
+    return f"{size}, without its base" if listing.kind == "adapter" and not listing.local else size
 
 
 def _is_trained(listing: "ModelListing") -> bool:
@@ -82,12 +82,12 @@ def _origin(listing: "ModelListing") -> str:
 @click.option(
     "--keep-run",
     is_flag=True,
-    help="Keep the folder of its training: prepared songs and their edits, logs, and a training "
-    "that is not finished.",
+    help="Keep the folder of its training: prepared songs and their edits, logs, and an "
+    "unfinished training.",
 )
 @click.option("--force", is_flag=True, help="Remove it even if other models were trained on it.")
 def remove(name: str, keep_run: bool, force: bool) -> None:
-    """Remove a trained model for good, with the folder of its training."""
+    """Permanently remove a trained model, with the folder of its training."""
     import songloom
     from songloom.checkpoints.home import run_folder, trained_model
 
@@ -108,7 +108,7 @@ def remove(name: str, keep_run: bool, force: bool) -> None:
     help="Model to merge the adapter into (default: the one that it was trained on).",
 )
 def merge(model: str, folder: Path, base: str | None) -> None:
-    """Make a whole model of an adapter and its base."""
+    """Merge an adapter into its base, and write the result as a whole model."""
     with redirect_stdout(sys.stderr):
         import songloom
 

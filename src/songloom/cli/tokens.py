@@ -72,7 +72,7 @@ def tokens(
 @click.argument("name", metavar="NAME", help="Who or what the token is for, such as laptop.")
 @_add_place
 def create(name: str, database: str | None, folder: Path | None, config: Path | None) -> None:
-    """Create a token and print it, this once."""
+    """Create a token and print it; it is not shown again."""
     from songloom.jobs.store.api_tokens import LONGEST_NAME, hash_token, may_be_name, new_token
     from songloom.jobs.store.records import Token
 

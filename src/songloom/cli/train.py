@@ -131,10 +131,10 @@ def _report_training(trained: "FineTuned", as_json: bool) -> None:
         return
     print(f"{trained.name}  {trained.path}")
     if not trained.finished:
-        print("training ended early, as asked: not all updates were made", file=sys.stderr)
+        print("training stopped early, as requested: not all updates were made", file=sys.stderr)
     for line in (*describe_sounds(summary), describe_loss(summary)):
         if line:
             print(line, file=sys.stderr)
     if trained.report.is_file():
-        print(f"what came of it, to see and hear: {trained.report}", file=sys.stderr)
+        print(f"report, with clips to listen to: {trained.report}", file=sys.stderr)
     print(f"use it: songloom generate --model '{trained.name}' 'your prompt'", file=sys.stderr)

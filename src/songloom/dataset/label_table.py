@@ -65,7 +65,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         ) from error
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{path} is no text (at byte {error.start}): expected a CSV file of labels; "
+            f"{path} is not text (at byte {error.start}): expected a CSV file of labels; "
             "save it again as CSV UTF-8"
         ) from error
     head = text.partition("\n")[0]

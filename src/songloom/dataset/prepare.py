@@ -353,7 +353,7 @@ def _lock_folder(folder: Path, info: DatasetInfo) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise OutputError(
-            f"'{folder}' cannot be written ({error.strerror}): expected a folder that may be; "
+            f"'{folder}' cannot be written ({error.strerror}): expected a writable folder; "
             "choose another"
         ) from error
     try:

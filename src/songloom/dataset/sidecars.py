@@ -241,6 +241,6 @@ def _read_decoded(path: Path, name: str) -> str:
         return decode_text(content)
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{name} is no text (byte {error.start} is {content[error.start]:#04x}): save it "
+            f"{name} is not text (byte {error.start} is {content[error.start]:#04x}): save it "
             "again as UTF-8, or remove it"
         ) from error

@@ -267,6 +267,6 @@ def _broken_file_error(path: Path, why: str) -> DatasetError:
 
 def _disk_full_error(scratch: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"'{scratch}' has no room for a decoded song ({error.strerror}): expected about 8 MB a "
+        f"'{scratch}' has no space for a decoded song ({error.strerror}): expected about 8 MB a "
         "minute and channel; free some, or choose another output folder"
     )

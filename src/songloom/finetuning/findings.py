@@ -73,16 +73,16 @@ def measure_ceiling(excerpts: Excerpts, codec: Codec, base: Codec | None = None)
     chosen = (excerpts.held_out or excerpts.training)[:MOST_MEASURED]
     if not chosen:
         return None
-    heard = [excerpt.decode(codec) for excerpt in chosen]
+    decoded = [excerpt.decode(codec) for excerpt in chosen]
     rate = codec.sample_rate
-    figures = [measure_fidelity(e.samples, y, rate) for e, y in zip(chosen, heard, strict=True)]
+    figures = [measure_fidelity(e.samples, y, rate) for e, y in zip(chosen, decoded, strict=True)]
     before = None
     if base is not None:
         of_base = [measure_fidelity(e.samples, e.decode(base), rate) for e in chosen]
         before = mean_fidelity(of_base)
     pairs = [
         SongPair(excerpt.title, Audio(excerpt.samples, rate), Audio(y, rate))
-        for excerpt, y in list(zip(chosen, heard, strict=True))[:MOST_PAIRS]
+        for excerpt, y in list(zip(chosen, decoded, strict=True))[:MOST_PAIRS]
     ]
     songs = len({excerpt.title for excerpt in chosen})
     return Ceiling(songs, excerpts.songs_held_out, mean_fidelity(figures), before, pairs)

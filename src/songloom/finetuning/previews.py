@@ -101,7 +101,7 @@ def keep_comparison(
     for number, pair in enumerate(ceiling.pairs if ceiling else (), start=1):
         names = {name: f"song-{name}-{number}.mp3" for name in ("original", "heard")}
         write_audio(folder / names["original"], pair.original, format="mp3")
-        write_audio(folder / names["heard"], pair.heard, format="mp3")
+        write_audio(folder / names["heard"], pair.decoded, format="mp3")
         songs.append({"title": pair.title, **names})
     content = {
         "clips": pairs,

@@ -32,7 +32,7 @@ def lock_run(run: Path, name: str) -> Iterator[None]:
         raise AlreadyRunningError(name) from None
     except OSError as error:
         raise OutputError(
-            f"{run} cannot be written ({error}); set SONGLOOM_HOME to a folder that may be"
+            f"{run} cannot be written ({error}); set SONGLOOM_HOME to a writable folder"
         ) from error
     try:
         remove_unfinished(run, time.time())  # nobody else writes here now

@@ -175,8 +175,8 @@ def _chroma_of(melody: Tensor, window: Window, frames: int, components: Componen
     codec, config = components.codec, components.lm.config
     length = round(components.info.window_seconds * codec.sample_rate)
     if window.start == 0 and window.end == frames:
-        heard = melody[:, :length]
+        part = melody[:, :length]
     else:
         positions = window.start * codec.hop + torch.arange(length)
-        heard = melody[:, positions % melody.shape[-1]]
-    return chroma(heard, codec.sample_rate, config.chroma_bins)
+        part = melody[:, positions % melody.shape[-1]]
+    return chroma(part, codec.sample_rate, config.chroma_bins)

@@ -249,7 +249,7 @@ class Dispatcher(EventHandler):
         except SongloomError as error:
             await self._finish(job.id, "failed", error=str(error))
         except OSError as error:
-            reason = f"its files can't be written ({error.strerror}); free some room on the server"
+            reason = f"its files can't be written ({error.strerror}); free some space on the server"
             await self._finish(job.id, "failed", error=reason)
         except Exception:
             _LOG.exception("preparing job %s went wrong", job.id)

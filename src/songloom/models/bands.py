@@ -72,8 +72,8 @@ class Bands:
         spectra = torch.fft.rfft(filters, size)  # symmetric filters: no need to turn them around
         step = size - taps + 1
         for start in range(0, length, step):
-            heard = padded[:, start : start + size]
-            filtered = torch.fft.irfft(torch.fft.rfft(heard, size)[:, None] * spectra, size)
+            block = padded[:, start : start + size]
+            filtered = torch.fft.irfft(torch.fft.rfft(block, size)[:, None] * spectra, size)
             piece = signals[:, start : start + step]
             yield piece, filtered[..., taps - 1 : taps - 1 + piece.shape[-1]]
 

@@ -200,8 +200,7 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """(B, S, D), and the text's `states`, -> (B, S, D)."""
         q = split_heads(self.q(x), self.num_heads)
-        heard = F.scaled_dot_product_attention(q, keys, values, mask)
-        return self.out(merge_heads(heard))
+        return self.out(merge_heads(F.scaled_dot_product_attention(q, keys, values, mask)))
 
 
 class Block(nn.Module):

@@ -109,8 +109,8 @@ class Block(nn.Module):
             for part in (self.q, self.k, self.v)
         )
         # T5 does not scale the scores; its initialisation does.
-        heard = F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype), scale=1.0)
-        x = x + self.o(heard.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype), scale=1.0)
+        x = x + self.o(attended.transpose(1, 2).flatten(2))
         h = self.ffn_norm(x)
         if self.ffn_gate is None:
             h = F.relu(self.ffn_in(h))

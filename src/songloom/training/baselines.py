@@ -36,9 +36,9 @@ def measure_baselines(
         held_out: codes (K, T) of at least one other.
         codebook_size: number of the codes.
     """
-    seen, heard = torch.cat(list(training), 1).long(), torch.cat(list(held_out), 1).long()
+    known, new = (torch.cat(list(songs), 1).long() for songs in (training, held_out))
     losses = []
-    for codes, others in zip(seen, heard, strict=True):
+    for codes, others in zip(known, new, strict=True):
         counts = torch.bincount(codes, minlength=codebook_size).double() + SMOOTHING
         shares = counts / counts.sum()
         losses.append(-shares[others].log().mean())

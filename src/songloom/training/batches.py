@@ -172,11 +172,11 @@ class BatchBuilder:
         config = self._config
         length = config.chroma_frames
         bins = torch.zeros(length, dtype=torch.long)
-        heard = window.song.chroma if window.melody else None
-        if heard is not None:
+        chroma = window.song.chroma if window.melody else None
+        if chroma is not None:
             first = round(window.start * self._hop / CHROMA_HOP)
             frames = math.ceil(self._frames * self._hop / CHROMA_HOP) + 1
-            known = heard[first : first + frames].long()
+            known = chroma[first : first + frames].long()
             if len(known):
                 # The model repeats a melody that is shorter than its prefix.
                 repeats = math.ceil(length / len(known))

@@ -26,7 +26,7 @@ def ceiling_section(ceiling: Ceiling | None, base: str) -> str:
     pairs = "".join(
         f'<article class="card"><h3>{quote_text(pair.title)}</h3><div class="pair">'
         f"{_figure('The song', pair.title, pair.original, 'before')}"
-        f"{_figure('Through the codec', pair.title, pair.heard, 'after')}"
+        f"{_figure('Through the codec', pair.title, pair.decoded, 'after')}"
         "</div></article>"
         for pair in ceiling.pairs
     )

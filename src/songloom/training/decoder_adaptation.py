@@ -202,8 +202,8 @@ class DecoderAdaptation:
         self._optimizer.zero_grad()
         total = 0.0
         for latents, lead, original in crops:  # one by one: memory is that of a single crop
-            heard = self._decode_part(latents, lead, original.shape[-1])
-            loss, _ = sound_loss(heard, original, self._codec.sample_rate)
+            decoded = self._decode_part(latents, lead, original.shape[-1])
+            loss, _ = sound_loss(decoded, original, self._codec.sample_rate)
             torch.autograd.backward(loss / len(crops))
             total += loss.item() / len(crops)
         norm = torch.nn.utils.clip_grad_norm_(self._weights, 1.0)

@@ -65,9 +65,9 @@ class Flaws:
     """Of samples, before any level is set."""
 
 
-def measure_fidelity(original: Tensor, heard: Tensor, sample_rate: int) -> Fidelity:
+def measure_fidelity(original: Tensor, decoded: Tensor, sample_rate: int) -> Fidelity:
     """Compare what went into a codec (C, N) with what came out of it (C, N)."""
-    x, y = _to_mono_array(original), _to_mono_array(heard)
+    x, y = _to_mono_array(original), _to_mono_array(decoded)
     length = min(len(x), len(y))
     x, y = x[:length], y[:length]
     mels = [_log_mel(each, sample_rate, _BANDS, _FLOOR) for each in (x, y)]

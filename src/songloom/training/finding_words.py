@@ -97,7 +97,7 @@ def describe_distances(distances: Distances, held_out: int) -> str:
 def describe_flaws(before: Flaws, after: Flaws) -> str:
     """Silence and clipping of the clips."""
     return (
-        f"Silent is {after.silent:.0%} of the new clips ({before.silent:.0%} before); "
+        f"{after.silent:.0%} of the new clips is silent ({before.silent:.0%} before); "
         f"{after.clipped:.2%} of the samples clip ({before.clipped:.2%} before)."
     )
 

@@ -132,7 +132,7 @@ class Trainer:
 
         Raises:
             Cancelled: `cancelled` said True; the state is saved.
-            TrainingError: the loss stays not finite, or memory does not suffice.
+            TrainingError: the loss stays not finite, or there is not enough memory.
             OutputError: the state cannot be saved; the one before is as it was.
         """
         tell = on_event or (lambda event: None)
@@ -265,7 +265,7 @@ class Trainer:
             change = "layers are computed twice from now on"
         else:
             raise TrainingError(
-                f"memory does not suffice for a single window of {self._plan.frames} frames "
+                f"there is not enough memory for one window of {self._plan.frames} frames "
                 f"({str(error).splitlines()[0]}); shorten window_seconds, choose optimizer "
                 "adafactor, an adapter instead of full, or a smaller model"
             ) from error

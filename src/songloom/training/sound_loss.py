@@ -18,16 +18,16 @@ QUIET = 0.01
 MEL_WEIGHT, STFT_WEIGHT, WAVE_WEIGHT = 1.0, 0.5, 1.0
 
 
-def sound_loss(heard: Tensor, original: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
+def sound_loss(decoded: Tensor, original: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
     """Compare (B, N) with (B, N), at several resolutions of the spectrum and sample by sample.
 
     Returns:
         The loss, and of it the log-mel distance alone.
     """
-    mel, stft = heard.new_zeros(()), heard.new_zeros(())
+    mel, stft = decoded.new_zeros(()), decoded.new_zeros(())
     for window, bands in RESOLUTIONS:
-        filters = _mel_filters(window, bands, sample_rate, heard.device)
-        x, y = (_power(sound, window) for sound in (original, heard))
+        filters = _mel_filters(window, bands, sample_rate, decoded.device)
+        x, y = (_power(sound, window) for sound in (original, decoded))
         mel_x, mel_y = ((filters @ power + MEL_FLOOR).log() for power in (x, y))
         mel = mel + (mel_x - mel_y).abs().mean() / len(RESOLUTIONS)
         x, y = ((power + STFT_FLOOR).sqrt() for power in (x, y))
@@ -35,7 +35,7 @@ def sound_loss(heard: Tensor, original: Tensor, sample_rate: int) -> tuple[Tenso
         stft = stft + off / len(RESOLUTIONS)
     # In proportion to the sound, as SI-SDR is; of silence, there are no proportions.
     power = original.square().mean(-1) + QUIET**2
-    wave = ((heard - original).square().mean(-1) / power + 1e-6).sqrt().mean()
+    wave = ((decoded - original).square().mean(-1) / power + 1e-6).sqrt().mean()
     return MEL_WEIGHT * mel + STFT_WEIGHT * stft + WAVE_WEIGHT * wave, mel.detach()
 
 

@@ -20,7 +20,7 @@ from songloom.whole_files import replace_file
 FILE = "state.pt"
 BEST_FILE = "best.safetensors"
 FORMAT = 1
-START_ANEW = "train under another name, or start anew with --restart"
+START_ANEW = "train under another name, or start over with --restart"
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ def _open_durably(path: Path) -> Iterator[BinaryIO]:
             yield file
     except (OutputError, RuntimeError) as error:  # PyTorch's writer wraps what the disk says
         raise OutputError(
-            f"the training cannot be saved: {error}; then run the same command to go on from what "
-            "was saved last"
+            f"the training cannot be saved: {error}; then run the same command to resume from the "
+            "last saved state"
         ) from error
 
 
@@ -189,8 +189,8 @@ def check_settings(state: TrainingState, settings: dict[str, Any]) -> None:
             for name in different
         )
         raise TrainingError(
-            f"the training so far (update {state.step}) was of other settings: {changes}; use "
-            f"the same to go on with it, {START_ANEW}"
+            f"the saved training (update {state.step}) has other settings: {changes}; use the "
+            f"same ones to resume it, {START_ANEW}"
         )
 
 

@@ -45,7 +45,7 @@ class SongPair:
 
     title: str
     original: Audio
-    heard: Audio
+    decoded: Audio
 
 
 @dataclass(frozen=True)

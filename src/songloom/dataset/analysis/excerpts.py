@@ -40,5 +40,5 @@ def frames(samples: Samples, window: int, hop: int) -> Samples:
 
 def _resample_excerpt(audio: Audio, first: int, last: int) -> Samples:
     mono = to_mono(audio.samples[:, first:last].nan_to_num(0, 0, 0))
-    heard: Samples = resample(mono, audio.sample_rate, RATE)[0].numpy()
-    return heard
+    samples: Samples = resample(mono, audio.sample_rate, RATE)[0].numpy()
+    return samples

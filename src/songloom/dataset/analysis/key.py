@@ -55,7 +55,7 @@ LEAST_FIT = 0.3
 
 @dataclass(frozen=True)
 class Key:
-    """A key that was heard."""
+    """The key of a song."""
 
     name: str
     """Tonic and mode: "F# minor"."""
@@ -67,16 +67,16 @@ def key(excerpts: Sequence[Samples]) -> Key | None:
     """Hear the key of excerpts `(N,)` at `RATE`; None where no key fits."""
     if sum(map(len, excerpts)) < SHORTEST_SECONDS * RATE:
         return None
-    heard = [peaks(excerpt) for excerpt in excerpts]
-    pitches, weights, _ = (np.concatenate(parts) for parts in zip(*heard, strict=True))
+    per_excerpt = [peaks(excerpt) for excerpt in excerpts]
+    pitches, weights, _ = (np.concatenate(parts) for parts in zip(*per_excerpt, strict=True))
     if len(pitches) < LEAST_PEAKS:
         return None
     off, clarity = measure_tuning(pitches, weights)
     if clarity < LEAST_CLARITY:
         return None
     pitches = pitches - off
-    first = heard[0][2].min() if len(heard[0][2]) else 0
-    opening = np.arange(len(pitches)) < np.searchsorted(heard[0][2], first + OPENING_FRAMES)
+    first = per_excerpt[0][2].min() if len(per_excerpt[0][2]) else 0
+    opening = np.arange(len(pitches)) < np.searchsorted(per_excerpt[0][2], first + OPENING_FRAMES)
     scores = fits(
         pitch_classes(pitches, weights), pitch_classes(pitches[opening], weights[opening])
     )

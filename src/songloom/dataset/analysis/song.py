@@ -1,4 +1,4 @@
-"""All that is heard of a song, as labels."""
+"""All that analysis finds in a song, as labels."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def analyse(audio: Audio) -> Labels:
     """
     if audio.samples.numel() == 0:
         return Labels()
-    heard = excerpts(audio)
-    beat, tonality, level, singer = tempo(heard), key(heard), dynamics(audio), voice(heard)
+    parts = excerpts(audio)
+    beat, tonality, level, singer = tempo(parts), key(parts), dynamics(audio), voice(parts)
     found = {"bpm": beat, "key": tonality, "dynamics": level, "voice": singer}
     confidence = {
         name: round(label.confidence, 2)

@@ -49,7 +49,7 @@ model's composer none had less than 0.13; white noise of ten seconds has 0.05.""
 
 @dataclass(frozen=True)
 class Tempo:
-    """A tempo that was heard."""
+    """The tempo of a song."""
 
     bpm: float
     """Beats a minute."""
@@ -59,10 +59,10 @@ class Tempo:
 
 def tempo(excerpts: Sequence[Samples]) -> Tempo | None:
     """Hear the tempo of excerpts `(N,)` at `RATE`; None where there is no pulse."""
-    heard = [onset_strength(excerpt) for excerpt in excerpts]
-    if sum(map(len, heard)) < SHORTEST_SECONDS * FRAME_RATE:
+    onsets = [onset_strength(excerpt) for excerpt in excerpts]
+    if sum(map(len, onsets)) < SHORTEST_SECONDS * FRAME_RATE:
         return None
-    repetition = np.mean([autocorrelation(onsets) for onsets in heard], axis=0)
+    repetition = np.mean([autocorrelation(strength) for strength in onsets], axis=0)
     scores = features(repetition) @ np.append(WEIGHTS.ravel(), PRIOR)
     chances = np.exp(scores - scores.max())
     chances /= chances.sum()

@@ -86,8 +86,8 @@ class Clap:
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"the CLAP model {model!r} can't be fetched or read: "
-                f"{str(error).strip().splitlines()[0]}. Get online once; or set {MODEL_VARIABLE} "
-                "to a folder that holds it; or label without a tagger"
+                f"{str(error).strip().splitlines()[0]}. Connect to the internet once; or set "
+                f"{MODEL_VARIABLE} to a folder that holds it; or label without a tagger"
             ) from error
         self._words: dict[str, Tensor] = {}
         for kind, words in CLASSES.items():
@@ -101,13 +101,13 @@ class Clap:
 
     def __call__(self, audio: Audio) -> Labels:
         """Tag a song; silence gives no tags."""
-        heard = self._embed(audio)
-        if heard is None:
+        embedding = self._embed(audio)
+        if embedding is None:
             return Labels()
         scale = self._model.logit_scale_a.exp().detach()
         found: dict[str, dict[str, float]] = {}
         for kind, words in self._words.items():
-            shares = (scale * words @ heard).softmax(dim=0)
+            shares = (scale * words @ embedding).softmax(dim=0)
             chosen = tags.select_above(shares.numpy(), CLASSES[kind], THRESHOLD)
             if chosen:
                 found[kind] = {_strip_article(word): share for word, share in chosen.items()}
@@ -131,8 +131,8 @@ class Clap:
             mono = to_mono(audio.samples[:, start : start + window].nan_to_num(0, 0, 0))
             if mono.numel() == 0 or mono.abs().max() < 1e-5:
                 continue
-            heard = resample(mono, audio.sample_rate, rate)[0].numpy()
-            inputs = self._extractor(heard, sampling_rate=rate, return_tensors="pt")
+            samples = resample(mono, audio.sample_rate, rate)[0].numpy()
+            inputs = self._extractor(samples, sampling_rate=rate, return_tensors="pt")
             features = self._model.get_audio_features(
                 input_features=inputs["input_features"], is_longer=inputs["is_longer"]
             )

@@ -163,8 +163,8 @@ def _fetch(file: PublishedFile, folder: Path, report: Callable[[int], None]) -> 
         cause = str(error).strip().rstrip(".") or type(error).__name__
         raise ModelError(
             f"{file.name} of {MODEL} (licence: {LICENCE}) can't be fetched from {address} to "
-            f"{folder}: {cause}. Get online once; or set {FOLDER_VARIABLE} to a folder that "
-            "holds the model's files; or label without a tagger"
+            f"{folder}: {cause}. Connect to the internet once; or set {FOLDER_VARIABLE} to a "
+            "folder that holds the model's files; or label without a tagger"
         ) from error
     finally:
         with suppress(OSError):

@@ -57,9 +57,9 @@ class JobLibrary:
             before: only those that come before this place in the order.
             limit: how many at most.
         """
-        those = _match_filters(query, kind, favorite, deleted)
-        count = select(func.count()).select_from(marks).where(those)
-        wanted = _select_items().where(those).order_by(marks.c.job.desc()).limit(limit)
+        conditions = _match_filters(query, kind, favorite, deleted)
+        count = select(func.count()).select_from(marks).where(conditions)
+        wanted = _select_items().where(conditions).order_by(marks.c.job.desc()).limit(limit)
         if before is not None:
             wanted = wanted.where(marks.c.job < clamp_sequence(before))
         with transaction(self._reader) as connection:
@@ -130,15 +130,15 @@ def _match_filters(
     query: str, kind: JobKind | None, favorite: bool | None, deleted: bool
 ) -> ColumnElement[bool]:
     binned = marks.c.deleted_at.is_not(None)
-    those: list[ColumnElement[bool]] = [binned if deleted else ~binned]
+    conditions: list[ColumnElement[bool]] = [binned if deleted else ~binned]
     if kind is not None:
         # By an index: the rows themselves are long.
-        those.append(marks.c.job.in_(select(jobs.c.sequence).where(jobs.c.kind == kind)))
+        conditions.append(marks.c.job.in_(select(jobs.c.sequence).where(jobs.c.kind == kind)))
     if favorite is not None:
-        those.append(marks.c.favorite if favorite else ~marks.c.favorite)
+        conditions.append(marks.c.favorite if favorite else ~marks.c.favorite)
     for word in normalize(query).split():
-        those.append(marks.c.words.contains(word, autoescape=True))
-    return and_(*those)
+        conditions.append(marks.c.words.contains(word, autoescape=True))
+    return and_(*conditions)
 
 
 def _select_items() -> Select[Any]:

@@ -48,10 +48,10 @@ def measure(path: Path, model: str, target: Path) -> dict[str, Any]:
         start = max(0.0, (length - SECONDS) / 2)
         audio = read_audio(path, start=start, end=start + SECONDS)
         samples = convert(audio, codec.sample_rate, codec.channels).samples
-        heard = codec.decode(codec.encode(samples))[:, : samples.shape[1]]
-        found = measure_fidelity(samples, heard, codec.sample_rate)
+        decoded = codec.decode(codec.encode(samples))[:, : samples.shape[1]]
+        found = measure_fidelity(samples, decoded, codec.sample_rate)
         target.mkdir(parents=True, exist_ok=True)
-        for side, sound in zip(EXCERPT_SIDES, (samples, heard), strict=True):
+        for side, sound in zip(EXCERPT_SIDES, (samples, decoded), strict=True):
             write_audio(target / f"{side}.mp3", Audio(sound, codec.sample_rate), format="mp3")
         answer = {
             "model": model,

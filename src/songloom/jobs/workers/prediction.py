@@ -349,9 +349,9 @@ class PredictionWorker:
         if task.over or task.stream is None:
             return
         try:
-            heard = task.stream.write(task.pieces[0], done)
-            if heard is not None:
-                self._tell(heard)
+            previewed = task.stream.write(task.pieces[0], done)
+            if previewed is not None:
+                self._tell(previewed)
         except Exception:
             traceback.print_exc()  # whoever listens hears less; the result does not suffer
             task.stream = None
@@ -364,8 +364,8 @@ class PredictionWorker:
 
     def _end_if_complete(self, task: _PredictionTask) -> None:
         """The end, once all files are written, the one that someone listens to included."""
-        heard = task.stream is None or task.stream.complete
-        if len(task.files) < task.work.count or not heard:
+        is_streamed = task.stream is None or task.stream.complete
+        if len(task.files) < task.work.count or not is_streamed:
             return
         files = tuple(task.files[i] for i in range(task.work.count))
         seconds = sum(piece.request.duration for piece in task.pieces)

@@ -51,13 +51,13 @@ class Stdio:
         """Send a message as a line of JSON; from any thread."""
         self.send(json.dumps(message).encode() + b"\n")
 
-    def listen(self, heard: Callable[[Command], None]) -> None:
-        """Have every command from now on handed to `heard`, in a thread of its own."""
-        self.read(lambda line: heard(decode_command(line)))
+    def listen(self, receive: Callable[[Command], None]) -> None:
+        """Have every command from now on handed to `receive`, in a thread of its own."""
+        self.read(lambda line: receive(decode_command(line)))
 
-    def read(self, heard: Callable[[bytes], None]) -> None:
+    def read(self, receive: Callable[[bytes], None]) -> None:
         """The same for lines that are no commands."""
-        threading.Thread(target=self._read, args=(heard,), daemon=True).start()
+        threading.Thread(target=self._read, args=(receive,), daemon=True).start()
 
     def lower_priority(self) -> None:
         """Let other processes go first, where the system can."""
@@ -69,7 +69,7 @@ class Stdio:
 
         Args:
             reply: the answer to a question.
-            fault: the `error` of the answer where that raised, which the log tells of.
+            fault: the `error` of the answer where that raised, which the log explains.
         """
         lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.read(lines.put)
@@ -82,11 +82,11 @@ class Stdio:
                 answer = {"error": fault}
             self.send_json(answer)
 
-    def _read(self, heard: Callable[[bytes], None]) -> None:
+    def _read(self, receive: Callable[[bytes], None]) -> None:
         # Not `sys.stdin`: a process that ends while a thread holds its lock is a fatal error.
         with suppress(OSError), os.fdopen(os.dup(0), "rb") as commands:
             for line in commands:
-                heard(line)
+                receive(line)
         # The server is gone, even if it was killed. Its next process runs the work again, from the
         # last state that was saved; until then nothing must be in its way.
         os._exit(ABANDONED)

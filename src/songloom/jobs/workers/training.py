@@ -181,8 +181,8 @@ class _Recorder:
                 self._measure_coding(event)
                 self._tell(Progressed(id, done, total, "songs", "preparing"))
             case DecoderProgress(step, steps, loss, left):
-                told = {"loss": loss, "seconds_left": left}
-                self._tell(Progressed(id, step, steps, "steps", "tuning the decoder", told))
+                details = {"loss": loss, "seconds_left": left}
+                self._tell(Progressed(id, step, steps, "steps", "tuning the decoder", details))
             case TrainingProgress():
                 self._history.add_update(event.step, event.loss, event.learning_rate)
                 self._frame_seconds.append(1 / event.frames_per_second)
