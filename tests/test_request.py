@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def test_a_bad_value_is_named_with_what_was_expected_and_a_remedy(name: str, val
         GenerationRequest(**{"prompt": "piano", name: value})
     message = str(caught.value)
     assert message.startswith(f"{name} is ")
+    assert caught.value.field == name
     assert (f"{value:g}" if value == 1e9 else repr(value)) in message
     assert "; " in message
     remedy = message.split("; ")[1]
@@ -168,6 +170,15 @@ def test_a_combination_that_makes_no_sense_is_refused(
         GenerationRequest(**values)
     for word in words:
         assert word in str(caught.value)
+    field = caught.value.field
+    assert field
+    assert str(caught.value).startswith(f"{field} ")
+
+
+def test_an_error_keeps_its_field_on_the_way_to_another_process() -> None:
+    error = pickle.loads(pickle.dumps(RequestError("seed is x", field="seed")))
+    assert (str(error), error.field) == ("seed is x", "seed")
+    assert RequestError("unknown").field == ""
 
 
 def test_a_request_error_is_an_expected_error() -> None:
@@ -370,6 +381,7 @@ def test_a_bad_value_of_a_training_is_named_with_a_remedy(name: str, value: Any)
     with pytest.raises(RequestError) as caught:
         TrainingRequest(**{"dataset_path": "songs", name: value})
     message = str(caught.value)
+    assert caught.value.field == name
     assert message.startswith(f"{name} is {value!r}, but must be ")
     assert message.split("; ")[1].startswith(
         "give one" if name == "dataset_path" else "leave it out"

@@ -11,7 +11,16 @@ class SongloomError(Exception):
 
 
 class RequestError(SongloomError, ValueError):
-    """A request's field, or a combination of fields, makes no sense."""
+    """A request's field, or a combination of fields, is invalid.
+
+    Args:
+        message: names the value, what was expected and what to do.
+        field: that the message is about, and begins with; empty where it is about none.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class AudioError(SongloomError):

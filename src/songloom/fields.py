@@ -87,7 +87,8 @@ class FieldSpec:
         if self.type is Path and _URL.match(str(value)):
             raise RequestError(
                 f"{self.name} is {str(value)!r}, a URL, but must be {self.expectation} on this "
-                "machine; download it first (curl -LO URL), and give the path"
+                "machine; download it first (curl -LO URL), and give the path",
+                field=self.name,
             )
         try:
             parsed = _PARSERS[self.type](value)
@@ -127,7 +128,9 @@ class FieldSpec:
         shown = repr(value)
         if isinstance(value, str) and len(value) > _LONGEST_SHOWN:
             shown = f"{value[:_LONGEST_SHOWN]!r}... ({len(value)} characters)"
-        return RequestError(f"{self.name} is {shown}, but must be {self.expectation}; {remedy}")
+        return RequestError(
+            f"{self.name} is {shown}, but must be {self.expectation}; {remedy}", field=self.name
+        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,8 @@ class Request:
         for spec in specs:
             if spec.required and spec.name not in values:
                 raise RequestError(
-                    f"{spec.name} is missing, but must be {spec.expectation}; give it"
+                    f"{spec.name} is missing, but must be {spec.expectation}; give it",
+                    field=spec.name,
                 )
         return cls(**values)
 

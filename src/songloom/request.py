@@ -140,27 +140,31 @@ class GenerationRequest(Request):
         if self.duration > longest:
             raise RequestError(
                 f"duration is {self.duration:g} s, but at most {longest:g} s are allowed; "
-                f"ask for less, or set {MAX_DURATION_VARIABLE} to a higher limit"
+                f"ask for less, or set {MAX_DURATION_VARIABLE} to a higher limit",
+                field="duration",
             )
 
     def _check_inputs(self) -> None:
         if not self.prompt.strip() and self.input_audio is None and self.melody_audio is None:
             raise RequestError(
                 f"prompt is {self.prompt!r} and no input_audio is given, but one is needed; "
-                "describe the music, or give an audio file"
+                "describe the music, or give an audio file",
+                field="prompt",
             )
         if not self.continuation:
             if self.input_audio is not None and self.melody_audio is not None:
                 raise RequestError(
                     f"input_audio ({self.input_audio}) and melody_audio ({self.melody_audio}) are "
                     "both melodies to follow, but one is expected; "
-                    "turn continuation on to continue the first, or leave one out"
+                    "turn continuation on to continue the first, or leave one out",
+                    field="input_audio",
                 )
             return
         if self.input_audio is None:
             raise RequestError(
                 "continuation is on, but there is no input_audio to continue; "
-                "give an audio file, or turn continuation off"
+                "give an audio file, or turn continuation off",
+                field="continuation",
             )
         if self.continuation_end is None:
             return
@@ -169,12 +173,14 @@ class GenerationRequest(Request):
             raise RequestError(
                 f"continuation_end is {self.continuation_end:g} s, but must be after "
                 f"continuation_start ({self.continuation_start:g} s); "
-                "move one of them, or leave the end out"
+                "move one of them, or leave the end out",
+                field="continuation_end",
             )
         if clip >= self.duration:
             raise RequestError(
                 f"duration is {self.duration:g} s, but must be longer than the continued clip of "
-                f"{clip:g} s, which it includes; raise duration, or end the clip sooner"
+                f"{clip:g} s, which it includes; raise duration, or end the clip sooner",
+                field="duration",
             )
 
     def _check_sampling(self) -> None:
@@ -184,12 +190,14 @@ class GenerationRequest(Request):
                 raise RequestError(
                     f"{name} is {value!r}, but must be 0, or from {SMALLEST_SAMPLING_VALUE:g} to "
                     f"{LARGEST_SAMPLING_VALUE:g}; arithmetic with it would not stay finite, so "
-                    "choose a usual value, such as 1 to 5"
+                    "choose a usual value, such as 1 to 5",
+                    field=name,
                 )
         if self.top_k == 0 and self.top_p == 0 and self.temperature > 0:
             raise RequestError(
                 "top_k is 0 and top_p is 0.0, but sampling needs one of them above 0; "
-                "set top_k (its default is 250), or top_p, or temperature 0 for no sampling at all"
+                "set top_k (its default is 250), or top_p, or temperature 0 for no sampling at all",
+                field="top_k",
             )
 
 

@@ -103,7 +103,8 @@ class TrainingRequest(PrepareRequest):
         if asked and self.preview_seconds > longest:
             raise RequestError(
                 f"preview_seconds is {self.preview_seconds:g} s, but at most {longest:g} s are "
-                f"allowed; ask for less, or set {MAX_DURATION_VARIABLE} to a higher limit"
+                f"allowed; ask for less, or set {MAX_DURATION_VARIABLE} to a higher limit",
+                field="preview_seconds",
             )
 
     name: Annotated[

@@ -180,7 +180,8 @@ class Estimator:
         except ProcessEndedError as error:
             raise RequestError(
                 f"model is {model!r}, but what training it takes can't be told ({error}); a "
-                "smaller model may do"
+                "smaller model may do",
+                field="model",
             ) from None
         if "error" in answer:
             raise ModelError(answer["error"])

@@ -55,7 +55,8 @@ def _add_file(store: DatasetStore, id: str, new: NewFile, max_bytes: int) -> Add
         if not is_wanted(new.place.split("/")):
             raise RequestError(
                 f"path is {new.place!r}, but must be {_TAKEN}, what describes one (txt or json "
-                "beside it), or an archive of songs (zip, tar or tgz); leave this file out"
+                "beside it), or an archive of songs (zip, tar or tgz); leave this file out",
+                field="path",
             )
         return store.add(id, [new])
     finally:

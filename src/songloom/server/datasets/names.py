@@ -36,13 +36,15 @@ def song_place(path: str) -> str:
         raise RequestError(
             f"path is {path[:200]!r}, but must be the file's place in its folder, such as "
             f"'album/song.mp3', at most {DEEPEST - 1} folders deep and {LONGEST_PLACE} bytes long; "
-            "correct it"
+            "correct it",
+            field="path",
         )
     if is_hidden(parts) or is_leftover(parts):
         reason = explain_unwanted(parts) or "it is a file that systems leave behind"
         raise RequestError(
             f"path is {path[:200]!r}, but must be a song, or what describes one: {reason}; leave "
-            "it out"
+            "it out",
+            field="path",
         )
     return "/".join(parts)
 

@@ -59,7 +59,9 @@ class FileFolder:
             RequestError: it is no id of a file.
         """
         if not _ID.fullmatch(id):
-            raise RequestError(f"id is {id!r}, but must be that of a file; list them to see")
+            raise RequestError(
+                f"id is {id!r}, but must be that of a file; list them to see", field="id"
+            )
         return self._folder / id
 
     def remove(self, id: str) -> None:
@@ -169,7 +171,8 @@ class _Form:
             raise _form_error("it ends in the middle")
         if CONTENT not in self._parts:
             raise RequestError(
-                f"{CONTENT} is missing, but must be the file; add it as a part of that name"
+                f"{CONTENT} is missing, but must be the file; add it as a part of that name",
+                field=CONTENT,
             )
 
     @property
@@ -189,7 +192,8 @@ class _Form:
         if not isinstance(found, dict) or not can_be_kept(found):
             raise RequestError(
                 f"metadata is {text[:100]!r}, but must be an object in JSON, of whole characters "
-                f"and at most {DEEPEST} levels; correct it, or leave it out"
+                f"and at most {DEEPEST} levels; correct it, or leave it out",
+                field="metadata",
             )
         return found
 
@@ -215,7 +219,7 @@ class _Form:
     def _end_headers(self) -> None:
         name = self._part.name
         if name in self._parts:
-            raise RequestError(f"{name} is given twice; give it once")
+            raise RequestError(f"{name} is given twice; give it once", field=name)
         if name == CONTENT or name in _FIELDS:
             self._parts[name] = self._part
 
@@ -225,7 +229,8 @@ class _Form:
         elif self._part.name in _FIELDS:
             if len(self._part.data) + end - start > LONGEST_FIELD:
                 raise RequestError(
-                    f"{self._part.name} has more than {LONGEST_FIELD} bytes; shorten it"
+                    f"{self._part.name} has more than {LONGEST_FIELD} bytes; shorten it",
+                    field=self._part.name,
                 )
             self._part.data += data[start:end]
 

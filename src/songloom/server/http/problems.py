@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -87,7 +86,9 @@ def _problem_of(error: Exception) -> ProblemError:
         case DuplicateError() | BusyError() | ModelNeededError():
             return ProblemError(409, str(error))
         case RequestError():
-            return ProblemError(422, str(error), fields=[_field_named_by(error)])
+            return ProblemError(
+                422, str(error), fields=[InvalidField(error.field or "body", str(error))]
+            )
         case FetchError():
             return ProblemError(422, str(error), fields=[InvalidField("body", str(error))])
         case ModelError():
@@ -129,9 +130,3 @@ def _to_sentence(field: InvalidField) -> str:
     described = field.description
     names_itself = described.startswith((f"{name} ", f"the {name} "))
     return described if names_itself else f"{field.field}: {described}"
-
-
-def _field_named_by(error: RequestError) -> InvalidField:
-    """A `RequestError` begins with the field's name, where it is about one field."""
-    named = re.match(r"([a-z_]+) (?:is|has) ", str(error))
-    return InvalidField(named[1] if named else "body", str(error))

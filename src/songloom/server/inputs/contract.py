@@ -103,10 +103,10 @@ _OWN: dict[JobKind, tuple[FieldSpec, ...]] = {
 
 
 class WireError(RequestError):
-    """One input makes no sense."""
+    """One input is invalid."""
 
-    def __init__(self, message: str, type: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, type: str, *, field: str) -> None:
+        super().__init__(message, field=field)
         self.type = type
         """Kind of mistake, in the words of the original's answers."""
 
@@ -154,7 +154,7 @@ class WireInput:
                 meant.encode()
             parsed = self.spec.parse(meant)
         except (RequestError, UnicodeEncodeError):
-            raise WireError(self._refusal(value), self._mistake(meant)) from None
+            raise WireError(self._refusal(value), self._mistake(meant), field=self.name) from None
         return self._to_wire(parsed), f"{self.name} {value!r} is taken as {parsed}" if cut else ""
 
     def _to_wire(self, value: Any) -> Any:
@@ -168,6 +168,7 @@ class WireInput:
                 f"{self.name} is {show_value(value)}, but must be the URL of a file, with http, "
                 "https or data; upload the file (POST /v1/files) and give the URL that comes back",
                 "value_error",
+                field=self.name,
             )
         return value
 

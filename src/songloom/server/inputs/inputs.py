@@ -7,7 +7,6 @@ tell (that a URL leads nowhere, or to no audio) makes the job fail.
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -325,9 +324,7 @@ def _check_together(kind: JobKind, fields: dict[str, Any]) -> GenerationRequest 
     try:
         return request(**fields | files)
     except RequestError as error:
-        named = re.match(r"[a-z_]+", str(error))
-        known = named is not None and any(wire.name == named[0] for wire in wire_inputs(kind))
-        raise _refuse(named[0] if named and known else "input", str(error)) from None
+        raise _refuse(error.field or "input", str(error)) from None
 
 
 def _model(reference: str | None, field: str, models: ModelIndex) -> str | None:
