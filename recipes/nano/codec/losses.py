@@ -29,8 +29,6 @@ class LossWeights:
     pitch: float = 1.0
     wave: float = 0.2
     """Of a dB of error."""
-    commitment: float = 0.5
-    loudness: float = 0.1
 
 
 @dataclass(frozen=True)

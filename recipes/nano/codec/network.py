@@ -16,8 +16,6 @@ from recipes.nano.codec.fit import find_nearest
 from recipes.nano.codec.lapped import SPAN, overlap_frames, split_frames
 
 LIFT = 2.0  # ELUs leave alone what is above zero, so signals around zero are lifted through them
-DECAY = 0.998  # of the codebooks' running sums
-DEAD = 0.02  # codes that are used less often a step are replaced
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,6 @@ class FrameCodec(nn.Module):
     """
 
     embed: Tensor
-    embed_sum: Tensor
-    usage: Tensor
     encoder_lift: Tensor
 
     def __init__(
@@ -70,8 +66,6 @@ class FrameCodec(nn.Module):
         self.decoder_lstm = nn.LSTM(width, width, batch_first=True)
         self.synthesis = nn.Linear(width, SPAN, bias=False)
         self.register_buffer("embed", torch.zeros(codebooks, size, latent))
-        self.register_buffer("embed_sum", torch.zeros(codebooks, size, latent))
-        self.register_buffer("usage", torch.ones(codebooks, size))
 
     def encode(self, audio: Tensor) -> Tensor:
         """Audio (B, N) -> latents (B, T, D); N is a multiple of HOP."""
@@ -102,28 +96,6 @@ class FrameCodec(nn.Module):
         quantized, codes = self.quantize(latents.detach())
         decoded = self.decode(latents + (quantized - latents).detach())
         return Coded(decoded, latents, quantized, codes)
-
-    @torch.no_grad()
-    def update_codebooks(self, latents: Tensor, codes: Tensor) -> None:
-        """Move codes to the mean of what they stood for lately; replace those that are dead.
-
-        Source: "Neural Discrete Representation Learning" (van den Oord et al., 2017), appendix A.
-        """
-        rest = latents.detach().flatten(0, 1)
-        for vectors, sums, usage, chosen in zip(
-            self.embed, self.embed_sum, self.usage, codes.flatten(1), strict=True
-        ):
-            counts = torch.bincount(chosen, minlength=len(vectors)).float()
-            found = F.embedding(chosen, vectors)
-            usage.lerp_(counts, 1 - DECAY)
-            sums.lerp_(torch.zeros_like(sums).index_add_(0, chosen, rest), 1 - DECAY)
-            dead = usage < DEAD
-            if dead.any():
-                others = rest[torch.randint(len(rest), (int(dead.sum()),))]
-                usage[dead] = 10 * DEAD
-                sums[dead] = 10 * DEAD * others
-            vectors.copy_(sums / usage[:, None])
-            rest = rest - found
 
 
 def bend(x: Tensor, lift: Tensor | float) -> Tensor:

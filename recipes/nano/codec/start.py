@@ -53,7 +53,6 @@ def start_codec(fit: Fit, width: int, kernel: int, mixes: np.ndarray) -> FrameCo
     _start_encoder(codec, fit, mixes, generator)
     _start_decoder(codec, fit, generator)
     codec.embed.copy_(fit.codebooks)
-    codec.embed_sum.copy_(fit.codebooks)
     return codec
 
 
