@@ -404,6 +404,7 @@ def small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["--model", "tiny", "--processes", "1", "--no-auto-labeling"]
 
 
+@pytest.mark.slow
 def test_songs_become_a_model_that_can_be_used_merged_and_removed(
     small_world: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

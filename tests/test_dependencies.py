@@ -122,6 +122,7 @@ def test_what_development_imports_is_declared() -> None:
     assert missing == set(), "declare them in an extra of pyproject.toml"
 
 
+@pytest.mark.slow
 def test_what_development_declares_is_used() -> None:
     modules = third_party(set(imported_modules("src", *CODE_OF_DEVELOPMENT)))
     used = {name for module in modules for name in distributions_of(module)}

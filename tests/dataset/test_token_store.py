@@ -95,6 +95,7 @@ def test_nan(tmp_path: Path) -> None:
         recording(tmp_path / "a.wav")
 
 
+@pytest.mark.slow
 def test_three_hours_take_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As long as three hours, but sampled as seldom as is taken, so that the test is quick.
     path, file_rate, rate, seconds = tmp_path / "long.flac", 1000, 2000, 3 * 3600

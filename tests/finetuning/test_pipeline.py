@@ -47,6 +47,7 @@ from songloom.training.state import load_state, save_state
 from songloom.training_request import PrepareRequest, TrainingRequest
 from tests.tiny import tiny_model
 
+pytestmark = pytest.mark.slow
 RATE = 32_000
 
 
@@ -93,7 +94,6 @@ def request(songs: Path, base: Path, **values: Any) -> TrainingRequest:
     return TrainingRequest(**{**defaults, **values})
 
 
-@pytest.mark.slow
 def test_songs_become_a_model_that_generates(songs: Path, base: Path) -> None:
     events: list[ProgressEvent] = []
     trained = train(request(songs, base), on_event=events.append)
@@ -120,7 +120,6 @@ def test_songs_become_a_model_that_generates(songs: Path, base: Path) -> None:
     assert (listing.kind, listing.base) == ("adapter", str(base))
 
 
-@pytest.mark.slow
 def test_what_is_known_about_the_model(songs: Path, base: Path) -> None:
     asked = request(songs, base)
     trained = train(asked)
@@ -137,7 +136,6 @@ def test_what_is_known_about_the_model(songs: Path, base: Path) -> None:
     assert "song 3" not in (trained.path / "README.md").read_text()  # which gets published
 
 
-@pytest.mark.slow
 def test_all_weights(songs: Path, base: Path, tmp_path: Path) -> None:
     from transformers import MusicgenMelodyForConditionalGeneration
 
@@ -213,7 +211,6 @@ def test_without_music_to_measure_on_no_decoder_is_tuned(songs: Path, base: Path
     assert not trained.summary.findings.ceiling.held_out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [{"channels": 2}, {"melody": True, "channels": 2}])
 def test_text_and_stereo_models(songs: Path, tmp_path: Path, kind: dict[str, Any]) -> None:
     model = tiny_model(tmp_path / "model", **kind)
@@ -234,7 +231,6 @@ def test_a_data_set_is_trained_on_as_it_is(songs: Path, base: Path, tmp_path: Pa
     assert not (home() / "runs" / "mine" / "dataset").exists()
 
 
-@pytest.mark.slow
 def test_a_data_set_of_another_codec_is_refused(songs: Path, base: Path, tmp_path: Path) -> None:
     other = tiny_model(tmp_path / "other", card=32)
     folder = tmp_path / "dataset"
@@ -246,7 +242,6 @@ def test_a_data_set_of_another_codec_is_refused(songs: Path, base: Path, tmp_pat
     assert songloom.list_models()[-1].name != "mine"
 
 
-@pytest.mark.slow
 def test_stopped_it_goes_on(songs: Path, base: Path) -> None:
     updates: list[int] = []
 
@@ -265,7 +260,6 @@ def test_stopped_it_goes_on(songs: Path, base: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_other_settings_or_songs_or_base_are_refused_until_a_restart(
     songs: Path, base: Path, tmp_path: Path
 ) -> None:
@@ -357,7 +351,6 @@ def test_a_base_given_by_a_relative_path_is_found_from_elsewhere(
     assert load("mine").info.path == here.resolve() / "exp1"
 
 
-@pytest.mark.slow
 def test_a_name_that_is_taken(songs: Path, base: Path) -> None:
     train(request(songs, base, previews=0))
     before = (model_folder("mine") / "adapter_model.safetensors").read_bytes()
@@ -384,7 +377,6 @@ def test_two_trainings_of_one_name_at_once(songs: Path, base: Path) -> None:
         train(request(songs, base))
 
 
-@pytest.mark.slow
 def test_a_failure_at_the_end_loses_no_training(
     songs: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,7 +393,6 @@ def test_a_failure_at_the_end_loses_no_training(
     assert not any(isinstance(event, TrainingProgress) for event in events)
 
 
-@pytest.mark.slow
 def test_songs_that_are_left_out_are_told(songs: Path, base: Path, tmp_path: Path) -> None:
     folder = tmp_path / "some"
     shutil.copytree(songs, folder)
@@ -421,7 +412,6 @@ def test_no_songs(base: Path, tmp_path: Path) -> None:
         train(request(tmp_path / "empty", base))
 
 
-@pytest.mark.slow
 def test_all_songs_held_out(songs: Path, base: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dataset"
     songloom.prepare(
@@ -444,7 +434,6 @@ def test_a_removed_model_may_leave_its_prepared_songs(songs: Path, base: Path) -
     assert prepared == [""]  # all songs are there, and none was finished now
 
 
-@pytest.mark.slow
 def test_a_removed_model_leaves_nothing(songs: Path, base: Path) -> None:
     train(request(songs, base, previews=0))
     songloom.remove_model("mine")
@@ -457,7 +446,6 @@ def short_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(previews, "SECONDS", 0.5)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("short_clips")
 def test_clips_on_the_way_and_what_is_compared(songs: Path, base: Path) -> None:
     events: list[ProgressEvent] = []
@@ -488,7 +476,6 @@ def test_clips_on_the_way_and_what_is_compared(songs: Path, base: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("short_clips")
 def test_clips_on_the_way_change_nothing_that_is_learned(songs: Path, base: Path) -> None:
     values: dict[str, Any] = {"previews": 0, "ema_decay": 0.5, "lora_dropout": 0.1}
@@ -501,7 +488,6 @@ def test_clips_on_the_way_change_nothing_that_is_learned(songs: Path, base: Path
     assert all(torch.equal(without[name], weight) for name, weight in weights.items())
 
 
-@pytest.mark.slow
 def test_a_clip_that_is_given_up_or_has_no_memory_stops_no_training(
     songs: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,7 +501,6 @@ def test_a_clip_that_is_given_up_or_has_no_memory_stops_no_training(
     monkeypatch.undo()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("short_clips")
 def test_a_training_that_is_stopped_in_a_clip_goes_on(songs: Path, base: Path) -> None:
     asked = request(songs, base, preview_every=1, previews=0)

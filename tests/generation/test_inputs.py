@@ -77,6 +77,7 @@ def test_a_melody_is_followed_to_the_end_of_the_last_window(
     assert followed_seconds(request, MODEL, known) == pytest.approx(seconds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["wav", "mp3", "flac", "ogg"])
 @pytest.mark.parametrize("stems", ["none", "harmonic"])
 def test_a_melody_is_that_of_the_whole_as_far_as_it_is_followed(

@@ -52,6 +52,7 @@ def greedy_transformers(
     return tokens, audio[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("melody", [False, True], ids=["text", "melody"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
@@ -91,6 +92,7 @@ def test_a_melody_gives_equal_tokens(tmp_path: Path, channels: int) -> None:
     assert torch.equal(track.tokens, tokens)
 
 
+@pytest.mark.slow
 def test_the_embedded_model_is_one_for_transformers_too() -> None:
     tokens, audio = greedy_transformers(embedded_folder(), True, 3.0)
     model = songloom.load("nano", dtype="float32")

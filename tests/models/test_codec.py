@@ -84,6 +84,7 @@ def test_long_audio_is_encoded_in_pieces_like_the_whole(
     assert torch.equal(codec.encode(wav), whole)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     samples=st.integers(1, 3000),

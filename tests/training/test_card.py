@@ -113,6 +113,7 @@ def test_any_text_leaves_head_and_tables_whole(name: str, label: str, value: str
     assert body.count("```") % 2 == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_the_code_on_the_card_runs(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

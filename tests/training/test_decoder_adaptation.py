@@ -57,6 +57,7 @@ def weights(result: AdaptationResult) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in result.decoder.named_parameters()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2])
 def test_music_that_was_held_out_sounds_nearer(tmp_path: Path, channels: int) -> None:
     codec = tiny(channels)
@@ -114,6 +115,7 @@ def test_weights_without_a_length_stay_numbers() -> None:
     assert codec.with_decoder(decoder).decode(codes).isfinite().all()
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     codec = tiny()
     (tmp_path / "whole").mkdir()
@@ -136,6 +138,7 @@ def test_stopped_it_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     assert again.after == whole.after
 
 
+@pytest.mark.slow
 def test_a_seed_decides(tmp_path: Path) -> None:
     codec = tiny()
     results = []
@@ -146,6 +149,7 @@ def test_a_seed_decides(tmp_path: Path) -> None:
     assert results[0] != results[2]
 
 
+@pytest.mark.slow
 def test_a_state_of_others_or_a_broken_one_is_begun_anew(tmp_path: Path) -> None:
     codec = tiny()
     adaptation(codec, tmp_path, seed=1).run()

@@ -76,6 +76,7 @@ def seconds_of_card(card: str) -> float:
     return float(names["audio"].shape[-1] / rate)
 
 
+@pytest.mark.slow
 def test_adapters_on_a_published_model_become_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,7 @@ def test_adapters_on_a_published_model_become_one(
     assert seconds_of_card(card) == 8.0
 
 
+@pytest.mark.slow
 def test_an_adapter_of_a_model_of_this_machine_becomes_a_whole_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +123,7 @@ def test_an_adapter_of_a_model_of_this_machine_becomes_a_whole_model(
     assert seconds_of_card((unpacked / "README.md").read_text()) == 8.0
 
 
+@pytest.mark.slow
 def test_the_card_of_an_adapter_whose_base_is_here_says_how_to_make_it_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +140,7 @@ def test_the_card_of_an_adapter_whose_base_is_here_says_how_to_make_it_whole(
     assert seconds_of_card(card) == 8.0
 
 
+@pytest.mark.slow
 def test_joined_adapters_sound_by_the_nearest_decoder(tmp_path: Path) -> None:
     first = train("first", "nano", LoraConfig(rank=2), seed=1)
     codec = load_components("nano").codec
