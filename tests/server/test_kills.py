@@ -73,7 +73,8 @@ def test_a_training_goes_on_and_its_webhook_arrives(tmp_path: Path, hook: Hook) 
     with serving(tmp_path, *LOCAL) as server:
         job = server.until_status("mine", "succeeded", "failed", kind="training")
         assert job["status"] == "succeeded", job["error"]
-        assert "15/15" in job["logs"]
+        # Where its last updates were made before the worker was killed, too, none are left to log.
+        assert "writing the weights" in job["logs"]
         server.until(lambda: hook.tries > 0)
         server.kill()
     assert hook.received.empty()
