@@ -356,14 +356,14 @@ def test_restarts_are_no_attempts(tmp_path: Path) -> None:
 
         tell(begun, tmp_path, attempts=1)
 
-    async def finished(harness: Harness) -> None:
+    async def wait_until_finished(harness: Harness) -> None:
         await wait_until_async(lambda: harness.executor.running)
         harness.executor.end_words = {"hang": "piano"}
         harness.executor.lose(Stopped("long"))
         done = await harness.dispatcher.wait_until_ended("long", PATIENCE)
         assert (done.status, done.attempts) == ("succeeded", 1), done.error
 
-    tell(finished, tmp_path, attempts=1)
+    tell(wait_until_finished, tmp_path, attempts=1)
 
 
 def test_the_next_server_goes_on_with_what_the_last_one_left(tmp_path: Path) -> None:

@@ -24,8 +24,6 @@ class Coded:
 
     audio: Tensor
     """(B, N) reconstruction."""
-    latents: Tensor
-    """(B, T, D) before quantizing."""
     quantized: Tensor
     """(B, T, D)."""
     codes: Tensor
@@ -95,7 +93,7 @@ class FrameCodec(nn.Module):
         latents = self.encode(audio)
         quantized, codes = self.quantize(latents.detach())
         decoded = self.decode(latents + (quantized - latents).detach())
-        return Coded(decoded, latents, quantized, codes)
+        return Coded(decoded, quantized, codes)
 
 
 def bend(x: Tensor, lift: Tensor | float) -> Tensor:

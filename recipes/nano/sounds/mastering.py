@@ -32,6 +32,7 @@ def master(audio: Tensor, random: np.random.Generator) -> Tensor:
     power = spectrum.real.square() + spectrum.imag.square()
     frequencies = np.fft.rfftfreq(audio.shape[1], 1 / SAMPLE_RATE)
     starts = np.searchsorted(frequencies, EDGES)
+    octaves, centers = np.log2(frequencies + 20), _find_centers()
     rows = []
     for row, bins in zip(audio, power, strict=True):
         targets = np.array(SHARES) + random.normal(0, SPREAD, len(SHARES))
@@ -46,7 +47,7 @@ def master(audio: Tensor, random: np.random.Generator) -> Tensor:
         present = 10 * np.log10((shares / shares.sum() + 1e-6).numpy())
         gains = np.clip(depth * (targets - present), *REACH)
         gains -= gains.max()  # what is left is set by the level
-        curve = np.interp(np.log2(frequencies + 20), _find_centers(), gains)
+        curve = np.interp(octaves, centers, gains)
         shaped = torch.fft.irfft(
             spectrum[len(rows)] * torch.from_numpy(10 ** (curve / 20)).float(), audio.shape[1]
         )
